@@ -1,0 +1,257 @@
+"""Who calls: tokens verified here, in every service, with the issuer's public keys.
+
+A user's token has the public audience, `sub` (UUID) and `tier`; a service's has the internal audience and
+`sub` = `service:<name>`. Only asymmetric algorithms are accepted, whatever the token's header says.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, cast
+
+import httpx
+import jwt
+
+from chassis import telemetry
+from chassis.errors import Unauthenticated, Unavailable
+from chassis.settings import IdentitySettings
+
+ALGORITHMS = ("ES256", "RS256", "EdDSA")
+FETCH_TIMEOUT_SECONDS = 3.0
+REFRESH_SECONDS = 300.0
+UNKNOWN_KEY_REFETCH_SECONDS = 30.0
+NO_KEYS_REFETCH_SECONDS = 1.0
+REMEMBERED_TOKENS = 4096
+REMEMBERED_SECONDS = 300.0
+CLOCK_SKEW_SECONDS = 5
+
+Tier: TypeAlias = Literal["free", "verified", "paid"]
+
+log = telemetry.logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A signed-in user; `tier` decides priorities."""
+
+    user_id: uuid.UUID
+    tier: Tier
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceCaller:
+    """Another service of ours, by the name in its token ("upload")."""
+
+    name: str
+
+
+Caller: TypeAlias = User | ServiceCaller
+
+_caller: ContextVar[Caller | None] = ContextVar("caller", default=None)
+
+
+@contextlib.contextmanager
+def acting_as(caller: Caller | None):  # type: ignore[no-untyped-def]
+    """Let `current_user()` and `current_service()` answer `caller` inside the block; the server's and tests' use."""
+    token = _caller.set(caller)
+    try:
+        yield
+    finally:
+        _caller.reset(token)
+
+
+def current_user() -> User:
+    """The user who makes the present call. Raises `Unauthenticated` if a service or nobody does."""
+    caller = _caller.get()
+    if not isinstance(caller, User):
+        raise Unauthenticated
+    return caller
+
+
+def optional_user() -> User | None:
+    """The user who makes the present call, or None."""
+    caller = _caller.get()
+    return caller if isinstance(caller, User) else None
+
+
+def current_service() -> ServiceCaller:
+    """The service that makes the present call. Raises `Unauthenticated` if a user or nobody does."""
+    caller = _caller.get()
+    if not isinstance(caller, ServiceCaller):
+        raise Unauthenticated
+    return caller
+
+
+class Verifier:
+    """Verifies tokens; remembers the verified ones until they expire, for 5 minutes at most.
+
+    Both methods raise `Unauthenticated` (the sentence says what is wrong with the token) or `Unavailable` (the
+    issuer's keys cannot be fetched and the key is not known yet).
+    """
+
+    def __init__(self, keys: "SigningKeys", settings: IdentitySettings, now: Callable[[], float] = time.time) -> None:
+        self._keys = keys
+        self._settings = settings
+        self._now = now
+        self._verified: OrderedDict[bytes, tuple[float, Caller]] = OrderedDict()
+
+    async def user(self, token: str) -> User:
+        """The user whose token this is."""
+        return cast(User, await self._remembered(token, self._settings.audience, _user))
+
+    async def service(self, token: str) -> ServiceCaller:
+        """The service whose token this is."""
+        return cast(ServiceCaller, await self._remembered(token, self._settings.service_audience, _service))
+
+    async def _remembered(self, token: str, audience: str, read: Callable[[Mapping[str, Any]], Caller]) -> Caller:
+        digest = hashlib.sha256(f"{audience} {token}".encode()).digest()
+        until, caller = self._verified.get(digest, (0.0, None))
+        if caller is not None and self._now() < until:
+            self._verified.move_to_end(digest)
+            return caller
+        claims = await self._claims(token, audience)
+        caller = read(claims)
+        self._verified[digest] = (min(float(claims["exp"]), self._now() + REMEMBERED_SECONDS), caller)
+        if len(self._verified) > REMEMBERED_TOKENS:
+            self._verified.popitem(last=False)
+        return caller
+
+    async def _claims(self, token: str, audience: str) -> dict[str, Any]:
+        try:
+            header = jwt.get_unverified_header(token)
+            if header.get("alg") not in ALGORITHMS:
+                raise Unauthenticated(f"The token's algorithm is not accepted; accepted are {', '.join(ALGORITHMS)}.")
+            key = await self._keys.get(header.get("kid"))
+            return jwt.decode(
+                token,
+                key,
+                algorithms=ALGORITHMS,
+                audience=audience,
+                issuer=self._settings.issuer,
+                leeway=CLOCK_SKEW_SECONDS,
+                options={"require": ["exp", "iss", "aud", "sub"]},
+            )
+        except jwt.ExpiredSignatureError as error:
+            raise Unauthenticated("The token has expired.") from error
+        except jwt.InvalidAudienceError as error:
+            raise Unauthenticated("The token is for another audience.") from error
+        except jwt.InvalidIssuerError as error:
+            raise Unauthenticated("The token is from another issuer.") from error
+        except jwt.PyJWTError as error:
+            raise Unauthenticated("The token is not valid.") from error
+
+
+def _user(claims: Mapping[str, Any]) -> User:
+    tier = claims.get("tier", "free")
+    if tier not in ("free", "verified", "paid"):
+        raise Unauthenticated("The token's tier is none of free, verified, paid.")
+    try:
+        return User(uuid.UUID(claims["sub"]), tier)
+    except ValueError as error:
+        raise Unauthenticated("The token's subject is not a user id.") from error
+
+
+def _service(claims: Mapping[str, Any]) -> ServiceCaller:
+    prefix, colon, name = claims["sub"].partition(":")
+    if prefix != "service" or not colon or not name:
+        raise Unauthenticated("The token's subject is not a service.")
+    return ServiceCaller(name)
+
+
+class SigningKeys:
+    """The issuer's public keys by `kid`. Keys that are known stay in use while the issuer is away."""
+
+    def __init__(self, http: httpx.AsyncClient, url: str, now: Callable[[], float] = time.monotonic) -> None:
+        self._http = http
+        self._url = url
+        self._now = now
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._reached = False
+        self._next_fetch = 0.0
+        self._fetching = asyncio.Lock()
+
+    async def get(self, kid: str | None) -> jwt.PyJWK:
+        """The key named `kid`. An unknown one is looked for at the issuer, at most once in 30 s."""
+        if kid is None:
+            raise Unauthenticated("The token names no key.")
+        if kid not in self._keys:
+            async with self._fetching:
+                if kid not in self._keys and self._now() >= self._next_fetch:
+                    await self.refresh()
+        if kid in self._keys:
+            return self._keys[kid]
+        if not self._reached:
+            raise Unavailable("The keys of the token issuer cannot be read at the moment.", retry_after=1)
+        raise Unauthenticated("The token is signed with an unknown key.")
+
+    async def refresh(self) -> None:
+        """Read the keys anew; when that fails, keep what is known and log it."""
+        try:
+            reply = await self._http.get(self._url, timeout=FETCH_TIMEOUT_SECONDS)
+            listed = reply.raise_for_status().json()["keys"]
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            self._reached = False
+            log.warning("signing_keys_not_read", url=self._url, error=type(error).__name__)
+        else:
+            self._reached = True
+            self._keys = dict(_usable(listed))
+        wait = UNKNOWN_KEY_REFETCH_SECONDS if self._keys else NO_KEYS_REFETCH_SECONDS
+        self._next_fetch = self._now() + wait
+
+    async def keep_fresh(self) -> None:
+        """Read the keys now and every 5 minutes, so that a withdrawn key stops working."""
+        while True:
+            async with self._fetching:
+                await self.refresh()
+            await asyncio.sleep(REFRESH_SECONDS)
+
+
+def _usable(listed: list[dict[str, Any]]):  # type: ignore[no-untyped-def]
+    """The public signing keys in a JWKS that our algorithms can use."""
+    for entry in listed:
+        if entry.get("kty") not in ("EC", "RSA", "OKP") or entry.get("use", "sig") != "sig" or "kid" not in entry:
+            continue
+        with contextlib.suppress(jwt.PyJWTError):
+            key = jwt.PyJWK(entry)
+            if key.algorithm_name in ALGORITHMS:
+                yield entry["kid"], key
+
+
+@asynccontextmanager
+async def open_verifier(settings: IdentitySettings) -> AsyncIterator[Verifier]:
+    """A verifier whose keys are kept fresh in the background."""
+    async with httpx.AsyncClient() as http:
+        keys = SigningKeys(http, str(settings.jwks_url))
+        refreshing = asyncio.create_task(keys.keep_fresh())
+        try:
+            yield Verifier(keys, settings)
+        finally:
+            refreshing.cancel()
+
+
+class ServiceToken:
+    """This process's own token, for its calls to other services; read again when its file changes."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._read_at: tuple[int, int] | None = None
+        self._token = ""
+
+    def read(self) -> str:
+        """The token. Raises `Unavailable` if there is no such file."""
+        try:
+            stat = self._file.stat()
+            if self._read_at != (stat.st_mtime_ns, stat.st_ino):
+                self._token = self._file.read_text(encoding="ascii").strip()
+                self._read_at = (stat.st_mtime_ns, stat.st_ino)
+        except OSError as error:
+            raise Unavailable("The service's own token cannot be read.") from error
+        return self._token

@@ -1,0 +1,166 @@
+"""Settings from environment variables; a mistake stops the start, and all mistakes are told at once.
+
+A process declares what it needs and nests the groups that contexts share:
+
+    class Settings(BaseSettings):
+        model_config = SettingsConfigDict(env_prefix="NEXTPLAY_UPLOAD_")
+        postgres_dsn: Dsn                            # NEXTPLAY_UPLOAD_POSTGRES_DSN
+        grpc_bind: HostPort                          # NEXTPLAY_UPLOAD_GRPC_BIND
+        metrics_bind: HostPort
+        part_size_bytes: int = Field(10 * MIB, ge=5 * MIB, description="size of a suggested part, bytes")
+        kafka: KafkaSettings                         # each group reads its own variables
+        telemetry: TelemetrySettings
+        catalog: CatalogClient                       # where another context is reached: a group of one's own
+
+    class CatalogClient(BaseSettings):
+        model_config = SettingsConfigDict(env_prefix="NEXTPLAY_CATALOG_")
+        address: HostPort                            # NEXTPLAY_CATALOG_ADDRESS
+
+    settings = load(Settings)
+
+Tests build the same classes with keyword arguments. Secrets are `SecretStr` (a DSN holds a password, so it is one).
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+
+BAD_SETTINGS = 2
+"""The exit code of a process whose settings are wrong."""
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+def _host_port(value: str) -> str:
+    host, colon, port = value.rpartition(":")
+    if not (host and colon and port.isascii() and port.isdigit() and int(port) <= 65535):
+        raise ValueError("must be host:port with a port from 0 to 65535, like 127.0.0.1:8080")
+    return value
+
+
+def _dsn(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+        raise ValueError("must be a PostgreSQL DSN, like postgresql://user:password@host:5432/nextplay")
+    return value
+
+
+def _json(value: object) -> object:
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        raise ValueError('must be a JSON list of strings, like ["a", "b"]') from None
+
+
+HostPort = Annotated[str, AfterValidator(_host_port)]
+"""`host:port`, to bind to or to reach; port 0 binds to any free one."""
+Dsn = Annotated[SecretStr, AfterValidator(_dsn)]
+"""Where a PostgreSQL database is and who logs in; secret, because it holds the password."""
+Strings = Annotated[list[str], NoDecode, BeforeValidator(_json)]
+"""A JSON list of strings."""
+
+
+class KafkaSettings(BaseSettings):
+    """Where the Kafka-protocol broker is; the SASL values only with a SASL_* protocol."""
+
+    model_config = SettingsConfigDict(env_prefix="NEXTPLAY_KAFKA_", env_ignore_empty=True, frozen=True)
+    bootstrap_servers: str = Field(description="host:port of one or more brokers, separated by commas")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+
+
+class ObjectStoreSettings(BaseSettings):
+    """Where S3 is. Without an endpoint it is AWS; without keys, the default AWS credential chain."""
+
+    model_config = SettingsConfigDict(env_prefix="NEXTPLAY_S3_", env_ignore_empty=True, frozen=True)
+    bucket: str = Field(description="name of the private bucket of all objects")
+    region: str = Field(description="AWS region of the bucket, like us-east-1")
+    endpoint: HttpUrl | None = Field(None, description="URL at which the services reach S3")
+    public_endpoint: HttpUrl | None = Field(
+        None, description="URL at which clients reach S3; the internal one if unset"
+    )
+    access_key: str | None = None
+    secret_key: SecretStr | None = None
+
+
+class IdentitySettings(BaseSettings):
+    """Whose tokens are accepted, and for which audiences."""
+
+    model_config = SettingsConfigDict(env_prefix="NEXTPLAY_IDENTITY_", env_ignore_empty=True, frozen=True)
+    issuer: str = Field(description="the `iss` claim of accepted tokens")
+    jwks_url: HttpUrl = Field(description="URL of the issuer's public keys (JWKS)")
+    audience: str = Field("nextplay", description="the `aud` claim of user tokens")
+    service_audience: str = Field("nextplay-internal", description="the `aud` claim of service tokens")
+
+
+class ServiceTokenSettings(BaseSettings):
+    """Where the process finds its own token for calls to other services."""
+
+    model_config = SettingsConfigDict(env_prefix="NEXTPLAY_SERVICE_TOKEN_", env_ignore_empty=True, frozen=True)
+    file: Path = Field(description="file with this service's JWT; read again when it changes")
+
+
+class TelemetrySettings(BaseSettings):
+    """How much is logged and where traces go; without an endpoint nothing is exported."""
+
+    model_config = SettingsConfigDict(env_prefix="NEXTPLAY_", env_ignore_empty=True, frozen=True, populate_by_name=True)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    otlp_endpoint: HttpUrl | None = Field(
+        None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT", description="URL of an OTLP collector that speaks gRPC"
+    )
+
+
+def load(settings: type[S], *, prefix: str | None = None) -> S:
+    """Read `settings` and the groups nested in it from the environment.
+
+    With mistakes, prints every one of them to stderr (the variable, what it is for, what is wrong with it; never a
+    secret's value) and exits with `BAD_SETTINGS`. `prefix` replaces the class's own prefix of variable names.
+    """
+    mistakes: list[str] = []
+    loaded = _read(settings, prefix, mistakes)
+    if mistakes:
+        print(f"The settings have {len(mistakes)} mistake(s):", *sorted(set(mistakes)), sep="\n  ", file=sys.stderr)  # noqa: T201
+        raise SystemExit(BAD_SETTINGS)
+    return loaded
+
+
+def _read(settings: type[S], prefix: str | None, mistakes: list[str]) -> S:
+    """The settings, or an unusable instance and the mistakes."""
+    groups = {
+        name: _read(field.annotation, None, mistakes)
+        for name, field in settings.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseSettings)
+    }
+    own_prefix = prefix if prefix is not None else settings.model_config["env_prefix"]
+    values: dict[str, Any] = {"_env_prefix": own_prefix, **groups}
+    try:
+        return settings(**values)
+    except ValidationError as error:
+        mistakes.extend(_mistakes(settings, own_prefix, error))
+    except SettingsError as error:
+        mistakes.append(f"{own_prefix}*: {error}")
+    return settings.model_construct()
+
+
+def _mistakes(settings: type[BaseSettings], prefix: str, error: ValidationError) -> Iterator[str]:
+    for detail in error.errors(include_url=False):
+        name = str(detail["loc"][0]) if detail["loc"] else ""
+        field = settings.model_fields.get(name)
+        alias = next((f.validation_alias for f in settings.model_fields.values() if f.validation_alias == name), None)
+        variable = str(alias or f"{prefix}{name}".upper())
+        about = f" ({field.description})" if field and field.description else ""
+        yield f"{variable}{about}: {_sentence(detail, secret=field is not None and 'Secret' in str(field.annotation))}"
+
+
+def _sentence(detail: ErrorDetails, *, secret: bool) -> str:
+    if detail["type"] == "missing":
+        return "is not set"
+    said = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return said if secret else f"{detail['input']!r} is wrong: it {said}"
