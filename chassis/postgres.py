@@ -1,0 +1,136 @@
+"""PostgreSQL through asyncpg: bounded pools, deadlines on everything, and vendor errors made neutral.
+
+A process holds at most 20 connections (the specification's limit), the replica's included. Every statement ends after
+`statement_timeout` on the server and a little later on our side, so a dead network can't hold a call either.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import asyncpg
+import stamina
+from asyncpg.pool import PoolConnectionProxy
+
+from chassis.errors import Unavailable
+
+# asyncpg's classes are generic in its stubs only, hence the quotes.
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]"
+
+MAX_CONNECTIONS = 20
+CONNECT_SECONDS = 5.0
+ACQUIRE_SECONDS = 2.0
+START_SECONDS = 60.0
+
+# Conditions that pass by themselves: the same call may succeed a moment later.
+_TRANSIENT = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+)
+
+
+@dataclass(frozen=True)
+class Database:
+    """The pools of one schema. `replica` may lag behind and is the primary itself where there is no replica."""
+
+    primary: Pool
+    replica: Pool
+
+
+@asynccontextmanager
+async def open_database(
+    dsn: str, replica_dsn: str | None, *, application_name: str, max_size: int = MAX_CONNECTIONS
+) -> AsyncIterator[Database]:
+    """Open the primary's pool and, if there is one, the replica's; together at most `max_size` connections."""
+    if replica_dsn is None:
+        async with open_pool(dsn, application_name=application_name, max_size=max_size) as primary:
+            yield Database(primary, primary)
+        return
+    for_replica = max(1, max_size // 3)
+    async with (
+        open_pool(dsn, application_name=application_name, max_size=max_size - for_replica) as primary,
+        open_pool(replica_dsn, application_name=application_name, max_size=for_replica) as replica,
+    ):
+        yield Database(primary, replica)
+
+
+@asynccontextmanager
+async def open_pool(
+    dsn: str, *, application_name: str, max_size: int = MAX_CONNECTIONS, statement_timeout_ms: int = 5_000
+) -> AsyncIterator[Pool]:
+    """A pool whose connections read jsonb as Python values, uuid as UUID and timestamptz as aware datetimes.
+
+    Waits up to a minute for a PostgreSQL that is just starting, then raises Unavailable. Closing waits for the
+    connections in use, at most 10 s.
+    """
+    with translated():
+        async for attempt in stamina.retry_context(on=_TRANSIENT, attempts=None, timeout=START_SECONDS, wait_max=2.0):
+            with attempt:
+                pool = await asyncpg.create_pool(
+                    dsn,
+                    min_size=1,
+                    max_size=max_size,
+                    timeout=CONNECT_SECONDS,
+                    command_timeout=statement_timeout_ms / 1000 + 2,
+                    init=_read_json,
+                    server_settings={
+                        "application_name": application_name,
+                        "statement_timeout": str(statement_timeout_ms),
+                        "idle_in_transaction_session_timeout": "15000",
+                        "tcp_keepalives_idle": "30",
+                    },
+                )
+    try:
+        yield pool
+    finally:
+        await _close(pool)
+
+
+@asynccontextmanager
+async def acquire(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection for a few statements. Raises Unavailable when none is free for 2 s or the server goes away."""
+    with translated():
+        async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            yield connection
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn what passes by itself (lost connection, exhaustion, timeout, deadlock, serialization) into Unavailable.
+
+    Nothing is retried here, because only the caller knows whether the work is repeatable: consumers, the relay,
+    lease loops and idempotent RPCs repeat on Unavailable.
+    """
+    try:
+        yield
+    except _TRANSIENT as error:
+        raise Unavailable("The database is not reachable at the moment.", retry_after=1.0) from error
+    except asyncpg.InterfaceError as error:
+        # asyncpg reports a connection or pool that was closed under us as a misuse of its interface.
+        if "clos" not in str(error):
+            raise
+        raise Unavailable("The database connection was lost.", retry_after=1.0) from error
+
+
+async def _read_json(connection: Connection) -> None:
+    await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+
+
+async def _close(pool: Pool) -> None:
+    try:
+        async with asyncio.timeout(10):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
