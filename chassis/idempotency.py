@@ -5,40 +5,39 @@ stored in the command's last transaction. A command that dies in between leaves 
 over with the same ids, so that what already happened is found again instead of done again.
 
     ids = {"upload_id": new_id(), "video_id": new_id()}
-    async with reserve(pool, user_id=…, method="InitiateUpload", request=request, reply_type=Reply, ids=ids) as key:
-        if isinstance(key, Replay):
-            return key.reply
-        …with key.ids…
+    async with reserve(
+        pool, key=idempotency_key(), user_id=…, method="InitiateUpload", request=request, reply_type=Reply, ids=ids
+    ) as outcome:
+        if isinstance(outcome, Replay):
+            return outcome.reply
+        …with outcome.ids…
         async with begin() as tx:
             …
-            await store_reply(tx.connection, key, reply)
+            await store_reply(tx.connection, outcome, reply)
     return reply
 """
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from contextvars import ContextVar
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 from uuid import UUID
 
+import asyncpg
 from google.protobuf.message import Message
 
 from chassis import queries
-from chassis.errors import Failure, FieldViolation, InvalidArgument, Kind
-from chassis.postgres import Connection, Pool
+from chassis.errors import Failure, FieldViolation, InvalidArgument, Kind, Unavailable
+from chassis.postgres import Connection, Pool, acquire
 
 QUERIES = queries.load("chassis")
 
-KEY_METADATA = "idempotency-key"
 MAX_KEY_LENGTH = 255
 LEASE_SECONDS = 30.0
 
 M = TypeVar("M", bound=Message)
-
-current_key: ContextVar[str | None] = ContextVar("idempotency_key", default=None)
-"""The raw `idempotency-key` metadata of the call in progress; the gRPC server sets it."""
 
 
 class IdempotencyMismatch(
@@ -78,39 +77,82 @@ class Replay(Generic[M]):
     reply: M
 
 
-def idempotency_key() -> str | None:
-    """The key of the call in progress, or None without one. Raises InvalidArgument unless 1-255 printable ASCII."""
-    key = current_key.get()
-    if key is not None and not (1 <= len(key) <= MAX_KEY_LENGTH and key.isascii() and key.isprintable()):
-        said = f"must be 1 to {MAX_KEY_LENGTH} printable ASCII characters, has {len(key)} characters"
-        raise InvalidArgument(fields=[FieldViolation("Idempotency-Key", said)])
-    return key
-
-
 @asynccontextmanager
 async def reserve(
-    pool: Pool, *, user_id: UUID, method: str, request: Message, reply_type: type[M], ids: Mapping[str, UUID]
+    pool: Pool,
+    *,
+    key: str | None,
+    user_id: UUID,
+    method: str,
+    request: Message,
+    reply_type: type[M],
+    ids: Mapping[str, UUID],
 ) -> AsyncIterator[Reserved | Replay[M]]:
-    """Reserve the call's key, if it has one, for the length of the block.
+    """Reserve the call's Idempotency-Key for the length of the block.
 
     Yields Replay when the reply is stored; Reserved with the given ids, or with those of an earlier try that did not
-    finish. A block that raises gives the key back at once (with its ids); a process that dies, after 30 s.
-    Without a key: Reserved with the given ids, and nothing is stored.
-    Raises IdempotencyMismatch, RequestInFlight, InvalidArgument, Unavailable.
+    finish. A block that raises gives the key back at once, keeping its ids; a process that dies, after 30 s.
+    Without a key (None): Reserved with the given ids, and nothing is stored.
+    Raises IdempotencyMismatch, RequestInFlight, InvalidArgument (the key is not 1-255 printable ASCII characters),
+    Unavailable.
     """
-    raise NotImplementedError
-    yield
+    if key is None:
+        yield Reserved(ids, fresh=True, user_id=user_id, method=method, key=None, attempt=0)
+        return
+    if not (1 <= len(key) <= MAX_KEY_LENGTH and key.isascii() and key.isprintable()):
+        rule = f"must be 1 to {MAX_KEY_LENGTH} printable ASCII characters, is {len(key)} characters long"
+        raise InvalidArgument(fields=[FieldViolation("Idempotency-Key", rule)])
+    request_hash = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
+    wanted = {name: str(value) for name, value in ids.items()}
+    async with acquire(pool) as connection:
+        row = await connection.fetchrow(
+            QUERIES["reserve_key"], user_id, method, key, request_hash, wanted, LEASE_SECONDS
+        )
+        if row is None:
+            known = await connection.fetchrow(QUERIES["find_key"], user_id, method, key)
+            reply = _reply_of(known, request_hash)
+    if row is None:
+        yield Replay(reply_type.FromString(reply))
+        return
+    reserved_ids = {name: UUID(value) for name, value in row["ids"].items()}
+    reserved = Reserved(reserved_ids, row["attempt"] == 1, user_id, method, key, row["attempt"])
+    try:
+        yield reserved
+    except BaseException:
+        await asyncio.shield(_release(pool, reserved))
+        raise
 
 
 async def store_reply(connection: Connection, reserved: Reserved, reply: Message) -> None:
-    """Keep the reply, in the command's last transaction. Does nothing without a key or when it was taken over."""
-    raise NotImplementedError
+    """Keep the reply, in the command's last transaction. Does nothing without a key; of two tries the first wins."""
+    if reserved.key is not None:
+        await connection.execute(
+            QUERIES["store_reply"], reserved.user_id, reserved.method, reserved.key, reply.SerializeToString()
+        )
 
 
 async def delete_expired_keys(pool: Pool) -> int:
-    """Delete keys older than 24 hours, and say how many: a job, any time, repeatable."""
-    raise NotImplementedError
+    """Delete keys older than 24 hours, and say how many: a job, repeatable at any time."""
+    deleted = 0
+    async with acquire(pool) as connection:
+        while portion := int((await connection.execute(QUERIES["delete_expired_keys"])).split()[-1]):
+            deleted += portion
+    return deleted
 
 
-def _hash(request: Message) -> bytes:
-    return hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
+def _reply_of(known: asyncpg.Record | None, request_hash: bytes) -> bytes:
+    if known is not None and known["request_hash"] != request_hash:
+        raise IdempotencyMismatch
+    if known is None or known["reply"] is None:
+        raise RequestInFlight(retry_after=max(1.0, known["free_in"] if known else 1.0))
+    reply: bytes = known["reply"]
+    return reply
+
+
+async def _release(pool: Pool, reserved: Reserved) -> None:
+    """Let the next try begin at once. When the database is away, it begins when the lease has ended."""
+    with suppress(Unavailable):
+        async with acquire(pool) as connection:
+            await connection.execute(
+                QUERIES["release_key"], reserved.user_id, reserved.method, reserved.key, reserved.attempt
+            )

@@ -4,5 +4,46 @@
 -- All events of a transaction in one round trip; the identity column numbers them in the order of the arrays.
 INSERT INTO outbox (topic, key, headers, data)
 SELECT topic, key, headers, data
-FROM unnest($1::text[], $2::text[], $3::jsonb[], $4::bytea[]) WITH ORDINALITY AS event (topic, key, headers, data, position)
+FROM unnest($1::text[], $2::text[], $3::jsonb[], $4::bytea[]) WITH ORDINALITY
+    AS event (topic, key, headers, data, position)
 ORDER BY position
+
+-- name: reserve_key
+-- One statement decides who carries the command out: a new key is inserted; a key whose command neither replied nor
+-- holds its lease any more is taken over, with the ids of the first try; a key older than a day is begun anew.
+-- No row comes back when another try holds the key, the command has replied, or the request is another one.
+INSERT INTO idempotency_keys AS known (user_id, method, key, request_hash, ids, reserved_until)
+VALUES ($1, $2, $3, $4, $5, now() + make_interval(secs => $6))
+ON CONFLICT (user_id, method, key) DO UPDATE
+SET attempt = CASE WHEN known.created_at < now() - interval '24 hours' THEN 1 ELSE known.attempt + 1 END,
+    reserved_until = excluded.reserved_until,
+    ids = CASE WHEN known.created_at < now() - interval '24 hours' THEN excluded.ids ELSE known.ids END,
+    request_hash = excluded.request_hash,
+    reply = NULL,
+    created_at = CASE WHEN known.created_at < now() - interval '24 hours' THEN now() ELSE known.created_at END
+WHERE known.created_at < now() - interval '24 hours'
+   OR (known.request_hash = excluded.request_hash AND known.reply IS NULL AND known.reserved_until <= now())
+RETURNING ids, attempt
+
+-- name: find_key
+-- By primary key: why a key could not be reserved.
+SELECT request_hash, reply, extract(epoch FROM reserved_until - now())::float8 AS free_in
+FROM idempotency_keys
+WHERE user_id = $1 AND method = $2 AND key = $3
+
+-- name: release_key
+-- By primary key; `attempt` keeps a try that was taken over from releasing its successor.
+UPDATE idempotency_keys SET reserved_until = now()
+WHERE user_id = $1 AND method = $2 AND key = $3 AND attempt = $4 AND reply IS NULL
+
+-- name: store_reply
+-- By primary key; of two tries the first to commit keeps its reply, both used the same ids.
+UPDATE idempotency_keys SET reply = $4
+WHERE user_id = $1 AND method = $2 AND key = $3 AND reply IS NULL
+
+-- name: delete_expired_keys
+-- By the index on created_at; in portions, so that no statement runs long.
+DELETE FROM idempotency_keys
+WHERE (user_id, method, key) IN (
+    SELECT user_id, method, key FROM idempotency_keys WHERE created_at < now() - interval '24 hours' LIMIT 1000
+)

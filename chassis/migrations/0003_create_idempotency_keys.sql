@@ -5,7 +5,7 @@ CREATE TABLE idempotency_keys (
     key            text        NOT NULL,
     request_hash   bytea       NOT NULL,
     ids            jsonb       NOT NULL,
-    -- The try that may store the reply; each take-over raises it.
+    -- 1 for the first try; each take-over raises it.
     attempt        int         NOT NULL DEFAULT 1,
     reserved_until timestamptz NOT NULL,
     reply          bytea,
