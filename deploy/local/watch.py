@@ -1,0 +1,166 @@
+"""Keeps one process running: starts it when what it waits for is ready, restarts it when it dies, says when that does
+not help, and ends it."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from deploy.local.home import Home, Trouble, check_disk
+from deploy.local.process import Process, spawn
+
+State = Literal["waiting", "starting", "ready", "done", "restarting", "failing", "held", "stopped"]
+
+_FAILURES_BEFORE_ALARM = 3
+_LONGEST_PAUSE_SECONDS = 20
+_SETTLED_SECONDS = 10
+
+
+@dataclass
+class Watch:
+    """What the supervisor knows about a process. `failures` counts ends in a row that came before it was ready or
+    soon after; from the third on `trouble` has a sentence, and the attempts go on, further apart."""
+
+    process: Process
+    state: State = "waiting"
+    child: subprocess.Popen[bytes] | None = None
+    restarts: int = 0
+    failures: int = 0
+    trouble: str | None = None
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    """Cleared while somebody holds the process down."""
+
+    @property
+    def pid(self) -> int | None:
+        return self.child.pid if self.child else None
+
+
+async def keep_running(watch: Watch, others: Mapping[str, Watch], home: Home, changed: Callable[[], None]) -> None:
+    """Runs until cancelled, or until a process that runs to its end did so; `changed` is called at every change of
+    state. The child is ended when this is cancelled."""
+    for name in watch.process.waits_for:
+        await others[name].ready.wait()
+    watch.wanted.set()
+    try:
+        while True:
+            if not watch.wanted.is_set():
+                _enter(watch, "held", changed)
+            await watch.wanted.wait()
+            if await _run_once(watch, home, changed):
+                return
+            watch.restarts += 1
+            if watch.wanted.is_set():
+                _enter(watch, "failing" if watch.trouble else "restarting", changed)
+                await asyncio.sleep(min(0.1 * 2 ** max(watch.failures - 1, 0), _LONGEST_PAUSE_SECONDS))
+    finally:
+        await end(watch)
+        if watch.state != "done":
+            _enter(watch, "stopped", changed)
+
+
+async def end(watch: Watch) -> None:
+    """Asks the process to stop, then kills it and whatever is left of its session."""
+    child = watch.child
+    if child is None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        child.send_signal(watch.process.stop_signal)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(_ended(child), watch.process.stop_seconds)
+    _kill_session(child.pid)
+    await _ended(child)
+    watch.child = None
+
+
+async def _run_once(watch: Watch, home: Home, changed: Callable[[], None]) -> bool:
+    """One life of the process. True when it is not to be started again."""
+    process = watch.process
+    _enter(watch, "starting", changed)
+    watch.child = spawn(process, home)
+    ended = asyncio.create_task(_ended(watch.child))
+    ready_at: float | None = None
+    try:
+        if process.ready is not None:
+            became_ready = asyncio.create_task(_until_ready(process.ready, process.ready_seconds))
+            await asyncio.wait({ended, became_ready}, return_when=asyncio.FIRST_COMPLETED)
+            became_ready.cancel()
+            if not ended.done():
+                if became_ready.result():
+                    ready_at = time.monotonic()
+                    watch.ready.set()
+                    _enter(watch, "ready", changed)
+                else:
+                    _kill_session(watch.child.pid)
+        status = await ended
+    finally:
+        ended.cancel()
+    watch.ready.clear()
+    _kill_session(watch.child.pid)
+    watch.child = None
+    if process.ready is None and status == 0:
+        watch.trouble = None
+        watch.ready.set()
+        _enter(watch, "done", changed)
+        return True
+    settled = ready_at is not None and time.monotonic() - ready_at > _SETTLED_SECONDS
+    killed_when_ready = ready_at is not None and status == -signal.SIGKILL
+    watch.failures = 0 if settled or killed_when_ready or not watch.wanted.is_set() else watch.failures + 1
+    watch.trouble = _trouble(watch, home, status) if watch.failures >= _FAILURES_BEFORE_ALARM else None
+    return False
+
+
+async def _until_ready(is_ready: Callable[[], Awaitable[bool]], seconds: float) -> bool:
+    """False when it did not become ready in time."""
+    deadline = time.monotonic() + seconds
+    pause = 0.02
+    while time.monotonic() < deadline:
+        with contextlib.suppress(Exception):  # not ready is whatever its check raises
+            if await is_ready():
+                return True
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.5, 0.25)
+    return False
+
+
+def _trouble(watch: Watch, home: Home, status: int) -> str:
+    how = f"status {status}" if status >= 0 else f"signal {signal.Signals(-status).name}"
+    log = home.log_of(watch.process.name)
+    try:
+        check_disk(home.path)
+    except Trouble as full:
+        return f"{watch.process.name} keeps ending ({how}): {full} Its log is {log}."
+    return f"{watch.process.name} ended {watch.failures} times in a row, last with {how}; read {log}."
+
+
+async def _ended(child: subprocess.Popen[bytes]) -> int:
+    """Its exit status, negative for a signal."""
+    try:
+        descriptor = os.pidfd_open(child.pid)
+    except ProcessLookupError:
+        return child.wait()
+    gone = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_reader(descriptor, gone.set)
+    try:
+        await gone.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+    return child.wait()
+
+
+def _kill_session(pid: int) -> None:
+    """What the process started itself (an ffmpeg, say) goes with it: each process leads a group of its own."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _enter(watch: Watch, state: State, changed: Callable[[], None]) -> None:
+    watch.state = state
+    changed()
