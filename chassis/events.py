@@ -11,11 +11,11 @@ from datetime import datetime
 from uuid import UUID
 
 from google.protobuf.message import DecodeError, Message
-from nextplay.api.v1 import options_pb2
 from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from chassis.clock import new_id, utc_now
+from nextplay.api.v1 import options_pb2
 
 CONTENT_TYPE = "application/protobuf"
 _TRACE = TraceContextTextMapPropagator()

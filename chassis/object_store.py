@@ -1,16 +1,48 @@
 """S3 objects through aioboto3, against any endpoint: multipart uploads, presigned URLs, whole objects, prefixes.
 
-Every call has a deadline and bounded retries. What can go wrong is named neutrally: ObjectNotFound,
-MultipartUploadNotFound, InvalidPart, PartTooSmall, and errors.Unavailable for whatever passes by itself.
+Permissions needed: PutObject, GetObject, DeleteObject, AbortMultipartUpload, ListMultipartUploadParts on the objects,
+ListBucket and ListBucketMultipartUploads on the bucket. The bucket is private; what the outside reads or writes, it
+reads or writes by a presigned URL, which is made here without a request and names the public endpoint.
+
+Every call has a deadline and at most three tries. What can go wrong is named neutrally: ObjectNotFound,
+MultipartUploadNotFound, InvalidPart, PartTooSmall, and errors.Unavailable for whatever passes by itself. Anything else
+(no permission, no bucket) is a mistake of the deployment and stays botocore's ClientError.
 """
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from urllib.parse import quote, urlencode
 
+import aioboto3
+import aiohttp
+from aiobotocore.config import AioConfig
+from aiobotocore.credentials import AioCredentials
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chassis.clock import utc_now
+from chassis.errors import Unavailable
+from chassis.presigning import presign
 from chassis.settings import ObjectStoreSettings
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3 import S3Client
+    from types_aiobotocore_s3.type_defs import ObjectIdentifierTypeDef
+
+P = TypeVar("P")
+
+CALL_SECONDS = 20.0
+COMPLETE_SECONDS = 60.0
+TRANSFER_SECONDS = 300.0
+MAX_CONNECTIONS = 50
+CHUNK_BYTES = 1024 * 1024
+
+PRIVATE = "private, no-cache"
+"""The Cache-Control of objects that are stored without one."""
 
 
 class ObjectNotFound(Exception):
@@ -27,6 +59,22 @@ class InvalidPart(Exception):
 
 class PartTooSmall(Exception):
     """A part other than the last has less than 5 MiB."""
+
+
+class _BeyondTheEnd(Exception):
+    """A range begins behind the last byte."""
+
+
+_NEUTRAL = {
+    "NoSuchKey": ObjectNotFound,
+    "404": ObjectNotFound,  # the reply to HEAD has no body, so no better code
+    "NoSuchUpload": MultipartUploadNotFound,
+    "InvalidPart": InvalidPart,
+    "InvalidPartOrder": InvalidPart,
+    "EntityTooSmall": PartTooSmall,
+    "InvalidRange": _BeyondTheEnd,
+}
+_BUSY = {"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "RequestLimitExceeded"}
 
 
 @dataclass(frozen=True)
@@ -68,21 +116,69 @@ class PresignedPart:
 
 @asynccontextmanager
 async def open_object_store(settings: ObjectStoreSettings) -> AsyncIterator["ObjectStore"]:
-    """The store of one bucket, with at most 50 connections."""
-    raise NotImplementedError
-    yield
+    """The store of one bucket, with at most 50 connections. Opening sends nothing; `check` asks the bucket."""
+    session = aioboto3.Session(
+        aws_access_key_id=settings.access_key,
+        aws_secret_access_key=settings.secret_key.get_secret_value() if settings.secret_key else None,
+        region_name=settings.region,
+    )
+    credentials = await cast("Awaitable[AioCredentials | None]", session.get_credentials())
+    if credentials is None:
+        raise ValueError("no S3 credentials: neither NEXTPLAY_S3_ACCESS_KEY nor the AWS chain has any")
+    internal = str(settings.endpoint).rstrip("/") if settings.endpoint else None
+    public = str(settings.public_endpoint).rstrip("/") if settings.public_endpoint else internal
+    config = AioConfig(
+        connect_timeout=3,
+        read_timeout=15,
+        retries={"mode": "standard", "total_max_attempts": 3},
+        max_pool_connections=MAX_CONNECTIONS,
+        signature_version="s3v4",
+        s3={"addressing_style": "path" if internal else "virtual"},
+        # Not every S3 endpoint knows the checksums that newer SDKs add by themselves.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    async with session.client("s3", endpoint_url=internal, config=config) as client:
+        yield ObjectStore(
+            client,
+            credentials,
+            settings.bucket,
+            settings.region,
+            internal_url=_bucket_url(internal, settings.bucket, settings.region),
+            public_url=_bucket_url(public, settings.bucket, settings.region),
+        )
 
 
 class ObjectStore:
     """The objects of one bucket. ETags are without quotes everywhere; sizes are bytes; expiries are seconds."""
 
+    def __init__(
+        self,
+        client: "S3Client",
+        credentials: AioCredentials,
+        bucket: str,
+        region: str,
+        *,
+        internal_url: str,
+        public_url: str,
+    ) -> None:
+        self._client = client
+        self._credentials = credentials
+        self._bucket = bucket
+        self._region = region
+        self._internal_url = internal_url
+        self._public_url = public_url
+
     async def check(self) -> None:
         """Raises Unavailable unless the bucket answers: `service.check("s3", store.check)`."""
-        raise NotImplementedError
+        async with _call():
+            await self._client.head_bucket(Bucket=self._bucket)
 
     async def create_multipart(self, key: str, content_type: str) -> str:
         """Begin a multipart upload; its S3 upload id."""
-        raise NotImplementedError
+        async with _call():
+            reply = await self._client.create_multipart_upload(Bucket=self._bucket, Key=key, ContentType=content_type)
+        return reply["UploadId"]
 
     async def presign_part(
         self,
@@ -96,26 +192,50 @@ class ObjectStore:
         checksum_sha256: str | None = None,
     ) -> PresignedPart:
         """A URL, for the public endpoint, that takes exactly this length and type (and SHA-256, base64, if given)."""
-        raise NotImplementedError
+        headers = {"Content-Length": str(content_length), "Content-Type": content_type}
+        if checksum_sha256 is not None:
+            headers["x-amz-checksum-sha256"] = checksum_sha256
+        query = urlencode({"partNumber": part_number, "uploadId": s3_upload_id})
+        url = f"{self._public_url}/{quote(key)}?{query}"
+        return PresignedPart(await self._sign("PUT", url, headers, expires_seconds, utc_now()), headers)
 
     async def list_parts(self, key: str, s3_upload_id: str) -> list[Part]:
         """The parts that arrived, by number. Raises MultipartUploadNotFound."""
-        raise NotImplementedError
+        pages = self._client.get_paginator("list_parts").paginate(Bucket=self._bucket, Key=key, UploadId=s3_upload_id)
+        return [
+            Part(part["PartNumber"], part["Size"], _bare(part["ETag"]))
+            async for page in _paged(pages)
+            for part in page.get("Parts", [])
+        ]
 
     async def complete_multipart(self, key: str, s3_upload_id: str, parts: Sequence[tuple[int, str]]) -> StoredObject:
         """Assemble the object from (part number, etag) pairs and read its facts back.
 
         Raises MultipartUploadNotFound (also when it was completed before: `head` tells), InvalidPart, PartTooSmall.
         """
-        raise NotImplementedError
+        async with _call(COMPLETE_SECONDS):
+            await self._client.complete_multipart_upload(
+                Bucket=self._bucket,
+                Key=key,
+                UploadId=s3_upload_id,
+                MultipartUpload={"Parts": [{"PartNumber": number, "ETag": f'"{etag}"'} for number, etag in parts]},
+            )
+        return await self.head(key)
 
     async def abort_multipart(self, key: str, s3_upload_id: str) -> None:
         """Throw the parts away. An upload that is already gone is fine."""
-        raise NotImplementedError
+        try:
+            async with _call():
+                await self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=s3_upload_id)
+        except MultipartUploadNotFound:
+            return
 
-    def list_multiparts(self, prefix: str = "") -> AsyncIterator[MultipartUpload]:
+    async def list_multiparts(self, prefix: str = "") -> AsyncIterator[MultipartUpload]:
         """The open multipart uploads below `prefix`."""
-        raise NotImplementedError
+        pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket, Prefix=prefix)
+        async for page in _paged(pages):
+            for upload in page.get("Uploads", []):
+                yield MultipartUpload(upload["Key"], upload["UploadId"], upload["Initiated"])
 
     async def presign_get(
         self, key: str, *, expires_seconds: int, signed_at: datetime | None = None, public: bool = True
@@ -125,36 +245,143 @@ class ObjectStore:
         Equal arguments give equal URLs, so a `signed_at` rounded down to a window makes URLs that caches share.
         `public=False` signs for the internal endpoint (ffmpeg, probes).
         """
-        raise NotImplementedError
+        url = f"{self._public_url if public else self._internal_url}/{quote(key)}"
+        return await self._sign("GET", url, {}, expires_seconds, signed_at or utc_now())
 
     async def head(self, key: str) -> StoredObject:
         """The object's facts. Raises ObjectNotFound."""
-        raise NotImplementedError
+        async with _call():
+            reply = await self._client.head_object(Bucket=self._bucket, Key=key)
+        return StoredObject(
+            key, reply["ContentLength"], _bare(reply["ETag"]), reply.get("ContentType", ""), reply["LastModified"]
+        )
 
-    async def get(self, key: str, *, start: int = 0, length: int | None = None) -> bytes:
-        """The object's bytes, or `length` of them from `start` on (fewer at its end). Raises ObjectNotFound."""
-        raise NotImplementedError
+    async def get(self, key: str) -> bytes:
+        """A small object's bytes. Raises ObjectNotFound."""
+        async with _call(TRANSFER_SECONDS):
+            reply = await self._client.get_object(Bucket=self._bucket, Key=key)
+            async with reply["Body"] as body:
+                return await body.read()
+
+    async def get_range(self, key: str, start: int, length: int) -> bytes:
+        """`length` (at least 1) bytes from `start` on, fewer at the object's end, none beyond it.
+
+        Raises ObjectNotFound.
+        """
+        wanted = f"bytes={start}-{start + length - 1}"
+        try:
+            async with _call(TRANSFER_SECONDS):
+                reply = await self._client.get_object(Bucket=self._bucket, Key=key, Range=wanted)
+                async with reply["Body"] as body:
+                    return await body.read()
+        except _BeyondTheEnd:
+            return b""
 
     async def download(self, key: str, path: Path) -> None:
         """Stream the object to a file. Raises ObjectNotFound."""
-        raise NotImplementedError
+        async with _call(TRANSFER_SECONDS):
+            reply = await self._client.get_object(Bucket=self._bucket, Key=key)
+            async with reply["Body"] as body:
+                with path.open("wb") as file:
+                    async for chunk in body.content.iter_chunked(CHUNK_BYTES):
+                        await asyncio.to_thread(file.write, chunk)
 
-    async def put(self, key: str, data: bytes, *, content_type: str, cache_control: str | None = None) -> None:
+    async def put(self, key: str, data: bytes, *, content_type: str, cache_control: str = PRIVATE) -> None:
         """Store a small object in one request."""
-        raise NotImplementedError
+        await self._put(key, data, content_type, cache_control)
 
-    async def put_file(self, key: str, path: Path, *, content_type: str, cache_control: str | None = None) -> None:
+    async def put_file(self, key: str, path: Path, *, content_type: str, cache_control: str = PRIVATE) -> None:
         """Stream a file into one object."""
-        raise NotImplementedError
+        with path.open("rb") as file:
+            await self._put(key, file, content_type, cache_control)
 
     async def delete(self, keys: Collection[str]) -> None:
         """Delete the objects, a thousand a request; absent ones are fine."""
-        raise NotImplementedError
+        named: list[ObjectIdentifierTypeDef] = [{"Key": key} for key in keys]
+        for first in range(0, len(named), 1000):
+            async with _call():
+                reply = await self._client.delete_objects(
+                    Bucket=self._bucket, Delete={"Objects": named[first : first + 1000], "Quiet": True}
+                )
+            if failed := reply.get("Errors"):
+                raise Unavailable(f"{len(failed)} of {len(named)} objects could not be deleted.", retry_after=5.0)
 
     async def delete_prefix(self, prefix: str) -> int:
         """Delete everything below a prefix (not empty), page by page; how many objects."""
-        raise NotImplementedError
+        if not prefix:
+            raise ValueError("an empty prefix would delete the whole bucket")
+        deleted = 0
+        async for page in self._pages(prefix):
+            await self.delete([found.key for found in page])
+            deleted += len(page)
+        return deleted
 
-    def list(self, prefix: str) -> AsyncIterator[StoredObject]:
+    async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
         """The objects below `prefix`, in the order of their keys."""
-        raise NotImplementedError
+        async for page in self._pages(prefix):
+            for found in page:
+                yield found
+
+    async def _pages(self, prefix: str) -> AsyncIterator[Sequence[StoredObject]]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        async for page in _paged(pages):
+            yield [
+                StoredObject(found["Key"], found["Size"], _bare(found["ETag"]), "", found["LastModified"])
+                for found in page.get("Contents", [])
+            ]
+
+    async def _put(self, key: str, body: Any, content_type: str, cache_control: str) -> None:
+        async with _call(TRANSFER_SECONDS):
+            await self._client.put_object(
+                Bucket=self._bucket, Key=key, Body=body, ContentType=content_type, CacheControl=cache_control
+            )
+
+    async def _sign(
+        self, method: str, url: str, headers: Mapping[str, str], expires_seconds: int, signed_at: datetime
+    ) -> str:
+        return presign(
+            await self._credentials.get_frozen_credentials(),
+            self._region,
+            method,
+            url,
+            headers=headers,
+            signed_at=signed_at,
+            expires_seconds=expires_seconds,
+        )
+
+
+@asynccontextmanager
+async def _call(seconds: float = CALL_SECONDS) -> AsyncIterator[None]:
+    """A deadline around a call, and its errors in neutral words."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except ClientError as error:
+        code, status = error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"]
+        if code in _NEUTRAL:
+            raise _NEUTRAL[code] from error
+        if status >= 500 or status == 429 or code in _BUSY:
+            raise Unavailable("The object store is not able to answer at the moment.", retry_after=1.0) from error
+        raise
+    except (BotoCoreError, aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise Unavailable("The object store is not reachable at the moment.", retry_after=1.0) from error
+
+
+async def _paged(pages: AsyncIterable[P]) -> AsyncIterator[P]:
+    """The pages of a listing, with a deadline for each."""
+    iterator = aiter(pages)
+    while True:
+        async with _call():
+            try:
+                page = await anext(iterator)
+            except StopAsyncIteration:
+                return
+        yield page
+
+
+def _bucket_url(endpoint: str | None, bucket: str, region: str) -> str:
+    return f"{endpoint}/{bucket}" if endpoint else f"https://{bucket}.s3.{region}.amazonaws.com"
+
+
+def _bare(etag: str) -> str:
+    return etag.strip('"')

@@ -3,18 +3,146 @@
 chassis' own tables (the files beside this module: outbox, inbox, idempotency keys) come first, then the service's.
 """
 
-from pathlib import Path
+import hashlib
+import re
+from dataclasses import dataclass
+from importlib import resources
+from importlib.resources.abc import Traversable
+
+import asyncpg
+
+from chassis.postgres import Connection
+
+_NAME = re.compile(r"^(\d{4})_[a-z0-9]+(_[a-z0-9]+)+\.sql$")
+_LOCK = 0x6E706D67  # the first half of the advisory lock; the schema is the second
+_WAIT_SECONDS = 300.0
 
 
 class MigrationError(Exception):
     """The files and the database disagree; the sentence says which file and how."""
 
 
-async def migrate(owner_dsn: str, schema: str, directory: Path, *, role: str | None = None) -> list[str]:
+@dataclass(frozen=True)
+class _Migration:
+    scope: str
+    version: int
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+async def migrate(owner_dsn: str, schema: str, directory: Traversable, *, role: str | None = None) -> list[str]:
     """Bring `schema` up to date with chassis' files and those in `directory`; the names of the files applied now.
 
-    Each file is one transaction. Safe to run from several instances at once: they queue. Everything created is usable
-    (DML, no DDL) by the login role `role`, which is named like the schema unless given.
-    Raises MigrationError when an applied file was changed or is missing or a new one is numbered below an applied one.
+    Each file is one transaction. Instances that start at once queue behind an advisory lock, five minutes at most.
+    Everything created is usable (DML, no DDL) by the login role `role`, which is named like the schema unless given.
+    A database that is ahead of the files, because a newer release migrated it, is left as it is.
+
+    Raises MigrationError when an applied file was changed or is missing, when a new file is numbered below an applied
+    one, or when a statement fails; asyncpg's errors and OSError when the database can't be reached.
     """
-    raise NotImplementedError
+    migrations = [*_read("chassis", resources.files(__package__)), *_read(schema, directory)]
+    connection = await asyncpg.connect(
+        owner_dsn,
+        timeout=10,
+        command_timeout=_WAIT_SECONDS,
+        # A migration that waits for a lock makes everybody else wait behind it: rather fail and be run again.
+        server_settings={"application_name": f"migrate-{schema}", "lock_timeout": f"{int(_WAIT_SECONDS)}s"},
+    )
+    try:
+        await connection.execute("SELECT pg_advisory_lock($1, hashtext($2))", _LOCK, schema)
+        await connection.execute("SET lock_timeout = '15s'")
+        await _prepare(connection, schema, role or schema)
+        pending = await _pending(connection, migrations)
+        for migration in pending:
+            await _apply(connection, migration)
+        return [migration.name for migration in pending]
+    finally:
+        await connection.close(timeout=10)
+
+
+def _read(scope: str, directory: Traversable) -> list[_Migration]:
+    """The files of a directory by number."""
+    files = sorted((file for file in directory.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    migrations: list[_Migration] = []
+    for file in files:
+        named = _NAME.match(file.name)
+        if named is None:
+            raise MigrationError(f"{scope}: {file.name} is not named NNNN_verb_noun.sql")
+        if migrations and migrations[-1].version == int(named[1]):
+            raise MigrationError(f"{scope}: {migrations[-1].name} and {file.name} have the same number")
+        migrations.append(_Migration(scope, int(named[1]), file.name, file.read_text(encoding="utf-8")))
+    return migrations
+
+
+async def _prepare(connection: Connection, schema: str, role: str) -> None:
+    """The schema, who may use what is created in it, and the table of applied files."""
+    quoted_schema, quoted_role = _quote(schema), _quote(role)
+    if not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", schema):
+        await connection.execute(f"CREATE SCHEMA {quoted_schema}")
+    await connection.execute(f"""
+        SET search_path = {quoted_schema};
+        CREATE TABLE IF NOT EXISTS schema_migrations (
+            scope      text        NOT NULL,
+            version    int         NOT NULL,
+            name       text        NOT NULL,
+            checksum   text        NOT NULL,
+            applied_at timestamptz NOT NULL DEFAULT now(),
+            PRIMARY KEY (scope, version)
+        );
+        GRANT USAGE ON SCHEMA {quoted_schema} TO {quoted_role};
+        ALTER DEFAULT PRIVILEGES IN SCHEMA {quoted_schema}
+            GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {quoted_role};
+        ALTER DEFAULT PRIVILEGES IN SCHEMA {quoted_schema} GRANT USAGE, SELECT ON SEQUENCES TO {quoted_role};
+        ALTER DEFAULT PRIVILEGES IN SCHEMA {quoted_schema} GRANT EXECUTE ON FUNCTIONS TO {quoted_role};
+    """)
+
+
+async def _pending(connection: Connection, migrations: list[_Migration]) -> list[_Migration]:
+    """The files that are not applied yet, after comparing those that are."""
+    rows = await connection.fetch("SELECT scope, version, name, checksum FROM schema_migrations")
+    applied = {(row["scope"], row["version"]): row for row in rows}
+    newest = {scope: max(version for of, version in applied if of == scope) for scope, _ in applied}
+    known = {(migration.scope, migration.version): migration for migration in migrations}
+    pending = []
+    for migration in migrations:
+        row = applied.get((migration.scope, migration.version))
+        if row is None:
+            if migration.version < newest.get(migration.scope, 0):
+                raise MigrationError(
+                    f"{migration.scope}: {migration.name} is new but numbered below the applied "
+                    f"{newest[migration.scope]:04}; give it the next free number"
+                )
+            pending.append(migration)
+        elif row["checksum"] != migration.checksum:
+            raise MigrationError(
+                f"{migration.scope}: {migration.name} was changed after it had been applied; "
+                "restore it and put the change into a new file"
+            )
+    newest_file = {scope: max((m.version for m in migrations if m.scope == scope), default=0) for scope in newest}
+    for (scope, version), row in applied.items():
+        if (scope, version) not in known and version < newest_file[scope]:
+            raise MigrationError(f"{scope}: {row['name']} was applied, but the file is missing")
+    return pending
+
+
+async def _apply(connection: Connection, migration: _Migration) -> None:
+    try:
+        async with connection.transaction():
+            await connection.execute(migration.sql)
+            await connection.execute(
+                "INSERT INTO schema_migrations (scope, version, name, checksum) VALUES ($1, $2, $3, $4)",
+                migration.scope,
+                migration.version,
+                migration.name,
+                migration.checksum,
+            )
+    except asyncpg.PostgresError as error:
+        raise MigrationError(f"{migration.scope}: {migration.name} failed and was rolled back: {error}") from error
+
+
+def _quote(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
