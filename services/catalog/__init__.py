@@ -1,0 +1,1 @@
+"""The catalog: videos and where they stand, publishing, follows, feeds and playback."""

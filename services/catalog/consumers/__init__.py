@@ -1,0 +1,1 @@
+"""Which event leads to which use case."""

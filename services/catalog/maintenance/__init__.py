@@ -1,0 +1,1 @@
+"""The jobs: each is one function that calls use cases, and may run twice at once."""

@@ -1,0 +1,10 @@
+"""The tables of the catalog behind the ports; SQL in `queries`."""
+
+from chassis.postgres import Connection
+from services.catalog.ports import Store
+from services.catalog.repository.videos import Videos
+
+
+def open_store(connection: Connection) -> Store:
+    """The repositories of one connection."""
+    return Store(videos=Videos(connection))

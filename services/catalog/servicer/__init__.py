@@ -1,0 +1,1 @@
+"""The gRPC methods: each parses, calls and renders."""

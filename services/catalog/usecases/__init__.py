@@ -1,0 +1,1 @@
+"""What can be done with the catalog: one plain function per use case, called inside an open transaction."""
