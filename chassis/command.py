@@ -8,31 +8,54 @@
                 serve=serve,
                 jobs={"expire-uploads": expire_uploads},
                 migrations="services.upload.migrations",
+                consumes=[VideoDeleted],
             )
         )
 
-where `async def serve(service: Service, settings: Settings) -> None` composes the process and
+`async def serve(service: Service, settings: Settings) -> None` composes the process;
 `async def expire_uploads(service: Service, settings: Settings) -> object` opens what it needs, does its work once and
-returns what is logged.
-
-Exit codes: 0 done or stopped as told, 1 failed (the log says why), 2 wrong settings or command line.
+returns what the log shall say about it.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol, TypeVar
+import argparse
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import asdict
+from functools import partial
+from importlib import resources
+from typing import Any, Protocol, TypeVar
 
-from chassis.run import Service
-from chassis.settings import TelemetrySettings
+from google.protobuf.message import Message
+from pydantic_settings import BaseSettings
+
+from chassis import dead_letters
+from chassis.events import topic_of
+from chassis.migrations import migrate
+from chassis.run import Service, run, run_once
+from chassis.settings import Dsn, KafkaSettings, TelemetrySettings, load
+
+_EXIT_CODES = "exit codes: 0 done or stopped as told, 1 failed (the log says why), 2 wrong settings or command line"
 
 
 class ProcessSettings(Protocol):
     """What the settings of every process have."""
 
-    @property
-    def telemetry(self) -> TelemetrySettings: ...
+    telemetry: TelemetrySettings
+    metrics_bind: str
 
-    @property
-    def metrics_bind(self) -> str: ...
+
+class MigrationSettings(BaseSettings):
+    """What `migrate` needs: the DSN of the role that owns the schema."""
+
+    postgres_owner_dsn: Dsn
+    telemetry: TelemetrySettings
+
+
+class DeadLetterSettings(BaseSettings):
+    """What `dead-letters` needs."""
+
+    kafka: KafkaSettings
 
 
 S = TypeVar("S", bound=ProcessSettings)
@@ -48,10 +71,82 @@ def main(
     jobs: Mapping[str, Callable[[Service, S], Awaitable[object]]] | None = None,
     worker: Callable[[Service, W], Awaitable[None]] | None = None,
     worker_settings: type[W] | None = None,
+    consumes: Collection[type[Message]] = (),
 ) -> int:
     """Run the command of `sys.argv` and return its exit code.
 
-    `migrations` is the package that holds NNNN_verb_noun.sql files. `worker` has settings of its own, which may nest
-    those of the context.
+    `migrations` is the package that holds the NNNN_verb_noun.sql files; schema and role are named like the context.
+    `worker` has settings of its own, which may nest those of the context. `consumes` lists the events that the
+    context's consumer, named like it, applies: `dead-letters` looks on their topics.
     """
-    raise NotImplementedError
+    asked = _parser(context, jobs or {}, has_worker=worker is not None).parse_args()
+    match asked.command:
+        case "serve":
+            return _run(context, settings, serve)
+        case "worker" if worker and worker_settings:
+            return _run(f"{context}-worker", worker_settings, worker)
+        case "job" if jobs:
+            loaded = _load(settings)
+            job = jobs[asked.name]
+            return run_once(f"{context}-{asked.name}", lambda service: job(service, loaded), telemetry=loaded.telemetry)
+        case "migrate":
+            wanted = load(MigrationSettings, prefix=f"NEXTPLAY_{context.upper()}_")
+            dsn = wanted.postgres_owner_dsn.get_secret_value()
+            work = partial(migrate, dsn, context, resources.files(migrations))
+            return run_once(f"{context}-migrate", lambda _: work(), telemetry=wanted.telemetry)
+        case "dead-letters":
+            kafka = load(DeadLetterSettings).kafka
+            topics = {topic_of(event) for event in consumes}
+            return asyncio.run(_dead_letters(asked, kafka, context, topics))
+    raise AssertionError(f"the parser let {asked.command!r} through")
+
+
+def _run(name: str, settings: type[S], compose: Callable[[Service, S], Awaitable[None]]) -> int:
+    loaded = _load(settings)
+    return run(
+        name,
+        lambda service: compose(service, loaded),
+        telemetry=loaded.telemetry,
+        metrics_bind=loaded.metrics_bind,
+    )
+
+
+def _load(settings: type[Any]) -> Any:
+    return load(settings)
+
+
+async def _dead_letters(asked: argparse.Namespace, kafka: KafkaSettings, context: str, topics: set[str]) -> int:
+    """List as one JSON object a line, or decide about the named letters and say about how many."""
+    if asked.action == "list":
+        for letter in await dead_letters.list_dead_letters(kafka, context, topics):
+            print(json.dumps(asdict(letter), default=str))  # noqa: T201
+        return 0
+    decide = dead_letters.retry_dead_letters if asked.action == "retry" else dead_letters.drop_dead_letters
+    count = await decide(kafka, context, topics, None if asked.all else asked.id)
+    print(f"{asked.action}: {count} dead letter(s)")  # noqa: T201
+    return 0 if asked.all or count == len(asked.id) else 1
+
+
+def _parser(context: str, jobs: Mapping[str, object], *, has_worker: bool) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m services.{context}",
+        description=f"The {context} context of NextPlay. Settings are environment variables, NEXTPLAY_…",
+        epilog=_EXIT_CODES,
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("serve", help="run the gRPC server, the consumers and the relay until SIGTERM")
+    if has_worker:
+        commands.add_parser("worker", help="run a worker until SIGTERM")
+    commands.add_parser("migrate", help="bring the schema up to date")
+    if jobs:
+        job = commands.add_parser("job", help="run one maintenance job now", epilog=_EXIT_CODES)
+        job.add_argument("name", choices=sorted(jobs), help="which job")
+    letters = commands.add_parser("dead-letters", help="events that could not be applied", epilog=_EXIT_CODES)
+    actions = letters.add_subparsers(dest="action", required=True)
+    actions.add_parser("list", help="print the open ones, one JSON object a line")
+    for action, does in (("retry", "publish again"), ("drop", "close without applying")):
+        decision = actions.add_parser(action, help=f"{does} the named ones, or all")
+        which = decision.add_mutually_exclusive_group(required=True)
+        which.add_argument("--all", action="store_true", help="all open ones")
+        which.add_argument("--id", action="append", help="one, as `list` prints it; may be repeated")
+    return parser

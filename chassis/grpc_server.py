@@ -6,25 +6,64 @@ What a method asks of its caller and may fail with is its `(nextplay.api.v1.rpc)
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import grpc
+from google.protobuf import descriptor_pool
+from grpc_health.v1 import _async, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from opentelemetry import metrics, trace
 
-from chassis.auth import Verifier
+from chassis.auth import Caller, ServiceCaller, User, Verifier, acting_as
+from chassis.errors import DeadlineExceeded, Failure, Internal, Kind, Unavailable
+from chassis.grpc_errors import DETAILS_KEY, status_from
+from chassis.grpc_policy import Policy, identify, policy_of
+from chassis.telemetry import DURATION_BUCKETS, context_from, current_trace_id, logger
 
-Servicer = tuple[Callable[[Any, grpc.aio.Server], None], object]
+Servicer: TypeAlias = tuple[Callable[[Any, Any], None], object]
 """The generated `add_…Servicer_to_server` and the servicer."""
 
-MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 UNARY_SECONDS = 30.0
 STREAM_SECONDS = 3600.0
+GRACE_SECONDS = 10.0
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+
+_OPTIONS = [
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_metadata_size", 16 * 1024),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    # Connections are made anew now and then, so that clients find instances that were added.
+    ("grpc.max_connection_age_ms", 600_000),
+    # A second process on the same port is a mistake that must be seen.
+    ("grpc.so_reuseport", 0),
+]
+
+_Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+_Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+_Work: TypeAlias = Callable[[asyncio.Timeout], Awaitable[Any]]
+
+log = logger(__name__)
+_tracer = trace.get_tracer(__name__)
+_duration = metrics.get_meter(__name__).create_histogram(
+    "rpc_server_duration",
+    unit="s",
+    description="How long RPCs took, by method and by the code they ended with (OK or the error's code).",
+    explicit_bucket_boundaries_advisory=list(DURATION_BUCKETS),
+)
+_idempotency_key: ContextVar[str | None] = ContextVar("idempotency_key", default=None)
 
 
 def idempotency_key() -> str | None:
     """The Idempotency-Key of the present call, or None."""
-    raise NotImplementedError
+    return _idempotency_key.get()
 
 
 @asynccontextmanager
@@ -33,10 +72,158 @@ async def grpc_server(
 ) -> AsyncIterator[int]:
     """Serve until the block ends; yields the port. Open it last: it takes calls at once.
 
-    When `stopping` is set, health says NOT_SERVING; at the end of the block running calls have 10 s to finish, and
-    streams are ended with UNAVAILABLE, so that their clients resume elsewhere.
+    When `stopping` is set, health says NOT_SERVING and streams end with UNAVAILABLE, so that their clients resume
+    elsewhere; at the end of the block running calls have 10 s to finish.
 
     Raises `ValueError` if a method has no `rpc` option, `OSError` if the address cannot be bound.
     """
-    raise NotImplementedError
-    yield 0
+    registered = _Registered()
+    for register, servicer in servicers:
+        register(servicer, registered)
+    server = grpc.aio.server(options=_OPTIONS)
+    guard = _Guard(verifier, stopping)
+    for service, handlers in registered.services.items():
+        described = descriptor_pool.Default().FindServiceByName(service).methods_by_name
+        guarded = {
+            name: guard.around(f"{service}/{name}", handler, policy_of(described[name]))
+            for name, handler in handlers.items()
+        }
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, guarded),))
+    health = _async.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)  # type: ignore[no-untyped-call]
+    health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+    reflected = (*registered.services, health_name, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(reflected, server)  # type: ignore[no-untyped-call]
+    try:
+        port = server.add_insecure_port(bind)
+    except RuntimeError as error:
+        raise OSError(f"The gRPC server cannot listen on {bind}; is the port in use?") from error
+    await server.start()
+    leaving = asyncio.create_task(_leave(guard, health))
+    try:
+        yield port
+    finally:
+        leaving.cancel()
+        await server.stop(GRACE_SECONDS)
+
+
+class _Registered:
+    """Stands in for the server while servicers register, because a server doesn't tell what it was given."""
+
+    def __init__(self) -> None:
+        self.services: dict[str, Mapping[str, _Handler]] = {}
+
+    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, _Handler]) -> None:
+        self.services[service] = handlers
+
+    def add_generic_rpc_handlers(self, handlers: Iterable[object]) -> None:
+        """The same methods once more, without their names."""
+
+
+async def _leave(guard: "_Guard", health: _async.HealthServicer) -> None:
+    await guard.stopping.wait()
+    await health.enter_graceful_shutdown()
+    for limit in guard.streams:
+        if not limit.expired():
+            limit.reschedule(0)
+
+
+@dataclass(frozen=True)
+class _Guard:
+    """What surrounds each method."""
+
+    verifier: Verifier
+    stopping: asyncio.Event
+    streams: set[asyncio.Timeout] = field(default_factory=set)
+
+    def around(self, method: str, handler: Any, policy: Policy) -> _Handler:
+        """The handler as the server shall call it."""
+
+        async def answer_once(request: Any, context: _Context) -> Any:
+            async def work(_: asyncio.Timeout) -> Any:
+                return await handler.unary_unary(request, context)
+
+            return await self._answer(method, policy, context, UNARY_SECONDS, work)
+
+        # Writes instead of yielding: context variables hold to the end of a coroutine, but not in a generator.
+        async def answer_many(request: Any, context: _Context) -> None:
+            async def work(limit: asyncio.Timeout) -> None:
+                self.streams.add(limit)
+                try:
+                    async with aclosing(handler.unary_stream(request, context)) as messages:
+                        async for message in messages:
+                            await context.write(message)
+                finally:
+                    self.streams.discard(limit)
+
+            await self._answer(method, policy, context, STREAM_SECONDS, work)
+
+        if handler.request_streaming:
+            raise ValueError(f"{method} takes a stream of requests; only single requests are supported")
+        coders = handler.request_deserializer, handler.response_serializer
+        if handler.response_streaming:
+            return grpc.unary_stream_rpc_method_handler(answer_many, *coders)
+        return grpc.unary_unary_rpc_method_handler(answer_once, *coders)
+
+    async def _answer(self, method: str, policy: Policy, context: _Context, longest: float, work: _Work) -> Any:
+        """Do `work` as the caller, within the caller's deadline and ours; what it raises becomes the call's status."""
+        metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+        started = time.monotonic()
+        caller: Caller | None = None
+        outcome: dict[str, object] = {"code": "CANCELLED"}
+        with _tracer.start_as_current_span(
+            method,
+            context_from(metadata.get("traceparent")),
+            trace.SpanKind.SERVER,
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            try:
+                caller = await identify(metadata.get("authorization"), policy, self.verifier)
+                _idempotency_key.set(metadata.get("idempotency-key"))
+                with acting_as(caller):
+                    result = await self._within(longest, context, work)
+                outcome = {"code": "OK"}
+                return result
+            except Exception as error:
+                failure = error if isinstance(error, Failure) else Internal()
+                outcome = {"code": failure.code, "detail": str(failure), "cause": repr(failure.__cause__)}
+                if failure.kind is Kind.INTERNAL:
+                    log.error("rpc_broke", cause=error, method=method)
+                    span.record_exception(error)
+                    span.set_status(trace.StatusCode.ERROR)
+                elif failure.kind not in policy.fails:
+                    log.error("rpc_failure_undeclared", method=method, kind=failure.kind.name, code=failure.code)
+                status = status_from(failure, current_trace_id())
+                details = ((DETAILS_KEY, status.SerializeToString()),)
+                await context.abort(grpc.StatusCode[failure.kind.grpc_code], status.message, details)
+            finally:
+                seconds = time.monotonic() - started
+                ended = {"method": method, "code": str(outcome["code"])}
+                _duration.record(seconds, ended)
+                span.set_attributes(ended)
+                log.info("rpc_answered", method=method, ms=round(seconds * 1000, 1), caller=_named(caller), **outcome)
+
+    async def _within(self, longest: float, context: _Context, work: _Work) -> Any:
+        """Do `work` until the caller's deadline, until `longest` seconds passed, or until the server stops."""
+        remaining = context.time_remaining()
+        limit = asyncio.timeout(longest if remaining is None else min(longest, remaining))
+        try:
+            async with limit:
+                return await work(limit)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            if self.stopping.is_set():
+                raise Unavailable("The server is stopping; another one goes on.", retry_after=1) from error
+            raise DeadlineExceeded from error
+
+
+def _named(caller: Caller | None) -> str:
+    match caller:
+        case User(user_id=user_id):
+            return f"user:{user_id}"
+        case ServiceCaller(name=name):
+            return f"service:{name}"
+        case None:
+            return "anonymous"

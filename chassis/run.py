@@ -10,56 +10,202 @@ process at once. A task that ends or raises stops the process with exit code 1 a
 """
 
 import asyncio
+import os
+import signal
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, TypeVar
 
+import uvloop
+
+from chassis.errors import Failure
 from chassis.settings import TelemetrySettings
+from chassis.status_server import status_server
+from chassis.telemetry import logger, open_telemetry
 
 T = TypeVar("T")
 
 Check = Callable[[], Awaitable[object]]
-Compose = Callable[["Service"], Awaitable[None]]
+Compose = Callable[["Service"], Awaitable[object]]
+
+CHECK_SECONDS = 2.0
+PART_SECONDS = 12.0
+STOP_SECONDS = 28.0
+
+DONE, FAILED = 0, 1
+
+log = logger(__name__)
 
 
 class Service:
     """The parts of a running process, in the order in which they were opened."""
 
-    name: str
-    stopping: asyncio.Event
-    """Set as soon as the process is told to stop; loops may end a piece of work early."""
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.stopping = asyncio.Event()
+        """Set as soon as the process is told to stop; loops may end a piece of work early."""
+        self.failed = False
+        """Whether the process stops because a part of it failed."""
+        self._composer: asyncio.Task[Any] | None = asyncio.current_task()
+        self._parts = AsyncExitStack()
+        self._checks: dict[str, Check] = {}
 
     async def enter(self, part: AbstractAsyncContextManager[T]) -> T:
-        """Open a part; it is closed in reverse order, within 10 s, when the process stops."""
-        raise NotImplementedError
+        """Open a part; it is closed in reverse order, within 12 s, when the process stops."""
+        opened = await part.__aenter__()
+        self._parts.push_async_callback(_close, part)
+        return opened
 
     def task(self, name: str, loop: Coroutine[Any, Any, object]) -> None:
         """Run a loop until the process stops, which cancels it. If it ends or raises before, the process stops."""
-        raise NotImplementedError
+        task = asyncio.create_task(loop, name=name)
+        task.add_done_callback(self._task_ended)
+        self._parts.push_async_callback(_cancel, task)
 
     def check(self, name: str, check: Check) -> None:
         """Make readiness depend on `check`, which raises when its part does not work; it has 2 s."""
-        raise NotImplementedError
+        self._checks[name] = check
 
     async def unready(self) -> Mapping[str, str]:
         """Why the process should get no traffic, by name of the check; empty when it is ready."""
-        raise NotImplementedError
+        if self.stopping.is_set():
+            return {"process": "is stopping"}
+        if self._composer:
+            return {"process": "is starting"}
+        reasons = await asyncio.gather(*(_reason(check) for check in self._checks.values()))
+        return {name: reason for name, reason in zip(self._checks, reasons, strict=True) if reason}
+
+    def stop(self) -> None:
+        """Begin to stop; a start that is still going on is abandoned."""
+        if not self.stopping.is_set():
+            self.stopping.set()
+            if self._composer:
+                self._composer.cancel()
+
+    async def operate(self, compose: Compose, *, until_stopped: bool = True) -> int:
+        """Compose, stay until stopped (if told so), close; the exit code. Called once, by the task that made this."""
+        try:
+            await compose(self)
+            self._composer = None
+            if until_stopped:
+                log.info("process_ready")
+                await self.stopping.wait()
+        except asyncio.CancelledError:
+            if not self.stopping.is_set():
+                raise
+            log.warning("process_interrupted")
+        except Exception:
+            self.failed = True
+            log.error("process_failed")
+        finally:
+            await self.close()
+        return FAILED if self.failed else DONE
+
+    async def close(self) -> None:
+        """Close every part in reverse order. A part that fails to close is logged and does not keep the others."""
+        self.stopping.set()
+        self._composer = None
+        log.info("process_stopping")
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._parts.aclose()
+        except TimeoutError:
+            self.failed = True
+            log.error("stop_took_too_long", limit_seconds=STOP_SECONDS)
+        log.info("process_stopped", failed=self.failed)
+
+    def _task_ended(self, task: asyncio.Task[Any]) -> None:
+        if self.stopping.is_set():
+            return
+        error = None if task.cancelled() else task.exception()
+        reason = "it was cancelled" if task.cancelled() else repr(error) if error else "it returned"
+        log.error("task_ended", cause=error, task=task.get_name(), reason=reason)
+        self.failed = True
+        self.stop()
 
 
-def run(
-    name: str,
-    compose: Compose,
-    *,
-    telemetry: TelemetrySettings,
-    metrics_bind: str | None,
-) -> int:
+async def _reason(check: Check) -> str | None:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            await check()
+    except TimeoutError:
+        return f"gave no answer within {CHECK_SECONDS:g} s"
+    except Failure as failure:
+        return str(failure)
+    except Exception as error:
+        return type(error).__name__
+    return None
+
+
+async def _close(part: AbstractAsyncContextManager[Any]) -> None:
+    try:
+        async with asyncio.timeout(PART_SECONDS):
+            await part.__aexit__(None, None, None)
+    except Exception:
+        opener = getattr(part, "func", type(part))
+        log.error("part_not_closed", part=opener.__qualname__, limit_seconds=PART_SECONDS)
+
+
+async def _cancel(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    done, _ = await asyncio.wait([task], timeout=PART_SECONDS)
+    error = None if not done or task.cancelled() else task.exception()
+    if not done or error:
+        log.error("task_not_stopped", cause=error, task=task.get_name(), limit_seconds=PART_SECONDS)
+
+
+def run(name: str, compose: Compose, *, telemetry: TelemetrySettings, metrics_bind: str | None) -> int:
     """Run a process until it is told to stop (returns 0) or a part of it fails (returns 1).
 
     `metrics_bind` (host:port) serves /metrics, /healthz and /readyz; None if the process serves them itself.
     """
-    raise NotImplementedError
+
+    async def compose_with_status(service: Service) -> None:
+        if metrics_bind is not None:
+            await service.enter(status_server(metrics_bind, service.unready))
+        await compose(service)
+
+    async def operate() -> int:
+        service = Service(name)
+        _obey_signals(service)
+        return await service.operate(compose_with_status)
+
+    return _in_loop(name, telemetry, operate())
 
 
-def run_once(name: str, job: Callable[["Service"], Awaitable[object]], *, telemetry: TelemetrySettings) -> int:
-    """Run one function with the parts it opens, log its result, and close them. Returns 0, or 1 if it raised."""
-    raise NotImplementedError
+def run_once(name: str, job: Callable[[Service], Awaitable[object]], *, telemetry: TelemetrySettings) -> int:
+    """Run one function with the parts it opens, log its result, close them. Returns 0, or 1 if it did not finish."""
+    finished = False
+
+    async def work(service: Service) -> None:
+        nonlocal finished
+        started = time.monotonic()
+        result = await job(service)
+        log.info("job_done", result=result, seconds=round(time.monotonic() - started, 3))
+        finished = True
+
+    async def operate() -> int:
+        service = Service(name)
+        _obey_signals(service)
+        code = await service.operate(work, until_stopped=False)
+        return code if finished else FAILED
+
+    return _in_loop(name, telemetry, operate())
+
+
+def _in_loop(name: str, telemetry: TelemetrySettings, main: Coroutine[Any, Any, int]) -> int:
+    with open_telemetry(name, telemetry), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)
+
+
+def _obey_signals(service: Service) -> None:
+    def told(signum: int) -> None:
+        if service.stopping.is_set():
+            log.warning("stop_forced", signal=signal.Signals(signum).name)
+            os._exit(128 + signum)
+        log.info("stop_asked", signal=signal.Signals(signum).name)
+        service.stop()
+
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signum, told, signum)

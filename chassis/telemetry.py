@@ -12,14 +12,23 @@ Metrics are made with `opentelemetry.metrics.get_meter(...)`, in the metrics.py 
 a unit; /metrics prints them for Prometheus. Traces leave the process only if an OTLP endpoint is set.
 """
 
+import json
 import logging
+import re
 import sys
+import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 
 import prometheus_client
-from opentelemetry import context as otel_context
-from opentelemetry import trace
+from opentelemetry import metrics, trace
+from opentelemetry.context import Context
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import MetricReader
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from chassis.settings import TelemetrySettings
@@ -27,12 +36,30 @@ from chassis.settings import TelemetrySettings
 DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0)
 """Boundaries in seconds for histograms of durations (`explicit_bucket_boundaries_advisory`)."""
 
+EXPORT_SECONDS = 5
+
+# Loggers of ours hang below this name, so that their level is set apart from the libraries'.
+_ROOT = "nextplay"
+
+# What must not be read in a log, wherever it came from: bearer tokens and JWTs, passwords in URLs, signed queries,
+# and fields that are named like secrets.
+_SECRETS = re.compile(
+    r"""(?P<keep>bearer\s+ | [?&](?:token|X-Amz-Signature|X-Amz-Credential|X-Amz-Security-Token|Signature)=
+        | "\w*(?:password|secret|authorization|api_key|token)\w*":\s")
+        (?:[^"\\\s&]|\\.)+
+      | eyJ[\w-]{8,}\.[\w-]+\.[\w-]*
+      | (?P<user>://[^:/@"\s]+:)[^@"\s]+(?P<at>@)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+_PROPAGATOR = TraceContextTextMapPropagator()
+
 
 class Logger:
     """Writes events: a snake_case name in the past tense, and fields. Never pass a token, a key or a signed URL."""
 
     def __init__(self, name: str) -> None:
-        self._logger = logging.getLogger(name)
+        self._logger = logging.getLogger(f"{_ROOT}.{name}")
 
     def debug(self, event: str, **fields: object) -> None:
         """Something that only helps while searching for a fault."""
@@ -46,12 +73,13 @@ class Logger:
         """Something that went wrong and was coped with."""
         self._write(logging.WARNING, event, fields)
 
-    def error(self, event: str, **fields: object) -> None:
-        """Something that somebody must look at. Inside an `except` block the line has the stack."""
-        self._write(logging.ERROR, event, fields, exc_info=sys.exc_info()[0] is not None)
+    def error(self, event: str, *, cause: BaseException | None = None, **fields: object) -> None:
+        """Something that somebody must look at, with the stack of `cause` or of the exception being handled."""
+        self._write(logging.ERROR, event, fields, cause or sys.exception())
 
-    def _write(self, level: int, event: str, fields: dict[str, object], exc_info: bool = False) -> None:
-        self._logger.log(level, "%s", event, exc_info=exc_info, extra={"fields": fields})
+    def _write(self, level: int, event: str, fields: dict[str, object], cause: BaseException | None = None) -> None:
+        if self._logger.isEnabledFor(level):
+            self._logger.log(level, "%s", event, exc_info=cause, extra={"fields": fields})
 
 
 def logger(name: str) -> Logger:
@@ -59,11 +87,92 @@ def logger(name: str) -> Logger:
     return Logger(name)
 
 
+class JsonFormatter(logging.Formatter):
+    """One line of JSON per record; records of libraries become the event `library_log`."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, without newline and without secrets."""
+        fields: dict[str, object] | None = getattr(record, "fields", None)
+        event = record.getMessage()
+        if fields is None:
+            fields = {"logger": record.name, "message": event}
+            event = "library_log"
+        if record.exc_info and record.exc_info[1]:
+            fields = {**fields, "stack": "".join(traceback.format_exception(record.exc_info[1]))}
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        line: dict[str, object] = {
+            "timestamp": at,
+            "level": record.levelname,
+            "service": self._service,
+            "event": event,
+        }
+        line |= {name: value for name, value in fields.items() if name not in line}
+        span = trace.get_current_span().get_span_context()
+        if span.is_valid:
+            line |= {"trace_id": trace.format_trace_id(span.trace_id), "span_id": trace.format_span_id(span.span_id)}
+        return _SECRETS.sub(_redacted, json.dumps(line, default=str, ensure_ascii=False))
+
+
+def _redacted(found: re.Match[str]) -> str:
+    return f"{found['keep'] or found['user'] or ''}[redacted]{found['at'] or ''}"
+
+
 @contextmanager
 def open_telemetry(service: str, settings: TelemetrySettings) -> Iterator[None]:
-    """Logs, metrics and traces for as long as the block runs; `service` is the name in each line and span."""
-    raise NotImplementedError
-    yield
+    """Logs, metrics and traces for as long as the block runs; `service` is the name in each line and span.
+
+    A process opens it once: OpenTelemetry keeps the first providers it is given.
+    """
+    resource = Resource.create({"service.name": service, "service.namespace": "nextplay"})
+    tracers = TracerProvider(resource=resource)
+    readers: list[MetricReader] = [PrometheusMetricReader()]
+    with ExitStack() as opened:
+        opened.enter_context(_json_logs(service, settings.log_level))
+        if settings.otlp_endpoint is not None:
+            readers.append(_export(str(settings.otlp_endpoint), tracers))
+        meters = MeterProvider(readers, resource)
+        opened.callback(tracers.shutdown)
+        opened.callback(meters.shutdown)
+        trace.set_tracer_provider(tracers)
+        metrics.set_meter_provider(meters)
+        yield
+
+
+@contextmanager
+def _json_logs(service: str, level: str) -> Iterator[None]:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter(service))
+    root, ours = logging.getLogger(), logging.getLogger(_ROOT)
+    before = root.handlers[:], root.level, ours.level
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    ours.setLevel(level)
+    logging.captureWarnings(True)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        root.handlers[:], root.level, ours.level = before
+
+
+def _export(endpoint: str, tracers: TracerProvider) -> MetricReader:
+    """Send spans and metrics to an OTLP collector, from threads of their own.
+
+    Imported here, because a process without a collector need not carry the exporters, nor spans of each SQL statement.
+    """
+    from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+    from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
+    from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint, timeout=EXPORT_SECONDS)))
+    AsyncPGInstrumentor().instrument(tracer_provider=tracers)  # type: ignore[no-untyped-call]
+    return PeriodicExportingMetricReader(OTLPMetricExporter(endpoint, timeout=EXPORT_SECONDS))
 
 
 def metrics_text() -> bytes:
@@ -74,16 +183,16 @@ def metrics_text() -> bytes:
 def traceparent_of_current_span() -> str | None:
     """The W3C `traceparent` of the current span, to be carried in an outbox row or a Kafka header; None without one."""
     carrier: dict[str, str] = {}
-    TraceContextTextMapPropagator().inject(carrier)
+    _PROPAGATOR.inject(carrier)
     return carrier.get("traceparent")
 
 
-def context_from(traceparent: str | None) -> otel_context.Context:
+def context_from(traceparent: str | None) -> Context:
     """The trace context of a `traceparent`, for `tracer.start_as_current_span(…, context=context_from(header))`."""
-    return TraceContextTextMapPropagator().extract({"traceparent": traceparent} if traceparent else {})
+    return _PROPAGATOR.extract({"traceparent": traceparent} if traceparent else {})
 
 
 def current_trace_id() -> str | None:
     """The 32 hexadecimal digits of the current trace; None without one."""
-    found = trace.get_current_span().get_span_context()
-    return trace.format_trace_id(found.trace_id) if found.is_valid else None
+    span = trace.get_current_span().get_span_context()
+    return trace.format_trace_id(span.trace_id) if span.is_valid else None
