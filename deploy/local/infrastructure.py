@@ -7,15 +7,13 @@ Everything listens on 127.0.0.1 only. The settings aim at a small footprint when
 import importlib.util
 import os
 import signal
-import socket
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-
-import httpx
 
 from deploy.local.home import Home, Trouble, write_json
 from deploy.local.process import Process
+from deploy.local.readiness import accepts, answers
 
 BUCKET = "nextplay"
 REGION = "us-east-1"
@@ -43,20 +41,20 @@ def infrastructure(home: Home, ports: Ports) -> list[Process]:
         Process(
             "postgres",
             _postgres(home, ports),
-            ready=_accepts(ports["postgres"]),
+            ready=accepts(ports["postgres"]),
             waits_for=["postgres-files"],
             stop_signal=signal.SIGINT,  # the "fast" shutdown, which does not wait for clients
             orphan_signal=signal.SIGQUIT,
             unprivileged=True,
         ),
         Process("database", _set_up(home, "database"), waits_for=["postgres"]),
-        Process("s3", _seaweedfs(home, ports), ready=_answers(f"http://127.0.0.1:{ports['s3']}/healthz")),
+        Process("s3", _seaweedfs(home, ports), ready=answers(ports["s3"], "/healthz")),
         Process("bucket", _set_up(home, "bucket"), waits_for=["s3"]),
         Process(
             "kafka",
             _tansu(ports),
             environment=_tansu_environment(home, ports),
-            ready=_accepts(ports["kafka"]),
+            ready=accepts(ports["kafka"]),
             waits_for=["bucket"],
         ),
         Process("topics", _set_up(home, "topics"), waits_for=["kafka"]),
@@ -185,23 +183,3 @@ def _package(name: str) -> Path:
     if spec is None or spec.origin is None:
         raise Trouble(f"The Python package {name} is not installed; run `make up`, which installs it.")
     return Path(spec.origin).parent
-
-
-def _accepts(port: int) -> Callable[[], Awaitable[bool]]:
-    """Ready when something listens on the port."""
-
-    async def ready() -> bool:
-        with socket.create_connection(("127.0.0.1", port), timeout=0.2):
-            return True
-
-    return ready
-
-
-def _answers(url: str) -> Callable[[], Awaitable[bool]]:
-    """Ready when the URL answers 200."""
-
-    async def ready() -> bool:
-        async with httpx.AsyncClient(timeout=1, trust_env=False) as client:
-            return (await client.get(url)).status_code == 200
-
-    return ready

@@ -23,14 +23,18 @@ def start(
     with_parent: bool = False,
     progress: Callable[[control.Message], None] = lambda status: None,
 ) -> control.Message:
-    """Starts the platform in `home` and returns its status when everything is ready.
+    """Starts the platform in `home` and returns its status when everything is ready. Where the infrastructure alone
+    runs, the services are added.
 
     `progress` gets the status a few times a second. Raises `Trouble` when it already runs or something keeps failing;
-    then nothing is left running. `with_parent` ends the platform together with the calling process.
+    then nothing that was started here is left running. `with_parent` ends the platform together with the caller.
     """
     opened = open_home(home)
     if (pid := supervisor_pid(opened.path)) is not None:
-        raise Trouble(f"The platform in {opened.path} is already running (process {pid}).")
+        if only_infrastructure:
+            raise Trouble(f"The platform in {opened.path} is already running (process {pid}).")
+        control.ask(opened.path, "add-platform")
+        return wait_until_ready(opened.path, progress)
     child = _launch(opened, only_infrastructure=only_infrastructure, with_parent=with_parent)
     try:
         return wait_until_ready(opened.path, progress, child)

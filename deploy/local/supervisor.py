@@ -1,7 +1,8 @@
-"""The one process that owns a local platform: starts everything in order, restarts what dies, answers the command
-line, and stops everything in reverse order."""
+"""The one process that owns a local platform: starts everything in order, restarts what dies, runs the jobs, answers
+the command line, and stops everything in reverse order."""
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import signal
@@ -10,26 +11,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from deploy.local import control, ports
+from deploy.local import control, identity, ports
 from deploy.local.home import Home, Trouble, exclusive, write_json
 from deploy.local.infrastructure import PORTS, infrastructure, postgres_dsn, s3_access
 from deploy.local.process import Process, end_remains
-from deploy.local.values import read_values
+from deploy.local.schedule import Schedule
+from deploy.local.values import Values, read_values
 from deploy.local.watch import Watch, end, keep_running
+from deploy.local.workloads import job_process, port_names, workloads
 
 _PR_SET_PDEATHSIG = 1
 
 
 @dataclass
 class Supervision:
-    """Everything that is watched; `tasks` has the keeper of each."""
+    """Everything that is watched; `keepers` has the task that keeps each process, and those of tokens and jobs."""
 
     home: Home
+    values: Values
     ports: dict[str, int]
-    platform: bool
+    issuer: identity.Issuer
+    platform: bool = False
     started_at: float = field(default_factory=time.time)
     watches: dict[str, Watch] = field(default_factory=dict)
-    tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    keepers: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    schedule: Schedule | None = None
 
 
 def supervise(home: Home, *, platform: bool, with_parent: bool = False) -> None:
@@ -39,26 +45,42 @@ def supervise(home: Home, *, platform: bool, with_parent: bool = False) -> None:
     with exclusive(home):
         for name in end_remains(home.path):
             print(f"ended what an earlier run left behind: {name}", flush=True)
-        chosen = ports.choose(home.path / "ports.json", PORTS)
-        asyncio.run(_supervise(Supervision(home, chosen, platform)))
+        values = read_values()
+        chosen = ports.choose(home.path / "ports.json", [*PORTS, "identity", *port_names(values)])
+        issuer = identity.open_issuer(home, chosen["identity"])
+        with identity.serve(issuer, chosen["identity"]):
+            asyncio.run(_supervise(Supervision(home, values, chosen, issuer), platform=platform))
 
 
-async def _supervise(supervision: Supervision) -> None:
+async def _supervise(supervision: Supervision, *, platform: bool) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with control.serve(supervision.home, partial(_answer, supervision)):
+        supervision.keepers["service-tokens"] = asyncio.create_task(_renew_service_tokens(supervision))
         try:
             _watch(supervision, infrastructure(supervision.home, supervision.ports))
+            if platform:
+                _add_platform(supervision)
             await stopping.wait()
         finally:
             await _stop(supervision)
 
 
+def _add_platform(supervision: Supervision) -> None:
+    """Services and jobs on top of the infrastructure."""
+    home, values, chosen = supervision.home, supervision.values, supervision.ports
+    supervision.platform = True
+    _watch(supervision, workloads(home, chosen, values))
+    jobs = {name: (job.schedule, job_process(home, chosen, values, name)) for name, job in values.jobs.items()}
+    supervision.schedule = Schedule(home, jobs)
+    supervision.keepers["jobs"] = asyncio.create_task(supervision.schedule.run())
+
+
 def _watch(supervision: Supervision, processes: Sequence[Process]) -> None:
     supervision.watches |= {process.name: Watch(process) for process in processes}
     for process in processes:
-        supervision.tasks[process.name] = asyncio.create_task(
+        supervision.keepers[process.name] = asyncio.create_task(
             keep_running(
                 supervision.watches[process.name],
                 supervision.watches,
@@ -71,42 +93,63 @@ def _watch(supervision: Supervision, processes: Sequence[Process]) -> None:
 def _on_change(supervision: Supervision, name: str) -> None:
     watch = supervision.watches[name]
     print(f"{time.strftime('%H:%M:%S')} {name} {watch.state} {watch.trouble or watch.pid or ''}".rstrip(), flush=True)
-    if all(other.ready.is_set() for other in supervision.watches.values()):
-        write_json(supervision.home.stack_file, stack(supervision))
+    if _ready(supervision):
+        write_json(supervision.home.stack_file, _stack(supervision))
+
+
+async def _renew_service_tokens(supervision: Supervision) -> None:
+    while True:
+        identity.write_service_tokens(supervision.home, supervision.issuer, supervision.values.contexts)
+        await asyncio.sleep(identity.SERVICE_TOKEN_SECONDS / 3)
 
 
 async def _stop(supervision: Supervision) -> None:
     """Ends each process once everything that waits for it has ended."""
     supervision.home.stack_file.unlink(missing_ok=True)
+    for other in supervision.keepers.keys() - supervision.watches.keys():
+        supervision.keepers[other].cancel()
+    stopping: dict[str, asyncio.Task[None]] = {}
 
     async def stop_one(name: str) -> None:
         dependents = [other for other, watch in supervision.watches.items() if name in watch.process.waits_for]
         await asyncio.gather(*(stopping[other] for other in dependents))
-        supervision.tasks[name].cancel()
-        await asyncio.gather(supervision.tasks[name], return_exceptions=True)
+        supervision.keepers[name].cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await supervision.keepers[name]
 
-    stopping: dict[str, asyncio.Task[None]] = {}
     for name in reversed(supervision.watches):
         stopping[name] = asyncio.create_task(stop_one(name))
-    await asyncio.gather(*stopping.values())
+    await asyncio.gather(*stopping.values(), return_exceptions=True)
     end_remains(supervision.home.path)
 
 
 async def _answer(supervision: Supervision, message: control.Message) -> control.Message:
+    watches = supervision.watches
     match message:
         case {"request": "status"}:
             return _status(supervision)
-        case {"request": "hold", "name": str(name)} if name in supervision.watches:
-            supervision.watches[name].wanted.clear()
-            await end(supervision.watches[name])
-        case {"request": "release", "name": str(name)} if name in supervision.watches:
-            supervision.watches[name].failures = 0
-            supervision.watches[name].wanted.set()
+        case {"request": "add-platform"}:
+            if supervision.platform:
+                raise Trouble(f"The platform in {supervision.home.path} is already running (process {os.getpid()}).")
+            _add_platform(supervision)
+        case {"request": "hold", "name": str(name)} if name in watches:
+            watches[name].wanted.clear()
+            await end(watches[name])
+        case {"request": "release", "name": str(name)} if name in watches:
+            watches[name].failures = 0
+            watches[name].wanted.set()
+        case {"request": "run-job", "name": str(name)} if supervision.schedule and name in supervision.values.jobs:
+            return {"status": await supervision.schedule.run_now(name)}
         case {"name": str(name)}:
-            raise Trouble(f"The platform has no process {name!r}; it has {', '.join(supervision.watches)}.")
+            known = [*watches, *supervision.values.jobs]
+            raise Trouble(f"The platform has no process or job {name!r}; it has {', '.join(known)}.")
         case _:
             raise Trouble("The supervisor does not know this request.")
     return {}
+
+
+def _ready(supervision: Supervision) -> bool:
+    return all(watch.ready.is_set() for watch in supervision.watches.values())
 
 
 def _status(supervision: Supervision) -> control.Message:
@@ -115,8 +158,8 @@ def _status(supervision: Supervision) -> control.Message:
         "pid": os.getpid(),
         "started_at": supervision.started_at,
         "platform": supervision.platform,
-        "ready": all(watch.ready.is_set() for watch in watches.values()),
-        "stack": stack(supervision),
+        "ready": _ready(supervision),
+        "stack": _stack(supervision),
         "processes": [
             {
                 "name": name,
@@ -132,16 +175,16 @@ def _status(supervision: Supervision) -> control.Message:
     }
 
 
-def stack(supervision: Supervision) -> control.Message:
+def _stack(supervision: Supervision) -> control.Message:
     """The content of stack.json; what does not run is null."""
     home, chosen = supervision.home, supervision.ports
     return {
-        "gateway": None,
+        "gateway": f"http://127.0.0.1:{chosen['gateway']}" if supervision.platform else None,
         "studio": None,
-        "identity": None,
+        "identity": supervision.issuer.url,
         "s3": s3_access(home, chosen),
         "kafka": f"127.0.0.1:{chosen['kafka']}",
-        "postgres": {context: postgres_dsn(home, chosen, context) for context in read_values().contexts},
+        "postgres": {context: postgres_dsn(home, chosen, context) for context in supervision.values.contexts},
         "otlp": None,
         "processes": {"supervisor": os.getpid()}
         | {name: watch.pid for name, watch in supervision.watches.items() if watch.pid},

@@ -9,6 +9,9 @@ from deploy.local.home import ROOT
 
 VALUES_FILE = ROOT / "deploy" / "helm" / "nextplay" / "values.yaml"
 
+Context = Literal["upload", "media", "catalog", "notify"]
+PortName = Literal["grpc", "metrics", "http"]
+
 
 class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -20,9 +23,30 @@ class Topic(_Entry):
     deadLetters: bool
 
 
+class Workload(_Entry):
+    """A process that runs all the time. It binds each of `ports` at NEXTPLAY_<WORKLOAD>_<PORT>_BIND and answers
+    /readyz on the port `probe`."""
+
+    command: tuple[str, ...]
+    context: Context | None = None
+    ports: tuple[PortName, ...]
+    probe: PortName
+    nice: int = 0
+
+
+class Job(_Entry):
+    """A short process on a cron schedule (minute, hour, day, month, weekday; UTC)."""
+
+    command: tuple[str, ...]
+    context: Context
+    schedule: str
+
+
 class Values(_Entry):
-    contexts: tuple[Literal["upload", "media", "catalog", "notify"], ...]
+    contexts: tuple[Context, ...]
     topics: tuple[Topic, ...]
+    workloads: dict[str, Workload]
+    jobs: dict[str, Job]
 
 
 def read_values() -> Values:

@@ -54,8 +54,8 @@ async def keep_running(watch: Watch, others: Mapping[str, Watch], home: Home, ch
             await watch.wanted.wait()
             if await _run_once(watch, home, changed):
                 return
-            watch.restarts += 1
             if watch.wanted.is_set():
+                watch.restarts += 1
                 _enter(watch, "failing" if watch.trouble else "restarting", changed)
                 await asyncio.sleep(min(0.1 * 2 ** max(watch.failures - 1, 0), _LONGEST_PAUSE_SECONDS))
     finally:
@@ -75,15 +75,31 @@ async def end(watch: Watch) -> None:
         await asyncio.wait_for(_ended(child), watch.process.stop_seconds)
     _kill_session(child.pid)
     await _ended(child)
-    watch.child = None
+
+
+async def run_to_end(process: Process, home: Home, seconds: float) -> int:
+    """Runs a process once and returns its exit status; kills it when it takes longer or we are cancelled."""
+    child = spawn(process, home)
+    try:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(_ended(child), seconds)
+    finally:
+        _kill_session(child.pid)
+        await _ended(child)
+    return child.returncode
 
 
 async def _run_once(watch: Watch, home: Home, changed: Callable[[], None]) -> bool:
     """One life of the process. True when it is not to be started again."""
     process = watch.process
     _enter(watch, "starting", changed)
-    watch.child = spawn(process, home)
-    ended = asyncio.create_task(_ended(watch.child))
+    try:
+        child = watch.child = spawn(process, home)
+    except (OSError, Trouble) as error:
+        watch.failures += 1
+        watch.trouble = f"{process.name} could not be started: {error}"
+        return False
+    ended = asyncio.create_task(_ended(child))
     ready_at: float | None = None
     try:
         if process.ready is not None:
@@ -96,12 +112,12 @@ async def _run_once(watch: Watch, home: Home, changed: Callable[[], None]) -> bo
                     watch.ready.set()
                     _enter(watch, "ready", changed)
                 else:
-                    _kill_session(watch.child.pid)
+                    _kill_session(child.pid)
         status = await ended
     finally:
         ended.cancel()
     watch.ready.clear()
-    _kill_session(watch.child.pid)
+    _kill_session(child.pid)
     watch.child = None
     if process.ready is None and status == 0:
         watch.trouble = None

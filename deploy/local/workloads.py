@@ -1,0 +1,101 @@
+"""The services of the platform as the chart's values declare them, with the settings that they get on this machine."""
+
+import sys
+from collections.abc import Sequence
+
+from deploy.local.home import Home
+from deploy.local.identity import open_issuer, service_token_file
+from deploy.local.infrastructure import Ports, postgres_dsn, s3_access
+from deploy.local.process import Process
+from deploy.local.readiness import answers
+from deploy.local.values import Context, Values, Workload
+
+
+def port_names(values: Values) -> list[str]:
+    """The ports that the workloads bind: `upload-grpc`, …; an HTTP port has the name of its workload."""
+    return [_port(name, port) for name, workload in values.workloads.items() for port in workload.ports]
+
+
+def workloads(home: Home, ports: Ports, values: Values) -> list[Process]:
+    """A migration for each context, then everything that runs all the time."""
+    migrations = [
+        Process(
+            f"{context}-migrate",
+            _python((f"services.{context}", "migrate")),
+            waits_for=["database"],
+            environment={
+                **environment(home, ports, values, context),
+                f"NEXTPLAY_{context.upper()}_POSTGRES_OWNER_DSN": postgres_dsn(home, ports, f"{context}_owner"),
+            },
+        )
+        for context in values.contexts
+    ]
+    return migrations + [_workload(home, ports, values, name) for name in values.workloads]
+
+
+def job_process(home: Home, ports: Ports, values: Values, name: str) -> Process:
+    """A job as a process that runs to its end."""
+    job = values.jobs[name]
+    own = {f"NEXTPLAY_{job.context.upper()}_{port}_BIND": "127.0.0.1:0" for port in ("GRPC", "METRICS")}
+    return Process(
+        name, _python(job.command), environment={**environment(home, ports, values, job.context), **own}, nice=5
+    )
+
+
+def environment(home: Home, ports: Ports, values: Values, context: Context | None) -> dict[str, str]:
+    """The settings of a process of `context` (None: the gateway), but for the addresses that it binds itself."""
+    s3 = s3_access(home, ports)
+    issuer = open_issuer(home, ports["identity"])
+    settings = {
+        "NEXTPLAY_IDENTITY_ISSUER": issuer.url,
+        "NEXTPLAY_IDENTITY_JWKS_URL": f"{issuer.url}/jwks.json",
+        "NEXTPLAY_LOG_LEVEL": "INFO",
+    }
+    for name, workload in values.workloads.items():
+        if "grpc" in workload.ports:
+            settings[f"NEXTPLAY_{name.upper()}_ADDRESS"] = f"127.0.0.1:{ports[_port(name, 'grpc')]}"
+    if context is None:
+        return settings
+    return settings | {
+        f"NEXTPLAY_{context.upper()}_POSTGRES_DSN": postgres_dsn(home, ports, context),
+        "NEXTPLAY_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{ports['kafka']}",
+        "NEXTPLAY_S3_ENDPOINT": s3["endpoint"],
+        "NEXTPLAY_S3_BUCKET": s3["bucket"],
+        "NEXTPLAY_S3_REGION": s3["region"],
+        "NEXTPLAY_S3_ACCESS_KEY": s3["access_key"],
+        "NEXTPLAY_S3_SECRET_KEY": s3["secret_key"],
+        "NEXTPLAY_SERVICE_TOKEN_FILE": str(service_token_file(home, context)),
+    }
+
+
+def _workload(home: Home, ports: Ports, values: Values, name: str) -> Process:
+    workload = values.workloads[name]
+    binds = {
+        f"NEXTPLAY_{name.upper().replace('-', '_')}_{port.upper()}_BIND": f"127.0.0.1:{ports[_port(name, port)]}"
+        for port in workload.ports
+    }
+    return Process(
+        name,
+        _python(workload.command),
+        ready=answers(ports[_port(name, workload.probe)], "/readyz"),
+        waits_for=_waits_for(workload, values),
+        environment={**environment(home, ports, values, workload.context), **binds},
+        nice=workload.nice,
+        stop_seconds=30,
+    )
+
+
+def _waits_for(workload: Workload, values: Values) -> list[str]:
+    """A service waits for its migration alone: services find each other by retrying, as they must after a crash. The
+    gateway comes last, so that the platform is complete when it is ready."""
+    if workload.context is not None:
+        return ["bucket", "topics", f"{workload.context}-migrate"]
+    return [name for name, other in values.workloads.items() if other.context is not None]
+
+
+def _python(command: Sequence[str]) -> list[str]:
+    return [sys.executable, "-m", *command]
+
+
+def _port(workload: str, port: str) -> str:
+    return workload if port == "http" else f"{workload}-{port}"
