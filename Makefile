@@ -1,0 +1,80 @@
+# Everything that one does with NextPlay on one machine. Bare `make` prints what there is.
+.DEFAULT_GOAL := help
+.SUFFIXES:
+MAKEFLAGS += --no-print-directory
+
+PY := .venv/bin/python
+LOCAL := $(PY) -m deploy.local
+INSTALLED := .venv/.ready
+
+##@ Run
+
+.PHONY: run
+run: $(INSTALLED) ## Start the platform, take a clip from upload to published, stay up until Ctrl-C (CLIP=file for your own)
+	@exec $(LOCAL) run $(if $(CLIP),--clip "$(CLIP)")
+
+.PHONY: up
+up: $(INSTALLED) ## Start the platform in the background; returns when everything is ready
+	@exec $(LOCAL) up
+
+.PHONY: down
+down: $(INSTALLED) ## Stop the platform; its data stays
+	@exec $(LOCAL) down
+
+.PHONY: demo
+demo: $(INSTALLED) ## Take a clip from upload to published on the running platform, or on a temporary one (CLIP=file)
+	@exec $(LOCAL) demo $(if $(CLIP),--clip "$(CLIP)")
+
+.PHONY: status
+status: $(INSTALLED) ## Show what runs, and where
+	@exec $(LOCAL) status
+
+.PHONY: clean
+clean: ## Stop the platform and remove its data, and what tests and tools left behind
+	@if [ -e $(INSTALLED) ]; then $(LOCAL) clean; else rm -rf .nextplay; fi
+	@rm -rf .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+##@ Check
+
+.PHONY: test
+test: $(INSTALLED) ## Run the tests on a platform of their own
+	@exec $(PY) -m pytest -m "not long"
+
+.PHONY: test-long
+test-long: $(INSTALLED) ## Run all tests, with the repetitions, kills and faults that take long
+	@exec $(PY) -m pytest
+
+.PHONY: lint
+lint: $(INSTALLED) ## Check style, types, import rules and protos
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	@cd protos && ../$(PY) -c 'import generate; generate.lay_out_googleapis()'
+	.venv/bin/buf lint
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" protos/breaking.sh
+
+.PHONY: bench
+bench: $(INSTALLED) ## Measure, and print the results as ratios with how they were taken
+	@exec $(PY) -m benchmarks
+
+##@ Develop
+
+.PHONY: proto
+proto: $(INSTALLED) ## Generate protos/gen from the protos
+	$(PY) protos/generate.py
+
+.PHONY: lock
+lock: $(INSTALLED) ## Pin the dependencies of pyproject.toml in requirements.lock
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		--all-extras pyproject.toml -o requirements.lock
+
+.PHONY: help
+help: ## Print this
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# What a change of these changes is what is installed.
+$(INSTALLED): requirements.lock pyproject.toml $(wildcard clients/python/pyproject.toml)
+	@deploy/local/install.sh
