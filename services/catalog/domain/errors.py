@@ -1,0 +1,45 @@
+"""What a call to the catalog may fail with, beside what any call may."""
+
+from chassis.errors import Failure, Kind
+
+
+class VideoNotFound(
+    Failure, kind=Kind.NOT_FOUND, code="VIDEO_NOT_FOUND", next_action="Check the id; list your videos to find it."
+):
+    """There is no such video, or it is not yours to see."""
+
+
+class UploadNotAllowed(
+    Failure,
+    kind=Kind.CONFLICT,
+    code="UPLOAD_NOT_ALLOWED",
+    next_action="Upload as a new video, or abort the upload that is under way.",
+):
+    """A video takes an upload only in DRAFT, REJECTED_TOO_LONG, REJECTED_FORMAT or PROCESSING_FAILED."""
+
+
+class VideoNotReady(
+    Failure,
+    kind=Kind.CONFLICT,
+    code="VIDEO_NOT_READY",
+    next_action="Wait until the status is READY, or publish with when_ready while it is on its way there.",
+):
+    """A video can be published only when it is READY."""
+
+
+class AssetsMissing(
+    Failure,
+    kind=Kind.CONFLICT,
+    code="ASSETS_MISSING",
+    next_action="Delete the video and upload the clip again; report the video id.",
+):
+    """A video can be published only with its MP4_720 and its THUMB."""
+
+
+class RetryNotAllowed(
+    Failure,
+    kind=Kind.CONFLICT,
+    code="RETRY_NOT_ALLOWED",
+    next_action="Read the status: it tells which actions are allowed now.",
+):
+    """A video can be retried only in PROCESSING_FAILED and while its original is kept."""

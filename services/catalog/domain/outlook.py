@@ -1,0 +1,107 @@
+"""How far a video is, and about how long it will still take."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from services.catalog.domain.video import Status, Tier, Video
+
+FRESH = timedelta(seconds=15)
+"""How long what a run said about its remaining time is believed."""
+
+_PRIORITY: dict[Tier, int] = {"paid": 0, "verified": 1, "free": 2}
+_UPLOADED_PERCENT = 10
+_ALMOST = 99
+_REACHED = {
+    Status.DRAFT: 0,
+    Status.UPLOADING: 5,
+    Status.READY: 100,
+    Status.PUBLISHED: 100,
+}
+
+
+@dataclass(frozen=True)
+class RunProgress:
+    """What media last signalled about the present generation: percent of the run, 0 to 100."""
+
+    percent: int
+    remaining_seconds: int | None
+    observed_at: datetime
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A video in the queue."""
+
+    tier: Tier
+    uploaded_at: datetime
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What is known about queue and pace at the moment.
+
+    `queue` holds the waiting videos, the next one first. `ms_per_clip_ms` is how long a run takes for each millisecond
+    of its clip, `typical_run_ms` how long it takes when the clip's length is not known; None before the first run.
+    `jobs_per_minute` is media's own count, 0 while unknown.
+    """
+
+    queue: Sequence[tuple[int, datetime]] = ()
+    ms_per_clip_ms: float | None = None
+    typical_run_ms: float | None = None
+    jobs_per_minute: float = 0.0
+
+
+def queue_order(waiting: Waiting) -> tuple[int, datetime]:
+    """Sorts the queue: by tier, then first come, first served."""
+    return (_PRIORITY[waiting.tier], waiting.uploaded_at)
+
+
+def progress(video: Video, run: RunProgress | None) -> int:
+    """0 to 100; never falls within a generation.
+
+    The upload is 0 to 10, because its speed is the client's; the run fills the rest; 100 is READY. A video that was
+    stopped stays where it was.
+    """
+    if video.status is Status.DRAFT and video.upload_id is None:
+        return _REACHED[Status.UPLOADING]
+    reached = _REACHED.get(video.status, _UPLOADED_PERCENT)
+    if run is None:
+        return reached
+    return max(reached, _UPLOADED_PERCENT + run.percent * (_ALMOST - _UPLOADED_PERCENT) // 100)
+
+
+def queue_position(video: Video, outlook: Outlook) -> int | None:
+    """About how many jobs are ahead of a waiting video; None where it does not wait."""
+    if video.status is not Status.UPLOADED or video.uploaded_at is None:
+        return None
+    tier: Tier = video.original.tier if video.original else "free"
+    return bisect_left(outlook.queue, queue_order(Waiting(tier, video.uploaded_at)))
+
+
+def eta_seconds(video: Video, run: RunProgress | None, outlook: Outlook, now: datetime) -> int | None:
+    """About how many seconds until READY; None before the upload is done and while there is nothing to learn from."""
+    if video.status is Status.PROCESSING:
+        if run is not None and run.remaining_seconds is not None and now - run.observed_at < FRESH:
+            passed = (now - run.observed_at).total_seconds()
+            return max(1, round(run.remaining_seconds - passed))
+        expected = _run_ms(video, outlook)
+        if expected is None:
+            return None
+        left = expected * (100 - (run.percent if run else 0)) / 100
+        return max(1, round(left / 1000))
+    if video.status is not Status.UPLOADED:
+        return None
+    expected, ahead = _run_ms(video, outlook), queue_position(video, outlook) or 0
+    if expected is None:
+        return None
+    # Without media's count, as if one worker did all.
+    wait_seconds = ahead * 60 / outlook.jobs_per_minute if outlook.jobs_per_minute > 0 else ahead * expected / 1000
+    return max(1, round(wait_seconds + expected / 1000))
+
+
+def _run_ms(video: Video, outlook: Outlook) -> float | None:
+    if video.measured is not None and outlook.ms_per_clip_ms is not None:
+        return video.measured.duration_ms * outlook.ms_per_clip_ms
+    return outlook.typical_run_ms
