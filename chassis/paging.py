@@ -35,6 +35,10 @@ class Position:
     id: UUID
 
 
+START = Position(datetime(9999, 12, 31, tzinfo=UTC), UUID(int=2**128 - 1))
+"""Before the first row of a list that begins with the latest."""
+
+
 def encode_page_token(position: Position, *, query: str) -> str:
     """The token of the page after `position`: 43 characters that are safe in a URL."""
     microseconds = (position.time - _EPOCH) // timedelta(microseconds=1)
@@ -42,13 +46,13 @@ def encode_page_token(position: Position, *, query: str) -> str:
     return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
 
 
-def decode_page_token(token: str | None, *, query: str) -> Position | None:
-    """Where the page begins; None, the start of the list, for no token or an empty one.
+def decode_page_token(token: str | None, *, query: str) -> Position:
+    """Where the page begins; `START` for no token or an empty one.
 
     Raises InvalidArgument for what is no token, or one of another query.
     """
     if not token:
-        return None
+        return START
     try:
         microseconds, id_bytes, digest = _LAYOUT.unpack(base64.b64decode(token + "=", altchars=b"-_", validate=True))
         if digest != _digest(query):

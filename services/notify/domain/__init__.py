@@ -1,0 +1,1 @@
+"""The rules of notify: no I/O, standard library and chassis.errors only."""

@@ -1,0 +1,49 @@
+"""Which event leads to which use case."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from google.protobuf.message import Message
+
+from chassis.consumer import Handler
+from chassis.events import EventMeta
+from nextplay.catalog.v1.catalog_events_pb2 import VideoDeleted, VideoHidden, VideoPublished, VideoStatusChanged
+from nextplay.catalog.v1.video_pb2 import Video
+from services.notify import usecases
+from services.notify.domain.notification import Outcome, Publication, Reason
+from services.notify.ports import Store, Tx
+
+
+async def on_video_status_changed(event: VideoStatusChanged, tx: Tx, meta: EventMeta) -> None:
+    reason = event.reason
+    outcome = Outcome(
+        video_id=UUID(event.video_id),
+        owner_id=UUID(event.user_id),
+        video_title=event.title,
+        generation=event.generation,
+        status=Video.Status.Name(event.to_status),
+        reason=Reason(reason.code, reason.message, reason.next_action) if event.HasField("reason") else None,
+    )
+    await usecases.tell_owner(tx, outcome)
+
+
+async def on_video_published(event: VideoPublished, tx: Tx, meta: EventMeta) -> None:
+    if event.visibility == Video.Visibility.public and event.notify_followers:
+        publication = Publication(UUID(event.video_id), UUID(event.user_id), event.title)
+        await usecases.announce(tx, publication, announced_at=meta.time)
+
+
+async def on_video_hidden(event: VideoHidden, tx: Tx, meta: EventMeta) -> None:
+    await usecases.hide(tx, UUID(event.video_id), hidden_at=meta.time)
+
+
+async def on_video_deleted(event: VideoDeleted, tx: Tx, meta: EventMeta) -> None:
+    await usecases.forget(tx, UUID(event.video_id))
+
+
+HANDLERS: Mapping[type[Message], Handler[Store]] = {
+    VideoStatusChanged: on_video_status_changed,
+    VideoPublished: on_video_published,
+    VideoHidden: on_video_hidden,
+    VideoDeleted: on_video_deleted,
+}

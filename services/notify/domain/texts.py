@@ -1,0 +1,30 @@
+"""Every sentence that users are told, in one place."""
+
+from dataclasses import dataclass
+
+UNKNOWN_REASON = ("Something went wrong while it was processed.", "Upload the clip again.")
+"""Message and next action where the cause was not told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Title and body, as a push shows them."""
+
+    title: str
+    body: str
+
+
+def ready() -> Text:
+    return Text("Video ready!", "Your video has been processed and is ready to publish.")
+
+
+def failed(video_title: str, message: str, next_action: str) -> Text:
+    return Text("Processing failed", f"“{video_title}” could not be processed. {message} {next_action}".strip())
+
+
+def rejected(video_title: str, message: str, next_action: str) -> Text:
+    return Text("Video rejected", f"“{video_title}” was not accepted. {message} {next_action}".strip())
+
+
+def published(video_title: str) -> Text:
+    return Text("New video", f"Someone you follow published “{video_title}”.")

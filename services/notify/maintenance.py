@@ -1,0 +1,20 @@
+"""The jobs. Each may run twice at once, and what it left undone the next run does."""
+
+from chassis.consumer import forget_applied_events
+from chassis.idempotency import delete_expired_keys
+from chassis.postgres import Pool
+from services.notify import usecases
+from services.notify.ports import Begin
+
+
+async def delete_old_notifications(begin: Begin, keep_days: int) -> dict[str, int]:
+    """Delete the notifications that are older than they are kept."""
+    return {"notifications": await usecases.delete_old_notifications(begin, keep_days)}
+
+
+async def clean_up(pool: Pool) -> dict[str, int]:
+    """Delete idempotency keys after 24 hours and inbox rows after 30 days."""
+    return {
+        "idempotency_keys": await delete_expired_keys(pool),
+        "applied_events": await forget_applied_events(pool),
+    }

@@ -1,0 +1,100 @@
+"""Between messages and what the use cases know."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from chassis.errors import FieldViolation, InvalidArgument
+from chassis.paging import Position, decode_page_token, encode_page_token, page_size
+from chassis.validation import parse_uuid
+from nextplay.notify.v1.notifications_service_pb2 import (
+    ListNotificationsRequest,
+    ListNotificationsResponse,
+    MarkReadRequest,
+    MarkReadResponse,
+    Notification,
+)
+from services.notify.reads import InboxEntry
+
+MAX_MARKED_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class InboxQuery:
+    """A page of the inbox that is asked for."""
+
+    after: Position
+    size: int
+    unread_only: bool
+    token_scope: str
+
+
+def inbox_query(request: ListNotificationsRequest, user_id: UUID) -> InboxQuery:
+    """Raises InvalidArgument for a page size outside of 1 to 100 and for a token of another list."""
+    scope = f"notifications {user_id} {request.unread_only}"
+    return InboxQuery(
+        after=decode_page_token(request.page_token, query=scope),
+        size=page_size(request.page_size if request.HasField("page_size") else None),
+        unread_only=request.unread_only,
+        token_scope=scope,
+    )
+
+
+def inbox_page(query: InboxQuery, entries: Sequence[InboxEntry], unread_count: int) -> ListNotificationsResponse:
+    """`entries` are one more than the page has where another page follows."""
+    page = entries[: query.size]
+    token = ""
+    if len(entries) > query.size:
+        token = encode_page_token(Position(page[-1].created_at, page[-1].notification_id), query=query.token_scope)
+    return ListNotificationsResponse(
+        notifications=[_notification(entry) for entry in page], next_page_token=token, unread_count=unread_count
+    )
+
+
+def what_to_mark(request: MarkReadRequest) -> tuple[Sequence[UUID], datetime | None]:
+    """The ids and the time. Raises InvalidArgument when there is neither, or when there are more than 100 ids."""
+    named = request.notification_ids
+    if not named and not request.HasField("until"):
+        rule = "must name 1 to 100 notifications where `until` is not set"
+        raise InvalidArgument(fields=[FieldViolation("notification_ids", rule)])
+    if len(named) > MAX_MARKED_AT_ONCE:
+        rule = f"must have at most {MAX_MARKED_AT_ONCE} ids, has {len(named)}"
+        raise InvalidArgument(fields=[FieldViolation("notification_ids", rule)])
+    ids = [parse_uuid(f"notification_ids[{index}]", value) for index, value in enumerate(named)]
+    return ids, _time("until", request) if request.HasField("until") else None
+
+
+def marked(marked_count: int, unread_count: int) -> MarkReadResponse:
+    return MarkReadResponse(marked_count=marked_count, unread_count=unread_count)
+
+
+def _time(field: str, request: MarkReadRequest) -> datetime:
+    try:
+        return request.until.ToDatetime(tzinfo=UTC)
+    except ValueError as error:
+        rule = "must be a time between the years 1 and 9999"
+        raise InvalidArgument(fields=[FieldViolation(field, rule)]) from error
+
+
+def _notification(entry: InboxEntry) -> Notification:
+    return Notification(
+        notification_id=str(entry.notification_id),
+        kind=Notification.Kind.Value(entry.kind),
+        title=entry.title,
+        body=entry.body,
+        video_id=str(entry.video_id),
+        actor_user_id=str(entry.actor_user_id),
+        reason_code=entry.reason_code,
+        next_action=entry.next_action,
+        created_at=_timestamp(entry.created_at),
+        read_at=_timestamp(entry.read_at) if entry.read_at else None,
+    )
+
+
+def _timestamp(time: datetime) -> Timestamp:
+    timestamp = Timestamp()
+    timestamp.FromDatetime(time)
+    return timestamp

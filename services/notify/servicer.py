@@ -1,0 +1,53 @@
+"""The gRPC methods of notify: each parses, calls and renders."""
+
+from typing import Any
+
+from chassis.auth import current_user
+from chassis.grpc_server import idempotency_key
+from chassis.idempotency import Replay, reserve, store_reply
+from chassis.postgres import Pool
+from nextplay.notify.v1.notifications_service_pb2 import (
+    ListNotificationsRequest,
+    ListNotificationsResponse,
+    MarkReadRequest,
+    MarkReadResponse,
+)
+from nextplay.notify.v1.notifications_service_pb2_grpc import NotificationServiceServicer
+from services.notify import mapping, reads, usecases
+from services.notify.ports import Begin, Tx
+
+
+class Notifications(NotificationServiceServicer):
+    """Reads and marks the caller's notifications."""
+
+    def __init__(self, pool: Pool, begin: Begin) -> None:
+        self._pool = pool
+        self._begin = begin
+
+    async def ListNotifications(self, request: ListNotificationsRequest, context: Any) -> ListNotificationsResponse:
+        user_id = current_user().user_id
+        query = mapping.inbox_query(request, user_id)
+        entries, unread_count = await reads.list_notifications(
+            self._pool, user_id, query.after, query.size + 1, unread_only=query.unread_only
+        )
+        return mapping.inbox_page(query, entries, unread_count)
+
+    async def MarkRead(self, request: MarkReadRequest, context: Any) -> MarkReadResponse:
+        user_id = current_user().user_id
+        ids, until = mapping.what_to_mark(request)
+        async with reserve(
+            self._pool,
+            key=idempotency_key(),
+            user_id=user_id,
+            method="MarkRead",
+            request=request,
+            reply_type=MarkReadResponse,
+            ids={},
+        ) as outcome:
+            if isinstance(outcome, Replay):
+                return outcome.reply
+
+            async def keep(tx: Tx, marked_count: int, unread_count: int) -> None:
+                await store_reply(tx.connection, outcome, mapping.marked(marked_count, unread_count))
+
+            return mapping.marked(*await usecases.mark_read(self._begin, user_id, ids, until, keep))
