@@ -1,7 +1,8 @@
-"""`python -m deploy.local up|down|status …`: the whole platform on this machine, without Docker."""
+"""`python -m deploy.local up|down|run …`: the whole platform on this machine, without Docker. `make` calls it."""
 
 import argparse
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,77 +11,117 @@ from deploy.local.home import DEFAULT_HOME, Trouble, open_home, supervisor_pid
 
 
 def main() -> int:
+    """Exit status: 0 done, 1 not (the reason is the last line on stderr), 2 wrong usage, 130 interrupted."""
     options = _parser().parse_args()
+    options.home = options.home.resolve()
     try:
-        match options.command:
-            case "up":
-                return _up(options)
-            case "down":
-                return _down(options)
-            case "status":
-                return _status(options)
-            case "supervise":
-                from deploy.local.supervisor import supervise
-
-                supervise(open_home(options.home), platform=not options.only, with_parent=options.with_parent)
-            case "set-up":
-                from deploy.local.set_up import run_step
-
-                home = open_home(options.home)
-                run_step(options.step, home, json.loads((home.path / "ports.json").read_text()))
+        {
+            "up": _up,
+            "down": _down,
+            "status": _status,
+            "run": _run,
+            "demo": _demo,
+            "clean": _clean,
+            "supervise": _supervise,
+            "set-up": _set_up,
+        }[options.command](options)
     except Trouble as trouble:
         print(trouble, file=sys.stderr, flush=True)
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 
-def _up(options: argparse.Namespace) -> int:
+def _up(options: argparse.Namespace) -> None:
     from deploy.local.lifecycle import start
+    from deploy.local.run import refuse_second
+    from deploy.local.terminal import show_addresses, start_progress
 
-    seen: dict[str, str] = {}
-
-    def show(status: control.Message) -> None:
-        for process in status["processes"]:
-            if seen.get(process["name"]) != process["state"]:
-                seen[process["name"]] = process["state"]
-                print(f"{process['name']}: {process['state']}", flush=True)
-
-    status = start(options.home, only_infrastructure=bool(options.only), progress=show)
-    print(json.dumps(status["stack"], indent=2))
-    return 0
+    if supervisor_pid(options.home) is None or control.ask(options.home, "status")["platform"]:
+        refuse_second(options.home)
+    with start_progress() as progress:
+        status = start(options.home, only_infrastructure=bool(options.only), progress=progress)
+    show_addresses(options.home, status["stack"])
 
 
-def _down(options: argparse.Namespace) -> int:
+def _down(options: argparse.Namespace) -> None:
     from deploy.local.lifecycle import stop
 
     print("Stopped." if stop(options.home) else f"Nothing runs in {options.home}.")
-    return 0
 
 
-def _status(options: argparse.Namespace) -> int:
+def _status(options: argparse.Namespace) -> None:
+    from deploy.local.terminal import show_addresses, show_processes
+
     if supervisor_pid(options.home) is None:
         print(f"Nothing runs in {options.home}.")
-        return 1
-    print(json.dumps(control.ask(options.home, "status"), indent=2))
-    return 0
+        return
+    status = control.ask(options.home, "status")
+    if options.json:
+        print(json.dumps(status, indent=2))
+    else:
+        show_processes(status)
+        show_addresses(options.home, status["stack"])
+
+
+def _run(options: argparse.Namespace) -> None:
+    from deploy.local.run import run
+
+    run(options.home, options.clip)
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from deploy.local.run import demonstrate
+
+    demonstrate(options.home, options.clip)
+
+
+def _clean(options: argparse.Namespace) -> None:
+    from deploy.local.lifecycle import stop
+    from deploy.local.process import end_remains
+
+    stop(options.home)
+    end_remains(options.home)
+    shutil.rmtree(options.home, ignore_errors=True)
+
+
+def _supervise(options: argparse.Namespace) -> None:
+    from deploy.local.supervisor import supervise
+
+    supervise(open_home(options.home), platform=not options.only, with_parent=options.with_parent)
+
+
+def _set_up(options: argparse.Namespace) -> None:
+    from deploy.local.set_up import run_step
+
+    home = open_home(options.home)
+    run_step(options.step, home, json.loads((home.path / "ports.json").read_text()))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deploy.local", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in {
+        "run": "start, take a clip through the platform, stay up until Ctrl-C",
         "up": "start in the background; returns when everything is ready",
-        "down": "stop",
-        "status": "what runs",
-        "supervise": argparse.SUPPRESS,
-        "set-up": argparse.SUPPRESS,
+        "down": "stop; the data stays",
+        "status": "show what runs and where",
+        "demo": "take a clip through the running platform or a temporary one",
+        "clean": "stop and remove the data",
+        "supervise": "(used by up and run) own the processes",
+        "set-up": "(used by the supervisor) one step of setting up the infrastructure",
     }.items():
-        command = commands.add_parser(name, help=text)
+        command = commands.add_parser(name, help=text, description=text)
         command.add_argument("--home", type=Path, default=DEFAULT_HOME, help="its directory (default: .nextplay)")
         if name in {"up", "supervise"}:
             command.add_argument("--only", choices=["infrastructure"], help="PostgreSQL, S3 and Kafka without services")
+        if name in {"run", "demo"}:
+            command.add_argument("--clip", type=Path, help="an MP4 or MOV file (default: a sample that is made)")
+        if name == "status":
+            command.add_argument("--json", action="store_true", help="everything, for programs")
         if name == "supervise":
-            command.add_argument("--with-parent", action="store_true")
+            command.add_argument("--with-parent", action="store_true", help="stop when the caller is gone")
         if name == "set-up":
             command.add_argument("step")
     return parser

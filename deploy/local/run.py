@@ -1,0 +1,100 @@
+"""`make run`: the whole platform, one clip through all of it, until Ctrl-C."""
+
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import NoReturn
+
+from deploy.local import control
+from deploy.local.clip import SAMPLE, sample_clip
+from deploy.local.control import Message
+from deploy.local.demo import demo
+from deploy.local.home import Trouble, supervisor_pid
+from deploy.local.lifecycle import start, stop
+from deploy.local.terminal import console, relative, show_addresses, start_progress
+
+
+def run(home: Path, clip: Path | None) -> None:
+    """Starts the platform, takes the clip through it, and stays up until Ctrl-C; without a terminal it stops at once.
+    Whatever happens, everything that was started is stopped."""
+    refuse_second(home)
+    file = _clip(clip)
+    with _running(home) as addresses:
+        demo(addresses, file)
+        console.print()
+        show_addresses(home, addresses)
+        if sys.stdin.isatty() and sys.stdout.isatty():
+            console.print("\nThe platform stays up until Ctrl-C. Meanwhile, `make demo CLIP=file` takes another clip.")
+            _until_interrupted(home)
+
+
+def demonstrate(home: Path, clip: Path | None) -> None:
+    """Takes the clip through the platform that runs, or through a temporary one."""
+    file = _clip(clip)
+    if supervisor_pid(home) is not None:
+        status = control.ask(home, "status")
+        if not (status["platform"] and status["ready"]):
+            raise Trouble(f"The platform in {relative(home)} is not ready yet; try again when `make status` says so.")
+        demo(status["stack"], file)
+        return
+    with tempfile.TemporaryDirectory(prefix="nextplay-demo-") as directory, _running(Path(directory)) as addresses:
+        demo(addresses, file)
+
+
+def refuse_second(home: Path) -> None:
+    """Raises `Trouble` when a platform runs in this home; it says how to use that one or stop it."""
+    if supervisor_pid(home) is None:
+        return
+    status = control.ask(home, "status")
+    since = datetime.fromtimestamp(status["started_at"]).astimezone()
+    where = f" at {status['stack']['gateway']}" if status["stack"]["gateway"] else ""
+    raise Trouble(
+        f"The platform is already running{where} (process {status['pid']}, since {since:%H:%M:%S}). "
+        "Take a clip through it with `make demo`, or stop it with `make down`."
+    )
+
+
+@contextmanager
+def _running(home: Path) -> Iterator[Message]:
+    """A platform that lives as long as the block, and no longer than this process."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupted)
+    try:
+        with start_progress() as progress:
+            status = start(home, with_parent=True, progress=progress)
+        yield status["stack"]
+    finally:
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)  # stopping takes some seconds and is not to be cut short
+        if supervisor_pid(home) is not None:
+            console.print("Stopping the platform ...")
+            stop(home)
+
+
+def _until_interrupted(home: Path) -> None:
+    try:
+        while supervisor_pid(home) is not None:
+            time.sleep(0.5)
+    except KeyboardInterrupt:
+        console.print()
+        return
+    raise Trouble(f"The platform ended; read {relative(home / 'logs' / 'supervisor.log')}.")
+
+
+def _interrupted(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _clip(clip: Path | None) -> Path:
+    if clip is None:
+        if not SAMPLE.exists():
+            console.print("Making the sample clip ...")
+        return sample_clip()
+    if not clip.is_file():
+        raise Trouble(f"The clip {clip} does not exist or is not a file.")
+    return clip.resolve()
