@@ -1,0 +1,102 @@
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from chassis.errors import InvalidArgument
+from chassis.paging import START
+from nextplay.notify.v1.notifications_service_pb2 import ListNotificationsRequest, MarkReadRequest, Notification
+from services.notify.mapping import inbox_page, inbox_query, what_to_mark
+from services.notify.reads import InboxEntry
+
+ALICE = UUID("22222222-2222-4222-8222-222222222222")
+BOB = UUID("33333333-3333-4333-8333-333333333333")
+
+
+def entry(number: int) -> InboxEntry:
+    return InboxEntry(
+        notification_id=UUID(int=number),
+        kind="video_ready",
+        title="title",
+        body="body",
+        video_id=UUID(int=7),
+        actor_user_id=ALICE,
+        reason_code=None,
+        next_action=None,
+        created_at=datetime(2026, 1, 1, 12, 0, number, 123456, tzinfo=UTC),
+        read_at=None,
+    )
+
+
+def wrong_field(error: pytest.ExceptionInfo[InvalidArgument]) -> str:
+    (violation,) = error.value.fields
+    return violation.field
+
+
+def test_a_query_without_fields_asks_for_the_first_twenty() -> None:
+    query = inbox_query(ListNotificationsRequest(), ALICE)
+    assert (query.after, query.size, query.unread_only) == (START, 20, False)
+
+
+def test_a_page_that_another_follows_has_a_token_that_goes_on_behind_its_last_entry() -> None:
+    query = inbox_query(ListNotificationsRequest(page_size=2), ALICE)
+    page = inbox_page(query, [entry(3), entry(2), entry(1)], unread_count=5)
+    assert [shown.notification_id for shown in page.notifications] == [str(UUID(int=3)), str(UUID(int=2))]
+    assert page.unread_count == 5
+    after = inbox_query(ListNotificationsRequest(page_size=2, page_token=page.next_page_token), ALICE).after
+    assert (after.time, after.id) == (entry(2).created_at, UUID(int=2))
+
+
+def test_the_last_page_has_no_token() -> None:
+    query = inbox_query(ListNotificationsRequest(page_size=2), ALICE)
+    assert inbox_page(query, [entry(2), entry(1)], unread_count=0).next_page_token == ""
+
+
+def test_a_token_of_another_user_or_filter_is_refused() -> None:
+    query = inbox_query(ListNotificationsRequest(page_size=1), ALICE)
+    token = inbox_page(query, [entry(2), entry(1)], unread_count=0).next_page_token
+    with pytest.raises(InvalidArgument) as other_user:
+        inbox_query(ListNotificationsRequest(page_token=token), BOB)
+    with pytest.raises(InvalidArgument) as other_filter:
+        inbox_query(ListNotificationsRequest(page_token=token, unread_only=True), ALICE)
+    assert wrong_field(other_user) == wrong_field(other_filter) == "page_token"
+
+
+def test_an_unread_notification_without_reason_leaves_those_fields_out() -> None:
+    shown = inbox_page(inbox_query(ListNotificationsRequest(), ALICE), [entry(1)], unread_count=1).notifications[0]
+    assert shown.kind == Notification.Kind.video_ready
+    assert not shown.HasField("read_at")
+    assert not shown.HasField("reason_code")
+    assert not shown.HasField("next_action")
+
+
+def test_marking_nothing_is_refused() -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        what_to_mark(MarkReadRequest())
+    assert wrong_field(refused) == "notification_ids"
+
+
+def test_marking_101_notifications_is_refused_with_the_limit() -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        what_to_mark(MarkReadRequest(notification_ids=[str(ALICE)] * 101))
+    assert refused.value.fields[0].message == "must have at most 100 ids, has 101"
+
+
+def test_a_malformed_id_is_named_with_its_place() -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        what_to_mark(MarkReadRequest(notification_ids=[str(ALICE), "nonsense"]))
+    assert wrong_field(refused) == "notification_ids[1]"
+
+
+def test_a_time_outside_of_the_calendar_is_refused() -> None:
+    request = MarkReadRequest()
+    request.until.seconds = 2**62
+    with pytest.raises(InvalidArgument) as refused:
+        what_to_mark(request)
+    assert wrong_field(refused) == "until"
+
+
+def test_ids_and_time_may_be_sent_together() -> None:
+    request = MarkReadRequest(notification_ids=[str(ALICE)])
+    request.until.seconds = 1_700_000_000
+    assert what_to_mark(request) == ([ALICE], datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC))
