@@ -7,7 +7,7 @@ A process declares what it needs and nests the groups that contexts share:
         postgres_dsn: Dsn                            # NEXTPLAY_UPLOAD_POSTGRES_DSN
         grpc_bind: HostPort                          # NEXTPLAY_UPLOAD_GRPC_BIND
         metrics_bind: HostPort
-        part_size_bytes: int = Field(10 * MIB, ge=5 * MIB, description="size of a suggested part, bytes")
+        part_size_bytes: int = Field(default=10 * MIB, ge=5 * MIB, description="size of a suggested part, bytes")
         kafka: KafkaSettings                         # each group reads its own variables
         telemetry: TelemetrySettings
         catalog: CatalogClient                       # where another context is reached: a group of one's own
@@ -82,9 +82,9 @@ class ObjectStoreSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="NEXTPLAY_S3_", env_ignore_empty=True, frozen=True)
     bucket: str = Field(description="name of the private bucket of all objects")
     region: str = Field(description="AWS region of the bucket, like us-east-1")
-    endpoint: HttpUrl | None = Field(None, description="URL at which the services reach S3")
+    endpoint: HttpUrl | None = Field(default=None, description="URL at which the services reach S3")
     public_endpoint: HttpUrl | None = Field(
-        None, description="URL at which clients reach S3; the internal one if unset"
+        default=None, description="URL at which clients reach S3; the internal one if unset"
     )
     access_key: str | None = None
     secret_key: SecretStr | None = None
@@ -96,8 +96,8 @@ class IdentitySettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="NEXTPLAY_IDENTITY_", env_ignore_empty=True, frozen=True)
     issuer: str = Field(description="the `iss` claim of accepted tokens")
     jwks_url: HttpUrl = Field(description="URL of the issuer's public keys (JWKS)")
-    audience: str = Field("nextplay", description="the `aud` claim of user tokens")
-    service_audience: str = Field("nextplay-internal", description="the `aud` claim of service tokens")
+    audience: str = Field(default="nextplay", description="the `aud` claim of user tokens")
+    service_audience: str = Field(default="nextplay-internal", description="the `aud` claim of service tokens")
 
 
 class ServiceTokenSettings(BaseSettings):
@@ -113,7 +113,7 @@ class TelemetrySettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="NEXTPLAY_", env_ignore_empty=True, frozen=True, populate_by_name=True)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     otlp_endpoint: HttpUrl | None = Field(
-        None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT", description="URL of an OTLP collector that speaks gRPC"
+        default=None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT", description="URL of an OTLP collector that speaks gRPC"
     )
 
 

@@ -44,11 +44,10 @@ _ROOT = "nextplay"
 # What must not be read in a log, wherever it came from: bearer tokens and JWTs, passwords in URLs, signed queries,
 # and fields that are named like secrets.
 _SECRETS = re.compile(
-    r"""(?P<keep>bearer\s+ | [?&](?:token|X-Amz-Signature|X-Amz-Credential|X-Amz-Security-Token|Signature)=
-        | "\w*(?:password|secret|authorization|api_key|token)\w*":\s")
-        (?:[^"\\\s&]|\\.)+
-      | eyJ[\w-]{8,}\.[\w-]+\.[\w-]*
-      | (?P<user>://[^:/@"\s]+:)[^@"\s]+(?P<at>@)""",
+    r"""(?P<field>"\w*(?:password|secret|authorization|api_key|token)\w*":\s")(?:[^"\\]|\\.)*
+      | (?P<before>bearer\s+|[?&](?:token|Signature|X-Amz-(?:Signature|Credential|Security-Token))=)[^"\\\s&]+
+      | (?P<user>://[^:/@"\s]+:)[^@"\s]+(?=@)
+      | eyJ[\w-]{8,}\.[\w-]+\.[\w-]*""",
     re.IGNORECASE | re.VERBOSE,
 )
 
@@ -118,7 +117,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def _redacted(found: re.Match[str]) -> str:
-    return f"{found['keep'] or found['user'] or ''}[redacted]{found['at'] or ''}"
+    return f"{found[found.lastgroup] if found.lastgroup else ''}[redacted]"
 
 
 @contextmanager

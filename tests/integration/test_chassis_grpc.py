@@ -20,7 +20,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
-from chassis.auth import ServiceCaller, ServiceToken, User, current_service, current_user, optional_user
+from chassis.auth import ServiceCaller, ServiceToken, User, Verifier, current_service, current_user, optional_user
 from chassis.errors import Failure, FieldViolation, InvalidArgument, Kind, Unauthenticated
 from chassis.grpc_client import channel, failure_from, trace_id_from
 from chassis.grpc_errors import DETAILS_KEY
@@ -117,11 +117,11 @@ def register(*methods: str) -> Callable[[Any, Any], None]:
         def unary(method: str) -> Callable[[Text, object], Awaitable[Text]]:
             return lambda request, context: servicer.answer(method, request)
 
-        coders = {"request_deserializer": Text.FromString, "response_serializer": Text.SerializeToString}
-        handlers = {
-            name: grpc.unary_stream_rpc_method_handler(servicer.watch, **coders)
+        coders: tuple[Any, Any] = (Text.FromString, Text.SerializeToString)
+        handlers: dict[str, Any] = {
+            name: grpc.unary_stream_rpc_method_handler(servicer.watch, *coders)
             if name == "Watch"
-            else grpc.unary_unary_rpc_method_handler(unary(name), **coders)
+            else grpc.unary_unary_rpc_method_handler(unary(name), *coders)
             for name in methods
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
@@ -130,8 +130,11 @@ def register(*methods: str) -> Callable[[Any, Any], None]:
     return add
 
 
-class OneToken:
+class OneToken(Verifier):
     """Knows one user's and two services' tokens."""
+
+    def __init__(self) -> None:
+        pass
 
     async def user(self, token: str) -> User:
         if token != "alice":
@@ -178,7 +181,7 @@ async def server() -> AsyncIterator[Running]:
         "127.0.0.1:0",
         [(register(*methods), servicer)],
         OneToken(),
-        stopping=stopping,  # type: ignore[arg-type]
+        stopping=stopping,
     ) as port:
         yield Running(port, servicer, stopping)
 
@@ -362,7 +365,7 @@ async def test_a_method_without_a_rule_keeps_the_server_from_starting() -> None:
             "127.0.0.1:0",
             [(register("Unruled"), Trial())],
             OneToken(),
-            stopping=asyncio.Event(),  # type: ignore[arg-type]
+            stopping=asyncio.Event(),
         ):
             pass
 
@@ -370,7 +373,7 @@ async def test_a_method_without_a_rule_keeps_the_server_from_starting() -> None:
 async def test_a_port_in_use_is_told_with_the_address(server: Running) -> None:
     address = f"127.0.0.1:{server.port}"
     with pytest.raises(OSError, match=f"cannot listen on {address}"):
-        async with grpc_server(address, [], OneToken(), stopping=asyncio.Event()):  # type: ignore[arg-type]
+        async with grpc_server(address, [], OneToken(), stopping=asyncio.Event()):
             pass
 
 
@@ -400,13 +403,13 @@ async def test_a_running_call_is_finished_before_the_server_is_gone() -> None:
 
     servicer.answer = slow  # type: ignore[method-assign]
     methods = [(register("WhoAmIIfAnybody"), servicer)]
-    part = grpc_server("127.0.0.1:0", methods, OneToken(), stopping=asyncio.Event())  # type: ignore[arg-type]
+    part = grpc_server("127.0.0.1:0", methods, OneToken(), stopping=asyncio.Event())
     running = Running(await part.__aenter__(), servicer, asyncio.Event())
     call = asyncio.create_task(running.call("WhoAmIIfAnybody"))
     await asyncio.wait_for(started.wait(), 5)
     closing = asyncio.create_task(part.__aexit__(None, None, None))
     async with asyncio.timeout(5):
-        while await _accepts(running.port):
+        while await _accepts(running.port):  # noqa: ASYNC110 - nothing tells us when a port closes
             await asyncio.sleep(0.01)
     assert not closing.done()
     release.set()
