@@ -1,10 +1,29 @@
-"""Dead letters: events that a consumer could not apply, kept in `<topic>.dlq` until an operator decides."""
+"""Dead letters: events that a consumer could not apply, kept in `<topic>.dlq` until an operator decides.
+
+A letter is the original record, its headers and more of ours:
+
+    dlq_id        <consumer>/<topic>/<partition>/<offset> of the original record
+    dlq_reason    why it could not be applied
+    dlq_time      when it was given up
+
+A decision is a record of the same topic with the letter's `dlq_id`, `dlq_decision` (retried or dropped) and no value.
+Letters without a decision are open. Nothing is ever rewritten, so this works on any broker, and the topic tells who
+decided what. Each such topic has one partition.
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+
+from chassis.clock import utc_now
+from chassis.events import header_text
+from chassis.kafka import connection_options, open_producer, started, to_headers
 from chassis.settings import KafkaSettings
+
+MAX_REASON = 1000
+_OURS = ("dlq_id", "dlq_reason", "dlq_time")
 
 
 @dataclass(frozen=True)
@@ -21,20 +40,108 @@ class DeadLetter:
     failed_at: datetime
 
 
+async def send_dead_letter(
+    producer: AIOKafkaProducer, record: ConsumerRecord[bytes, bytes], *, consumer: str, reason: str
+) -> None:
+    """Keep the record as a dead letter of `consumer`. Raises KafkaError."""
+    headers = {
+        "dlq_id": f"{consumer}/{record.topic}/{record.partition}/{record.offset}",
+        "dlq_reason": reason[:MAX_REASON],
+        "dlq_time": utc_now().isoformat(),
+    }
+    await producer.send_and_wait(
+        dead_letter_topic(record.topic),
+        record.value or b"",
+        key=record.key,
+        headers=[*record.headers, *to_headers(headers)],
+    )
+
+
 async def list_dead_letters(settings: KafkaSettings, consumer: str, topics: Collection[str]) -> list[DeadLetter]:
     """The open dead letters of `consumer` on `topics` (the original ones), oldest first."""
-    raise NotImplementedError
+    return [letter for letter, _ in await _open_letters(settings, consumer, topics)]
 
 
 async def retry_dead_letters(
     settings: KafkaSettings, consumer: str, topics: Collection[str], ids: Collection[str] | None = None
 ) -> int:
-    """Publish the named letters (None: all) to their original topic again, same event id, and close them; how many."""
-    raise NotImplementedError
+    """Publish the named letters (None: all) to their original topic again, same event id, and close them; how many.
+
+    Every consumer of the topic gets the event again; those that applied it know its id.
+    """
+    return await _decide(settings, consumer, topics, ids, "retried")
 
 
 async def drop_dead_letters(
     settings: KafkaSettings, consumer: str, topics: Collection[str], ids: Collection[str] | None = None
 ) -> int:
     """Close the named letters (None: all) without applying them; how many."""
-    raise NotImplementedError
+    return await _decide(settings, consumer, topics, ids, "dropped")
+
+
+def dead_letter_topic(topic: str) -> str:
+    return f"{topic}.dlq"
+
+
+async def _decide(
+    settings: KafkaSettings, consumer: str, topics: Collection[str], ids: Collection[str] | None, decision: str
+) -> int:
+    letters = await _open_letters(settings, consumer, topics)
+    chosen = [(letter, record) for letter, record in letters if ids is None or letter.id in ids]
+    async with open_producer(settings) as producer:
+        for letter, record in chosen:
+            if decision == "retried":
+                original = [(name, value) for name, value in record.headers if name not in _OURS]
+                await producer.send_and_wait(letter.topic, record.value, key=record.key, headers=original)
+            await producer.send_and_wait(
+                dead_letter_topic(letter.topic),
+                key=letter.id.encode(),
+                headers=to_headers({"dlq_id": letter.id, "dlq_decision": decision, "dlq_time": utc_now().isoformat()}),
+            )
+    return len(chosen)
+
+
+async def _open_letters(
+    settings: KafkaSettings, consumer: str, topics: Collection[str]
+) -> list[tuple[DeadLetter, ConsumerRecord[bytes, bytes]]]:
+    """Read the dead-letter topics from their beginning to their present end."""
+    reader = AIOKafkaConsumer(**connection_options(settings), enable_auto_commit=False)
+    await started(reader)
+    found: dict[str, tuple[DeadLetter, ConsumerRecord[bytes, bytes]]] = {}
+    try:
+        partitions = [TopicPartition(dead_letter_topic(topic), 0) for topic in topics]
+        reader.assign(partitions)
+        await reader.seek_to_beginning(*partitions)
+        ends = await reader.end_offsets(partitions)
+        while any([await reader.position(partition) < end for partition, end in ends.items()]):
+            for records in (await reader.getmany(timeout_ms=1000)).values():
+                for record in records:
+                    _fold(found, consumer, record)
+    finally:
+        await reader.stop()
+    return sorted(found.values(), key=lambda letter: letter[0].failed_at)
+
+
+def _fold(
+    found: dict[str, tuple[DeadLetter, ConsumerRecord[bytes, bytes]]],
+    consumer: str,
+    record: ConsumerRecord[bytes, bytes],
+) -> None:
+    headers = header_text(record.headers)
+    letter_id = headers.get("dlq_id", "")
+    if not letter_id.startswith(f"{consumer}/"):
+        return
+    if "dlq_decision" in headers:
+        found.pop(letter_id, None)
+        return
+    letter = DeadLetter(
+        id=letter_id,
+        consumer=consumer,
+        topic=record.topic.removesuffix(".dlq"),
+        event_type=headers.get("ce_type", ""),
+        event_id=headers.get("ce_id", ""),
+        key=(record.key or b"").decode("utf-8", "replace"),
+        reason=headers["dlq_reason"],
+        failed_at=datetime.fromisoformat(headers["dlq_time"]),
+    )
+    found[letter_id] = (letter, record)

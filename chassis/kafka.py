@@ -1,12 +1,44 @@
-"""The Kafka client: connections, topics, and lossy signals. What survives a crash goes through the outbox instead."""
+"""The Kafka client: connections, and lossy signals. What must survive a crash goes through the outbox instead.
 
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+Topics are made by whoever runs the broker: `<topic>` with the partitions it needs, `<topic>.dlq` with one.
+"""
 
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import stamina
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 from google.protobuf.message import Message
 
+from chassis import events
+from chassis.errors import Unavailable
+from chassis.metrics import SIGNALS_LOST
 from chassis.settings import KafkaSettings
+
+REQUEST_MS = 10_000
+START_SECONDS = 60.0
+CLOSE_SECONDS = 5.0
+SIGNAL_SECONDS = 0.5
+
+
+def connection_options(settings: KafkaSettings) -> dict[str, Any]:
+    """How every aiokafka client of ours connects."""
+    secure = settings.security_protocol.endswith("SSL")
+    return {
+        "bootstrap_servers": settings.bootstrap_servers,
+        "security_protocol": settings.security_protocol,
+        "ssl_context": ssl.create_default_context() if secure else None,
+        "sasl_mechanism": settings.sasl_mechanism or "PLAIN",
+        "sasl_plain_username": settings.sasl_username,
+        "sasl_plain_password": settings.sasl_password.get_secret_value() if settings.sasl_password else None,
+        "request_timeout_ms": REQUEST_MS,
+        "retry_backoff_ms": 200,
+        "metadata_max_age_ms": 60_000,
+    }
 
 
 @asynccontextmanager
@@ -16,15 +48,52 @@ async def open_producer(settings: KafkaSettings) -> AsyncIterator[AIOKafkaProduc
     Idempotent production is not asked for: some brokers of this protocol don't have it, and consumers recognise a
     repeated event by its id. Waits up to a minute for a broker that is just starting, then raises Unavailable.
     """
-    raise NotImplementedError
-    yield
+    try:
+        async for attempt in stamina.retry_context(on=KafkaError, attempts=None, timeout=START_SECONDS, wait_max=2.0):
+            with attempt:
+                producer = AIOKafkaProducer(acks="all", enable_idempotence=False, **connection_options(settings))
+                await started(producer)
+    except KafkaError as error:
+        raise Unavailable("The event broker is not reachable.") from error
+    try:
+        yield producer
+    finally:
+        with suppress(TimeoutError, KafkaError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await producer.stop()
 
 
-async def ensure_topics(settings: KafkaSettings, topics: Collection[str], *, partitions: int = 6) -> None:
-    """Create each topic, and its dead-letter topic `<topic>.dlq`, unless it exists; existing ones stay as they are."""
-    raise NotImplementedError
+async def started(client: Any) -> None:
+    """Start an aiokafka client; one that does not start is closed again, which aiokafka leaves to the caller."""
+    try:
+        async with asyncio.timeout(REQUEST_MS / 1000):
+            await client.start()
+    except TimeoutError as error:
+        await client.stop()
+        raise KafkaError("no answer to the first request") from error
+    except BaseException:
+        await client.stop()
+        raise
+
+
+def to_headers(headers: dict[str, str]) -> list[tuple[str, bytes]]:
+    """Headers as Kafka carries them."""
+    return [(name, value.encode()) for name, value in headers.items()]
 
 
 async def send_signal(producer: AIOKafkaProducer, signal: Message) -> None:
     """Send an event that may be lost (its option says `signal: true`). Never raises, never waits longer than 0.5 s."""
-    raise NotImplementedError
+    kind = {"type": signal.DESCRIPTOR.full_name}
+    try:
+        async with asyncio.timeout(SIGNAL_SECONDS):
+            sent = await producer.send(
+                events.topic_of(signal),
+                signal.SerializeToString(),
+                key=events.key_of(signal).encode(),
+                headers=to_headers(events.encode_headers(signal, events.describe(signal))),
+            )
+    except (KafkaError, TimeoutError):
+        SIGNALS_LOST.add(1, kind)
+        return
+    # Nobody awaits the acknowledgement; its error is taken here, or asyncio would complain about it.
+    sent.add_done_callback(lambda done: done.cancelled() or (done.exception() and SIGNALS_LOST.add(1, kind)))

@@ -1,10 +1,56 @@
-"""The relay: takes committed events from the outbox to Kafka, in order per key, at least once."""
+"""The relay: takes committed events from the outbox to Kafka, at least once and in order per key.
+
+Why the order holds:
+- A use case locks its aggregate's row before it writes the outbox, so for one key ids are committed in their order.
+  Across keys they are not, so each look takes whatever is unsent, from the lowest id on.
+- One relay drains a schema at a time: it holds an advisory lock with the connection it reads by.
+- Rows of one key are sent one after the other, each after the acknowledgement of the one before; different keys go
+  together. A row that fails stops the rows of its key behind it. (aiokafka keeps a partition's order over its own
+  retries, but a batch that expires is given up while a later one may pass.)
+- A row may be sent twice: when its acknowledgement or its deletion is lost. Its first copy is still in order, and
+  consumers drop the later ones by the event's id.
+
+A row that Kafka refuses for good (too large, no such topic) is set aside with the reason: rows of its key wait, other
+keys go on, a metric and an error line say so. It is tried again every five minutes, in case the broker was mended.
+"""
 
 import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
 
+import asyncpg
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    InvalidTopicError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
 
-from chassis.postgres import Pool
+from chassis import queries, telemetry
+from chassis.errors import Unavailable
+from chassis.kafka import to_headers
+from chassis.metrics import OUTBOX_AGE, OUTBOX_SENT, OUTBOX_SET_ASIDE
+from chassis.postgres import Connection, Pool, acquire
+
+QUERIES = queries.load("chassis")
+LOCK = 0x6E706F62
+BATCH = 200
+STANDBY_SECONDS = 2.0
+RETRY_SECONDS = 1.0
+SET_ASIDE_SECONDS = 300.0
+REFUSED = (
+    MessageSizeTooLargeError,
+    InvalidTopicError,
+    TopicAuthorizationFailedError,
+    # Raised after the topic was looked for through the whole request timeout.
+    UnknownTopicOrPartitionError,
+)
+
+log = telemetry.logger(__name__)
 
 
 async def relay(
@@ -14,4 +60,73 @@ async def relay(
 
     `wake` is set after a commit of this process; what other processes of the context wrote is found by the poll.
     """
-    raise NotImplementedError
+    while True:
+        try:
+            async with acquire(pool) as connection:
+                if await connection.fetchval(QUERIES["lock_relay"], LOCK, schema):
+                    log.info("relay_started", schema=schema)
+                    await _drain(connection, producer, wake, schema, poll_seconds)
+        except Unavailable as error:
+            log.warning("relay_interrupted", schema=schema, reason=str(error))
+        await asyncio.sleep(STANDBY_SECONDS)
+
+
+async def _drain(
+    connection: Connection, producer: AIOKafkaProducer, wake: asyncio.Event, schema: str, poll_seconds: float
+) -> None:
+    """Send batch after batch over the connection that holds the lock; ends only by an error of that connection."""
+    loop = asyncio.get_running_loop()
+    try_again_at = loop.time()
+    while True:
+        if loop.time() >= try_again_at:
+            await connection.execute(QUERIES["try_set_aside_again"])
+            try_again_at = loop.time() + SET_ASIDE_SECONDS
+        wake.clear()
+        rows = await connection.fetch(QUERIES["find_unsent"], BATCH)
+        OUTBOX_AGE.set(rows[0]["age"] if rows else 0.0, {"schema": schema})
+        result = await _send(producer, rows)
+        if result.sent:
+            await connection.execute(QUERIES["delete_sent"], result.sent)
+        for row, error in result.refused:
+            log.error("event_set_aside", id=row["id"], topic=row["topic"], key=row["key"], reason=type(error).__name__)
+            OUTBOX_SET_ASIDE.add(1, {"topic": row["topic"], "reason": type(error).__name__})
+            await connection.execute(QUERIES["set_aside"], row["id"], f"{type(error).__name__}: {error}")
+        if result.failed:
+            log.warning("events_not_sent", schema=schema, keys=len(result.failed), reason=repr(result.failed[0]))
+            await asyncio.sleep(RETRY_SECONDS)
+        elif len(rows) < BATCH:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(wake.wait(), poll_seconds)
+
+
+@dataclass(frozen=True)
+class _Result:
+    sent: list[int] = field(default_factory=list)
+    refused: list[tuple[asyncpg.Record, KafkaError]] = field(default_factory=list)
+    failed: list[Exception] = field(default_factory=list)
+
+
+async def _send(producer: AIOKafkaProducer, rows: Sequence[asyncpg.Record]) -> _Result:
+    """Send the rows, the keys together and the rows of a key in turn, and wait for every acknowledgement."""
+    result = _Result()
+
+    async def send_key(of_one_key: Sequence[asyncpg.Record]) -> None:
+        for row in of_one_key:
+            try:
+                await producer.send_and_wait(
+                    row["topic"], row["data"], key=row["key"].encode(), headers=to_headers(row["headers"])
+                )
+            except REFUSED as error:
+                result.refused.append((row, error))
+                return
+            except (KafkaError, TimeoutError, OSError) as error:
+                result.failed.append(error)
+                return
+            result.sent.append(row["id"])
+            OUTBOX_SENT.add(1, {"topic": row["topic"]})
+
+    by_key = sorted(rows, key=lambda row: (row["topic"], row["key"], row["id"]))
+    await asyncio.gather(
+        *(send_key(list(group)) for _, group in groupby(by_key, key=lambda row: (row["topic"], row["key"])))
+    )
+    return result

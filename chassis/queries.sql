@@ -47,3 +47,43 @@ DELETE FROM idempotency_keys
 WHERE (user_id, method, key) IN (
     SELECT user_id, method, key FROM idempotency_keys WHERE created_at < now() - interval '24 hours' LIMIT 1000
 )
+
+-- name: lock_relay
+-- Held by the session: whoever has it drains the outbox of this schema, and a lost connection gives it up.
+SELECT pg_try_advisory_lock($1, hashtext($2))
+
+-- name: find_unsent
+-- By primary key from the lowest id on: no high-water mark, because a lower id may be committed after a higher one.
+-- Keys with a row that was set aside wait; that index is empty as a rule.
+SELECT id, topic, key, headers, data, extract(epoch FROM now() - created_at)::float8 AS age
+FROM outbox
+WHERE set_aside_reason IS NULL
+  AND NOT EXISTS (
+      SELECT FROM outbox AS refused
+      WHERE refused.set_aside_reason IS NOT NULL AND refused.topic = outbox.topic AND refused.key = outbox.key
+  )
+ORDER BY id
+LIMIT $1
+
+-- name: delete_sent
+-- By primary key.
+DELETE FROM outbox WHERE id = ANY($1::bigint[])
+
+-- name: set_aside
+-- By primary key.
+UPDATE outbox SET set_aside_reason = $2 WHERE id = $1
+
+-- name: try_set_aside_again
+-- By the partial index: the broker may have been mended.
+UPDATE outbox SET set_aside_reason = NULL WHERE set_aside_reason IS NOT NULL
+
+-- name: insert_inbox
+-- By primary key; a second delivery at the same time waits here for the first to commit, and then inserts nothing.
+INSERT INTO inbox (consumer, event_id) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING true
+
+-- name: forget_inbox
+-- By the index on applied_at; in portions, so that no statement runs long.
+DELETE FROM inbox
+WHERE (consumer, event_id) IN (
+    SELECT consumer, event_id FROM inbox WHERE applied_at < now() - make_interval(days => $1) LIMIT 5000
+)

@@ -1,58 +1,32 @@
 """Scratch resources on the shared stack: schemas, topics and prefixes that a test has for itself alone."""
 
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
 
-import asyncpg
 import pytest
-from pydantic import SecretStr
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from google.protobuf.message import Message
+from pydantic import HttpUrl, SecretStr
+from scratch import Scratch, make_event_type, scratch_roles
 
+from chassis.kafka import connection_options, open_producer
 from chassis.migrations import migrate
 from chassis.object_store import ObjectStore, open_object_store
 from chassis.postgres import Pool, open_pool
 from chassis.settings import KafkaSettings, ObjectStoreSettings
-
-
-@dataclass(frozen=True)
-class Scratch:
-    """A schema of its own: `dsn` logs in as its role, `owner_dsn` as its owner, both with its search_path."""
-
-    schema: str
-    dsn: str
-    owner_dsn: str
-
+from deploy.local.stack import Stack
 
 MakeScratch = Callable[[Traversable], Awaitable[Scratch]]
 
 
-@asynccontextmanager
-async def scratch_roles(admin_dsn: str) -> AsyncIterator[Scratch]:
-    """An empty schema with an owner and a login role."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    admin = await asyncpg.connect(admin_dsn)
-    owner = f"{name}_owner"
-    try:
-        await admin.execute(f"""
-            CREATE ROLE {owner} LOGIN PASSWORD 'scratch';
-            CREATE ROLE {name} LOGIN PASSWORD 'scratch';
-            GRANT CONNECT ON DATABASE nextplay TO {owner}, {name};
-            ALTER ROLE {owner} SET search_path = {name};
-            ALTER ROLE {name} SET search_path = {name};
-            CREATE SCHEMA {name} AUTHORIZATION {owner};
-        """)
-        where = admin_dsn.rpartition("@")[2]
-        yield Scratch(name, f"postgresql://{name}:scratch@{where}", f"postgresql://{owner}:scratch@{where}")
-    finally:
-        await admin.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = ANY($1)", [name, owner]
-        )
-        await admin.execute(f"DROP OWNED BY {owner}, {name} CASCADE; DROP ROLE {owner}, {name}")
-        await admin.close()
+@pytest.fixture(scope="session")
+def admin_dsn(stack: Stack) -> str:
+    """The superuser's."""
+    return stack.dsn("postgres")
 
 
 @pytest.fixture
@@ -84,17 +58,43 @@ async def pool(scratch: Scratch) -> AsyncIterator[Pool]:
 
 
 @pytest.fixture
-def kafka(stack: Mapping[str, Any]) -> KafkaSettings:
-    return KafkaSettings(bootstrap_servers=stack["kafka"])
+def kafka(stack: Stack) -> KafkaSettings:
+    return KafkaSettings(bootstrap_servers=stack.kafka)
 
 
 @pytest.fixture
-def object_store_settings(stack: Mapping[str, Any]) -> ObjectStoreSettings:
-    s3 = stack["s3"]
+async def producer(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaProducer]:
+    async with open_producer(kafka) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def topic(kafka: KafkaSettings) -> AsyncIterator[str]:
+    """A topic with two partitions, and its dead-letter topic; both are deleted afterwards."""
+    name = f"test.{uuid.uuid4().hex}.v1"
+    admin = AIOKafkaAdminClient(**connection_options(kafka))
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(name, 2, 1), NewTopic(f"{name}.dlq", 1, 1)])
+        yield name
+        await admin.delete_topics([name, f"{name}.dlq"])
+    finally:
+        await admin.close()
+
+
+@pytest.fixture
+def event_type(topic: str) -> type[Message]:
+    """An event `Happened {string thing_id; uint32 number; bytes filling}` on the scratch topic, keyed by its thing."""
+    return make_event_type(topic)
+
+
+@pytest.fixture
+def object_store_settings(stack: Stack) -> ObjectStoreSettings:
+    s3 = stack.s3
     return ObjectStoreSettings(
         bucket=s3["bucket"],
         region=s3["region"],
-        endpoint=s3["endpoint"],
+        endpoint=HttpUrl(s3["endpoint"]),
         public_endpoint=None,
         access_key=s3["access_key"],
         secret_key=SecretStr(s3["secret_key"]),
