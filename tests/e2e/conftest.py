@@ -1,0 +1,47 @@
+"""People and clips for the end-to-end tests."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+
+from deploy.local.identity import user_id
+from deploy.local.stack import Stack
+from tests.e2e.people import Person, make_clip
+
+MakePerson = Callable[..., Person]
+
+
+@pytest.fixture
+def person(platform: Stack) -> Iterator[MakePerson]:
+    """`person("alice")` is somebody new each time, so that tests share neither videos nor rate limits."""
+    with ExitStack() as opened:
+
+        def make(name: str, tier: str = "free") -> Person:
+            unique = f"{name}-{uuid.uuid4().hex[:8]}"
+            token = platform.issuer.user_token(unique, tier)
+            http = httpx.Client(base_url=platform.gateway, headers={"Authorization": f"Bearer {token}"}, timeout=20)
+            return Person(str(user_id(unique)), opened.enter_context(http))
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where clips are made once per run."""
+    return tmp_path_factory.mktemp("clips")
+
+
+@pytest.fixture(scope="session")
+def clip(clips: Path) -> Path:
+    """3 s, 640×360, with sound."""
+    return make_clip(clips / "short.mp4", seconds=3)
+
+
+@pytest.fixture(scope="session")
+def busy_clip(clips: Path) -> Path:
+    """12 s, 1280×720 at 30 frames a second: long enough in the encoder to be interrupted."""
+    return make_clip(clips / "busy.mp4", seconds=12, size="1280x720")
