@@ -1,0 +1,95 @@
+"""How a run can end badly: the original is unacceptable (`Rejected`), or the run failed (`Fault`).
+
+Both travel as events, not as RPC errors; `code` is one of the reasons that clients know.
+"""
+
+from services.media.domain.source import Source
+
+MAX_DURATION_MS = 30_000
+MAX_FRAME_PIXELS = 4096 * 2304
+"""The largest frame of H.264 and H.265 level 5.1, which phones up to 4K stay within."""
+VIDEO_CODECS = ("h264", "hevc")
+
+
+class Rejected(Exception):
+    """The original is outside what is accepted; the same bytes will be refused again.
+
+    `measured` and `limit` carry their unit. `too_long` tells a clip that must be trimmed from a file that must be
+    converted. `source` is what was measured, as far as it could be.
+    """
+
+    def __init__(
+        self, code: str, message: str, *, measured: str = "", limit: str = "", source: Source | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code, self.measured, self.limit, self.source = code, measured, limit, source
+
+    @property
+    def too_long(self) -> bool:
+        return self.code == "DURATION_TOO_LONG"
+
+
+class Fault(Exception):
+    """The run failed for a cause on our side. `transient`: another run may succeed. The message is for the owner."""
+
+    def __init__(self, code: str, message: str, *, transient: bool) -> None:
+        super().__init__(message)
+        self.code, self.transient = code, transient
+
+
+def not_a_video() -> Rejected:
+    return Rejected(
+        "NOT_A_VIDEO",
+        "The file is not an MP4 or QuickTime video.",
+        measured="another kind of file",
+        limit="MP4 or QuickTime",
+    )
+
+
+def corrupt(what: str, *, measured: str = "", limit: str = "", source: Source | None = None) -> Rejected:
+    """`what` completes the sentence "The video is damaged: …"."""
+    return Rejected("CORRUPT", f"The video is damaged: {what}.", measured=measured, limit=limit, source=source)
+
+
+def no_video_track() -> Rejected:
+    return Rejected(
+        "NO_VIDEO_TRACK", "The file has no video track.", measured="0 video tracks", limit="1 video track at least"
+    )
+
+
+def too_long(duration_ms: int, source: Source) -> Rejected:
+    return Rejected(
+        "DURATION_TOO_LONG",
+        f"The video lasts {duration_ms} ms; the limit is {MAX_DURATION_MS} ms.",
+        measured=f"{duration_ms} ms",
+        limit=f"{MAX_DURATION_MS} ms",
+        source=source,
+    )
+
+
+def disk_full() -> Fault:
+    return Fault("DISK_FULL", "There was no room to convert the video.", transient=True)
+
+
+def check(source: Source) -> None:
+    """Raises Rejected for the first limit that the source breaks: duration, codec, frame size."""
+    if source.duration_ms > MAX_DURATION_MS:
+        raise too_long(source.duration_ms, source)
+    if source.video_codec not in VIDEO_CODECS:
+        raise Rejected(
+            "CODEC_UNSUPPORTED",
+            f"The video is coded as {source.video_codec}; H.264 and H.265 are accepted.",
+            measured=source.video_codec,
+            limit="h264 or hevc",
+            source=source,
+        )
+    pixels = source.stored_width * source.stored_height
+    if pixels > MAX_FRAME_PIXELS:
+        raise Rejected(
+            "TOO_LARGE_FRAME",
+            f"A frame has {source.stored_width}x{source.stored_height} = {pixels} pixels; "
+            f"the limit is {MAX_FRAME_PIXELS} pixels.",
+            measured=f"{pixels} pixels",
+            limit=f"{MAX_FRAME_PIXELS} pixels",
+            source=source,
+        )

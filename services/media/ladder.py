@@ -1,0 +1,104 @@
+"""The ladder: which renditions a source gets, at which size and frame rate. Pure; every transcoder uses it."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from services.media.domain.source import Source
+
+MAX_FPS = 60
+KEYFRAME_SECONDS = 3
+"""Divides the segment length, and the preview's, so that both are cut without encoding again."""
+SEGMENT_SECONDS = 6
+PREVIEW_SECONDS = 3
+THUMBNAIL_AT_SECONDS = Fraction(1)
+
+# Rates that a variable source is brought to, when most of its frames come at about that rate.
+_NTSC = Fraction(1000, 1001)
+_COMMON_RATES = (
+    24 * _NTSC,
+    Fraction(24),
+    Fraction(25),
+    30 * _NTSC,
+    Fraction(30),
+    Fraction(50),
+    60 * _NTSC,
+    Fraction(60),
+)
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A step of the ladder: the short edge in pixels, and the ceilings of the average bit rates in bits per second."""
+
+    kind: str
+    name: str
+    short_edge: int
+    video_bps: int
+    audio_bps: int
+
+
+LADDER = (
+    Rung("MP4_720", "720p", 720, 2_500_000, 128_000),
+    Rung("MP4_480", "480p", 480, 1_000_000, 128_000),
+    Rung("MP4_240", "240p", 240, 400_000, 96_000),
+)
+
+
+@dataclass(frozen=True)
+class Rendition:
+    """A rung for one source. `size` is width and height in pixels as shown; both are even."""
+
+    rung: Rung
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is made of a source. Renditions from the largest on; there is always the top rung."""
+
+    renditions: tuple[Rendition, ...]
+    frame_rate: Fraction
+    thumbnail_at: Fraction
+
+
+def plan(source: Source) -> Plan:
+    """Nothing is upscaled: a source below a rung keeps its size there, and rungs that would repeat it are left out."""
+    width, height = source.shown_size
+    renditions: list[Rendition] = []
+    for rung in LADDER:
+        if not renditions or rung.short_edge < min(renditions[-1].size):
+            renditions.append(Rendition(rung, _fit(width, height, rung.short_edge)))
+    return Plan(
+        renditions=tuple(renditions),
+        frame_rate=frame_rate(source),
+        thumbnail_at=min(THUMBNAIL_AT_SECONDS, Fraction(source.duration_ms, 2000)),
+    )
+
+
+def frame_rate(source: Source) -> Fraction:
+    """Frames per second of the outputs: the source's, divided by a whole number where it is above 60.
+
+    A variable rate becomes the common rate that most of its frames come at, else the next higher of 30 and 60.
+    """
+    rate = source.frame_rate
+    if not source.constant_rate:
+        nearest = min(_COMMON_RATES, key=lambda common: abs(common - rate))
+        is_near = abs(nearest - rate) <= nearest * Fraction(3, 100)
+        rate = nearest if is_near else Fraction(30 if rate < 30 else MAX_FPS)
+    return rate / -(-rate // MAX_FPS)
+
+
+def _fit(width: int, height: int, short_edge: int) -> tuple[int, int]:
+    """The size with this short edge, or the source's own if it is smaller."""
+    short = min(width, height)
+    if short <= short_edge:
+        return _even_below(width), _even_below(height)
+    return _even_near(Fraction(width * short_edge, short)), _even_near(Fraction(height * short_edge, short))
+
+
+def _even_below(edge: int) -> int:
+    return max(2, edge - edge % 2)
+
+
+def _even_near(edge: Fraction) -> int:
+    return max(2, 2 * round(edge / 2))

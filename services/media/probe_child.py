@@ -1,0 +1,226 @@
+"""The program that opens untrusted bytes to measure them: run by probe.py in a confined process, nothing else in it.
+
+It has no file and no network: it asks its parent for ranges. On standard output it writes lines, `read OFFSET LENGTH`
+or, once and last, `facts JSON` or `refused CODE TEXT`; each `read` is answered on standard input by a four-byte length
+(big endian) and so many bytes, fewer than asked only at the end of the file.
+
+    python -I probe_child.py SIZE_BYTES MAX_FRAME_PIXELS
+
+Imports the standard library and PyAV only.
+"""
+
+import itertools
+import json
+import struct
+import sys
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import Any, BinaryIO, cast
+
+import av
+from av.container import InputContainer
+from av.sidedata.sidedata import SideData
+from av.sidedata.sidedata import Type as SideDataType
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+BLOCK_BYTES = 256 * 1024
+CACHED_BLOCKS = 64
+AUDIO_CODECS = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac", "amrnb", "amr_nb", "amrwb", "amr_wb"})
+# Boxes that a QuickTime or MP4 file may begin with.
+FIRST_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp", b"moof", b"sidx"})
+DECODABLE = frozenset({"h264", "hevc"})
+HEADER_TOLERANCE_SECONDS = Fraction(1, 4)
+# Code points of ISO/IEC 23091-2, as FFmpeg calls them; what is missing is treated as unknown.
+PRIMARIES = {1: "bt709", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020", 12: "smpte432"}
+TRANSFERS = {1: "bt709", 6: "smpte170m", 13: "iec61966-2-1", 14: "bt2020-10", 16: "smpte2084", 18: "arib-std-b67"}
+MATRICES = {0: "gbr", 1: "bt709", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020nc", 10: "bt2020c"}
+RANGES = {1: "tv", 2: "pc"}
+
+
+class Refused(Exception):
+    """The file can't be measured; the arguments are a reason's code and a text."""
+
+
+class Ranges:
+    """The file as PyAV reads it: blocks fetched from the parent, the latest of them kept."""
+
+    def __init__(self, size: int, requests: BinaryIO, answers: BinaryIO) -> None:
+        self._size, self._requests, self._answers = size, requests, answers
+        self._position = 0
+        self._blocks: dict[int, bytes] = {}
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._position = offset + (0, self._position, self._size)[whence]
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def read(self, length: int) -> bytes:
+        number, skip = divmod(self._position, BLOCK_BYTES)
+        data = self._block(number)[skip : skip + length] if self._position < self._size else b""
+        self._position += len(data)
+        return data
+
+    def _block(self, number: int) -> bytes:
+        if number not in self._blocks:
+            while len(self._blocks) >= CACHED_BLOCKS:
+                del self._blocks[next(iter(self._blocks))]
+            self._requests.write(b"read %d %d\n" % (number * BLOCK_BYTES, BLOCK_BYTES))
+            self._requests.flush()
+            (length,) = struct.unpack(">I", self._answers.read(4))
+            self._blocks[number] = self._answers.read(length)
+        return self._blocks[number]
+
+
+def measure(file: Ranges, size: int, max_frame_pixels: int) -> dict[str, Any]:
+    """The facts of services.media.domain.source.Source, as plain values. Raises Refused."""
+    head = file.read(12)
+    if head[4:8] not in FIRST_BOXES:
+        raise Refused("NOT_A_VIDEO", "it does not begin like an MP4 or QuickTime file")
+    file.seek(0)
+    try:
+        with av.open(file, format="mov", mode="r", options={"protocol_whitelist": ""}) as container:
+            return _facts(container, head, size, max_frame_pixels)
+    except (av.FFmpegError, OverflowError, UnicodeDecodeError) as error:
+        raise Refused("CORRUPT", f"its structure can't be read ({type(error).__name__})") from error
+
+
+def _facts(container: InputContainer, head: bytes, size: int, max_frame_pixels: int) -> dict[str, Any]:
+    video = _video_track(container)
+    codec = video.codec_context
+    facts: dict[str, Any] = {
+        "container": "mov" if head[4:8] != b"ftyp" or head[8:12] == b"qt  " else "mp4",
+        "video_index": video.index,
+        "video_codec": codec.codec.canonical_name,
+        "stored_width": codec.width,
+        "stored_height": codec.height,
+        "pixel_aspect": str(video.sample_aspect_ratio or 1),
+        "interlaced": codec.field_order not in (0, 1),
+        "pixel_format": codec.pix_fmt or "unknown",
+        "matrix": [65536, 0, 0, 65536],
+        **_colour(codec),
+        **_timing(container, video, size),
+        "audio": _audio(container),
+    }
+    if facts["video_codec"] in DECODABLE and 0 < codec.width * codec.height <= max_frame_pixels:
+        facts |= _first_frame(container, video)
+    return facts
+
+
+def _video_track(container: InputContainer) -> VideoStream:
+    pictures = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
+    tracks = [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & pictures and stream.codec_context is not None
+    ]
+    if not tracks:
+        raise Refused("NO_VIDEO_TRACK", "it has no video track")
+    return max(tracks, key=lambda stream: bool(stream.disposition & av.stream.Disposition.default))
+
+
+def _audio(container: InputContainer) -> dict[str, Any] | None:
+    """The default audio track that can be decoded, else the first one."""
+    tracks = [
+        stream
+        for stream in container.streams.audio
+        if stream.codec_context is not None
+        and (stream.codec_context.name in AUDIO_CODECS or stream.codec_context.name.startswith("pcm_"))
+        and stream.codec_context.sample_rate > 0
+    ]
+    if not tracks:
+        return None
+    track = max(tracks, key=lambda stream: bool(stream.disposition & av.stream.Disposition.default))
+    codec = track.codec_context
+    return {
+        "index": track.index,
+        "codec": codec.name,
+        "channels": codec.channels,
+        "sample_rate": codec.sample_rate,
+        "start_us": _microseconds(track.start_time or 0, Fraction(track.time_base or 1)),
+    }
+
+
+def _timing(container: InputContainer, video: VideoStream, size: int) -> dict[str, Any]:
+    """Times from the table of samples, which a header can't talk away; the header's duration where it says more."""
+    base = Fraction(video.time_base or 1)
+    entries = [entry for entry in video.index_entries if not entry.is_discard]
+    if not video.frames:
+        # Fragments describe their samples on the way: walk through all of them.
+        for _ in container.demux(video):
+            continue
+        container.seek(0)
+        entries = [entry for entry in video.index_entries if not entry.is_discard]
+    if not entries:
+        raise Refused("CORRUPT", "its video track has no samples")
+    if max(entry.pos + entry.size for entry in entries) > size:
+        raise Refused("CORRUPT", "it ends before its last frame")
+    times = sorted(entry.timestamp for entry in entries)
+    steps = sorted(later - earlier for earlier, later in itertools.pairwise(times))
+    step = steps[len(steps) // 2] if steps else 0
+    span = times[-1] - times[0] + step
+    # The header knows the edit list to the tick, but it can lie, which a fragmented file's often does.
+    in_header = video.duration if video.frames and video.duration else span
+    duration = in_header if abs(in_header - span) * base < HEADER_TOLERANCE_SECONDS else max(span, in_header)
+    constant = not steps or (steps[-1] - steps[0]) <= max(2, step // 10)
+    rate = Fraction(video.guessed_rate or video.average_rate or 30)
+    if step and not constant:
+        rate = Fraction(1) / (step * base)
+    return {
+        "duration_ms": round(1000 * duration * base),
+        "start_us": _microseconds(video.start_time or 0, base),
+        "frames": len(entries),
+        "frame_rate": str(rate.limit_denominator(1001)),
+        "constant_rate": constant,
+    }
+
+
+def _first_frame(container: InputContainer, video: VideoStream) -> dict[str, Any]:
+    """What only a decoded frame tells surely; it also proves that the track can be decoded."""
+    video.codec_context.thread_count = 1
+    frame = next(container.decode(video), None)
+    if frame is None:
+        raise Refused("CORRUPT", "none of its frames can be decoded")
+    facts: dict[str, Any] = {
+        "stored_width": frame.width,
+        "stored_height": frame.height,
+        "interlaced": bool(frame.interlaced_frame),
+        "pixel_format": frame.format.name,
+        **_colour(frame),
+    }
+    for side_data in cast("Iterable[SideData]", frame.side_data):
+        if side_data.type is SideDataType.DISPLAYMATRIX:
+            a, b, _, c, d, *_ = struct.unpack("=9i", bytes(side_data))
+            facts["matrix"] = [a, b, c, d]
+    return facts
+
+
+def _colour(told_by: VideoCodecContext | VideoFrame) -> dict[str, str]:
+    return {
+        "color_range": RANGES.get(told_by.color_range, "unknown"),
+        "color_primaries": PRIMARIES.get(told_by.color_primaries, "unknown"),
+        "color_transfer": TRANSFERS.get(told_by.color_trc, "unknown"),
+        "color_matrix": MATRICES.get(told_by.colorspace, "unknown"),
+    }
+
+
+def _microseconds(ticks: int, base: Fraction) -> int:
+    return round(1_000_000 * ticks * base)
+
+
+def main() -> None:
+    size, max_frame_pixels = int(sys.argv[1]), int(sys.argv[2])
+    out = sys.stdout.buffer
+    try:
+        facts = measure(Ranges(size, out, sys.stdin.buffer), size, max_frame_pixels)
+        out.write(b"facts " + json.dumps(facts).encode() + b"\n")
+    except Refused as refused:
+        out.write("refused {} {}\n".format(*refused.args).encode())
+    out.flush()
+
+
+if __name__ == "__main__":
+    main()

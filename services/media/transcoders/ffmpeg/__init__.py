@@ -1,0 +1,133 @@
+"""The transcoder that runs FFmpeg in our own workers: one process decodes once and makes all renditions, a second one
+cuts HLS and the preview out of them; what is finished is stored meanwhile.
+"""
+
+import asyncio
+import errno
+import shutil
+import time
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from services.media import ladder
+from services.media.domain.outcomes import MAX_DURATION_MS, corrupt, disk_full, too_long
+from services.media.domain.source import Source
+from services.media.ladder import Plan
+from services.media.ports import Objects, Outputs, Report, Task
+from services.media.storage import storage_faults
+from services.media.transcoders.ffmpeg import commands
+from services.media.transcoders.ffmpeg.outputs import JPEG, MP4, PLAYLIST, SEGMENT, Made
+from services.media.transcoders.ffmpeg.process import Bounds, run_ffmpeg
+from services.media.workspace import scratch_directory
+
+START_SECONDS = 60.0
+SLOWEST_PIXELS_PER_SECOND = 10_000_000
+PACKAGE_SECONDS = 60.0
+MIN_FREE_BYTES = 256 * 1024 * 1024
+"""Room for all outputs of the longest clip, twice over because faststart rewrites, beside the original."""
+LEAST_FRAMES = 0.9
+"""The share of the announced frames that must be decodable; what lacks more is damaged, not just scratched."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class FfmpegTranscoder:
+    """`workspace` takes the temporary files; `threads` and `memory_bytes` are for each process.
+
+    A run is killed when no frame comes for `stall_seconds`, and when it takes longer than its pixels explain.
+    """
+
+    ffmpeg: Path
+    objects: Objects
+    workspace: Path
+    threads: int
+    memory_bytes: int
+    stall_seconds: float = 30.0
+
+    async def transcode(self, task: Task, report: Report) -> Outputs:
+        """See ports.Transcoder."""
+        with scratch_directory(self.workspace) as directory:
+            await self._download(task, directory, report)
+            plan = ladder.plan(task.source)
+            started = time.monotonic()
+            await self._encode(task.source, plan, directory, report)
+            encode_ms = round(1000 * (time.monotonic() - started))
+            finished = {commands.rendition_path(rendition): MP4 for rendition in plan.renditions}
+            made = await together(
+                self._package(task, plan, directory, report),
+                self._store(task, directory, finished | {commands.THUMBNAIL: JPEG}),
+            )
+            report("store", 1)
+            return Outputs(made.assets(task.output_s3_prefix), encode_ms)
+
+    async def _download(self, task: Task, directory: Path, report: Report) -> None:
+        report("download", 0)
+        if shutil.disk_usage(directory).free - task.source.size_bytes < MIN_FREE_BYTES:
+            raise disk_full()
+        try:
+            with storage_faults():
+                await self.objects.download(task.input_s3_key, directory / commands.INPUT)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise disk_full() from error
+
+    async def _encode(self, source: Source, plan: Plan, directory: Path, report: Report) -> None:
+        for rendition in plan.renditions:
+            (directory / commands.rendition_path(rendition)).parent.mkdir(parents=True)
+        expected = max(1, round(source.duration_ms * plan.frame_rate / 1000))
+        pixels = source.stored_width * source.stored_height * max(source.frames, expected)
+        frames = await run_ffmpeg(
+            commands.encode_command(self.ffmpeg, source, plan, threads=self.threads),
+            directory,
+            Bounds(START_SECONDS + pixels / SLOWEST_PIXELS_PER_SECOND, self.stall_seconds, self.memory_bytes),
+            lambda frames: report("encode", frames / expected),
+        )
+        if frames < LEAST_FRAMES * expected - 1:
+            raise corrupt(
+                f"{frames} of {expected} frames can be decoded",
+                measured=f"{frames} frames",
+                limit=f"{expected} frames",
+                source=source,
+            )
+
+    async def _package(self, task: Task, plan: Plan, directory: Path, report: Report) -> Made:
+        """Cut HLS and the preview and store them, the master playlist last."""
+        report("package", 0)
+        (directory / commands.HLS).mkdir()
+        bounds = Bounds(PACKAGE_SECONDS, PACKAGE_SECONDS, self.memory_bytes)
+        await run_ffmpeg(commands.package_command(self.ffmpeg, plan), directory, bounds)
+        made = Made.read(directory, plan, audio=task.source.audio is not None)
+        # What was decoded counts, whatever the file's tables said.
+        if made.duration_ms > MAX_DURATION_MS + round(500 / plan.frame_rate):
+            raise too_long(made.duration_ms, task.source)
+        report("store", 0)
+        segments = dict.fromkeys(made.segments, SEGMENT)
+        await self._store(task, directory, segments | dict.fromkeys(made.playlists, PLAYLIST) | {commands.PREVIEW: MP4})
+        await self._store(task, directory, {made.master: PLAYLIST})
+        return made
+
+    async def _store(self, task: Task, directory: Path, files: Mapping[str, str]) -> None:
+        """Store files (path in the directory → content type), all at once."""
+        with storage_faults():
+            await together(
+                *(
+                    self.objects.put_file(task.output_s3_prefix + path, directory / path, content_type=content_type)
+                    for path, content_type in files.items()
+                )
+            )
+
+
+async def together(first: Coroutine[Any, Any, T], *others: Coroutine[Any, Any, object]) -> T:
+    """Do all at once; the first one's result. When one raises, the others are cancelled and waited for."""
+    tasks = [asyncio.ensure_future(first), *(asyncio.ensure_future(other) for other in others)]
+    try:
+        result, *_ = await asyncio.gather(*tasks)
+        return cast("T", result)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,228 @@
+"""The two FFmpeg commands of a transcode, computed from the source's facts. Pure.
+
+`encode_command` decodes once and makes every rendition and the thumbnail; `package_command` cuts HLS and the preview
+out of the finished renditions without encoding again. All paths are relative to the working directory.
+"""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+from services.media.domain.outcomes import MAX_DURATION_MS
+from services.media.domain.source import Orientation, Source
+from services.media.ladder import KEYFRAME_SECONDS, PREVIEW_SECONDS, SEGMENT_SECONDS, Plan, Rendition
+
+INPUT = "input"
+THUMBNAIL = "thumbnail.jpg"
+PREVIEW = "preview.mp4"
+HLS = "renditions/hls"
+
+_QUIET = ("-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-y")
+_INPUT_CODECS = (
+    "h264,hevc,aac,mp3,mp3float,ac3,eac3,alac,opus,flac,amrnb,amrwb,amr_nb,amr_wb,"
+    "pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_s32be,pcm_f32le,pcm_f32be,pcm_s8,pcm_u8,pcm_mulaw,pcm_alaw"
+)
+
+# Chosen by measurement: VMAF of each rung against the CPU of the whole ladder. A lower rung is cheap to encode well.
+_X264_PARAMS = "mbtree=1:rc-lookahead=20:b-adapt=0:trellis=1:aq-mode=2:aq-strength=0.6:scenecut=0"
+_QUALITY = {"720p": ("23.8", 1), "480p": ("23.4", 2), "240p": ("24.0", 4)}
+
+_TURNS = {
+    Orientation.UPRIGHT: "",
+    Orientation.TURNED_90: "transpose=clock",
+    Orientation.TURNED_180: "hflip,vflip",
+    Orientation.TURNED_270: "transpose=cclock",
+    Orientation.MIRRORED: "hflip",
+    Orientation.MIRRORED_90: "transpose=clock_flip",
+    Orientation.MIRRORED_180: "vflip",
+    Orientation.MIRRORED_270: "transpose=cclock_flip",
+}
+_HDR_TRANSFERS = {"smpte2084", "arib-std-b67"}
+_BT709 = "range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
+
+
+# Paths, in the working directory and below the run's prefix.
+
+
+def rendition_path(rendition: Rendition) -> str:
+    return f"renditions/{rendition.rung.name}/video.mp4"
+
+
+def playlist_path(rendition: Rendition) -> str:
+    return f"{HLS}/{rendition.rung.name}.m3u8"
+
+
+def preview_rendition(plan: Plan) -> Rendition:
+    """The second rung where there is one: a preview is shown small, beside others."""
+    return plan.renditions[:2][-1]
+
+
+def encode_command(ffmpeg: Path, source: Source, plan: Plan, *, threads: int) -> list[str]:
+    """Reads `INPUT`; writes the renditions and the thumbnail, and its progress to standard output."""
+    # One second more than is allowed: enough to notice a track that is longer than its tables say.
+    longest = f"{MAX_DURATION_MS / 1000 + 1:g}"
+    command = [
+        *(str(ffmpeg), *_QUIET, "-progress", "pipe:1", "-stats_period", "0.25"),
+        *("-threads", str(threads), "-filter_complex_threads", str(min(threads, 4))),
+        # Timestamps as the file has them, so that both tracks are cut and moved by the same clock.
+        *("-copyts", "-noautorotate", "-f", "mov", "-protocol_whitelist", "file"),
+        *("-codec_whitelist", _INPUT_CODECS, "-i", INPUT),
+        *("-filter_complex", ";".join(filter_graph(source, plan))),
+    ]
+    for rendition in plan.renditions:
+        name = rendition.rung.name
+        command += [
+            *("-map", f"[{name}]", *_video_encoder(rendition, source, threads)),
+            *(("-map", f"[{name}-audio]", *_audio_encoder(rendition)) if source.audio else ()),
+            *("-t", longest, *_mp4(), rendition_path(rendition)),
+        ]
+    command += ["-map", "[thumbnail]", "-frames:v", "1", "-c:v", "mjpeg", "-q:v", "3", "-map_metadata", "-1"]
+    return [*command, "-fflags", "+bitexact", "-flags:v", "+bitexact", "-f", "image2", "-update", "1", THUMBNAIL]
+
+
+def package_command(ffmpeg: Path, plan: Plan) -> list[str]:
+    """Reads the renditions; writes a playlist with its segments for each, and the preview."""
+    command = [str(ffmpeg), *_QUIET]
+    for rendition in plan.renditions:
+        command += ["-f", "mov", "-i", rendition_path(rendition)]
+    for number, rendition in enumerate(plan.renditions):
+        command += [
+            *("-map", str(number), "-c", "copy", "-f", "hls", "-hls_time", str(SEGMENT_SECONDS)),
+            *("-hls_list_size", "0", "-hls_playlist_type", "vod", "-hls_flags", "independent_segments"),
+            *("-hls_segment_filename", f"{HLS}/{rendition.rung.name}_%03d.ts", playlist_path(rendition)),
+        ]
+    previewed = plan.renditions.index(preview_rendition(plan))
+    return [*command, "-map", f"{previewed}:v", "-c", "copy", "-t", str(PREVIEW_SECONDS), *_mp4(), PREVIEW]
+
+
+def filter_graph(source: Source, plan: Plan) -> Iterator[str]:
+    """The chains from one decode to all encoders: each rung is scaled from the one above it."""
+    top, *lower = plan.renditions
+    yield f"[0:{source.video_index}]{_to_top(source, top, plan.frame_rate)},split[{top.rung.name}-frames][thumb-frames]"
+    above = top.rung.name
+    for rendition in lower:
+        name = rendition.rung.name
+        yield f"[{above}-frames]split[{above}][{name}-larger]"
+        # Bicubic, because bilinear in the cascade ruins the lowest rung.
+        yield f"[{name}-larger]scale={_colon(rendition.size)}:flags=bicubic,setsar=1[{name}-frames]"
+        above = name
+    yield f"[{above}-frames]null[{above}]"
+    yield f"[thumb-frames]{_thumbnail(plan)}[thumbnail]"
+    if source.audio:
+        outputs = "".join(f"[{rendition.rung.name}-audio]" for rendition in plan.renditions)
+        yield f"[0:{source.audio.index}]{_audio(source)},asplit={len(plan.renditions)}{outputs}"
+
+
+def _to_top(source: Source, top: Rendition, rate: Fraction) -> str:
+    """From the decoder to upright BT.709 frames of the top rung at the output's rate.
+
+    Scaled before turned, because there is less to turn then.
+    """
+    size = top.size[::-1] if source.orientation.swaps_edges else top.size
+    scale = f"scale={_colon(size)}:flags=bicubic"
+    return ",".join(
+        filter(
+            None,
+            (
+                "bwdif=mode=send_frame:deint=interlaced" if source.interlaced else "",
+                f"setpts=PTS-{source.start_us}/1000000/TB",
+                f"fps={rate}:start_time=0",
+                *_to_bt709(source, scale),
+                _TURNS[source.orientation],
+                # What the frames carry along (matrix, HDR metadata, captions) is true of the source only.
+                "sidedata=mode=delete",
+                f"setsar=1,setparams={_BT709}",
+            ),
+        )
+    )
+
+
+def _to_bt709(source: Source, scale: str) -> tuple[str, ...]:
+    """Scale, and turn the source's colours into 8-bit 4:2:0 BT.709 of limited range."""
+    told = f"setparams={_source_colours(source)}"
+    if source.color_transfer in _HDR_TRANSFERS:
+        return (
+            f"{told},{scale},format=yuv420p10le",
+            # Linear light with 203 cd/m² (BT.2408's diffuse white) as 1, so that skin keeps its brightness.
+            "zscale=transfer=linear:npl=203,format=gbrpf32le,zscale=primaries=bt709",
+            "tonemap=mobius:param=0.5:desat=0",
+            "zscale=transfer=bt709:matrix=bt709:primaries=bt709:range=tv:dither=error_diffusion,format=yuv420p",
+        )
+    if _primaries(source) == "bt2020":
+        return (
+            f"{told},{scale}",
+            "zscale=transfer=bt709:matrix=bt709:primaries=bt709:range=tv,format=yuv420p",
+        )
+    return (f"{told},{scale}:out_color_matrix=bt709:out_range=tv,format=yuv420p",)
+
+
+def _colon(size: tuple[int, ...]) -> str:
+    return ":".join(map(str, size))
+
+
+def _primaries(source: Source) -> str:
+    return "bt2020" if source.color_matrix.startswith("bt2020") else source.color_primaries
+
+
+def _source_colours(source: Source) -> str:
+    """The colours of the source, guessed as players do where it says nothing: small pictures are BT.601."""
+    matrix = source.color_matrix
+    if matrix == "unknown":
+        matrix = "smpte170m" if min(source.stored_width, source.stored_height) < 576 else "bt709"
+    primaries = _primaries(source) if source.color_primaries == "unknown" else source.color_primaries
+    if primaries == "unknown":
+        primaries = "smpte170m" if matrix == "smpte170m" else "bt709"
+    transfer = "bt709" if source.color_transfer == "unknown" else source.color_transfer
+    color_range = "pc" if source.color_range == "pc" else "tv"
+    return f"range={color_range}:color_primaries={primaries}:color_trc={transfer}:colorspace={matrix}"
+
+
+def _thumbnail(plan: Plan) -> str:
+    """The frame that is shown at `thumbnail_at`: the first that ends after it.
+
+    A JPEG's readers assume BT.601 of full range, whatever its encoder was given.
+    """
+    start = max(Fraction(0), plan.thumbnail_at - 1 / plan.frame_rate + Fraction(1, 10_000))
+    return f"trim=start={float(start):.6f},scale=out_color_matrix=bt601:out_range=pc,format=yuvj420p"
+
+
+def _audio(source: Source) -> str:
+    """The audio under the video: cut to begin and end with it, silence where it begins later; at most stereo."""
+    assert source.audio  # noqa: S101 - only called with audio
+    start, end = source.start_us, source.start_us + 1000 * source.duration_ms
+    late_ms = max(0, source.audio.start_us - start) / 1000
+    return ",".join(
+        (
+            f"atrim=start={start}us:end={end}us",
+            "asetpts=PTS-STARTPTS",
+            "aresample=48000:async=1",
+            "aformat=sample_fmts=fltp:channel_layouts=mono|stereo",
+            *((f"adelay={late_ms:g}:all=1",) if late_ms else ()),
+        )
+    )
+
+
+def _video_encoder(rendition: Rendition, source: Source, threads: int) -> tuple[str, ...]:
+    quality, subme = _QUALITY[rendition.rung.name]
+    ceiling = rendition.rung.video_bps
+    # The buffer (one second) starts almost full; its content counts into the average, which matters in a short clip.
+    seconds = max(0.1, source.duration_ms / 1000)
+    maxrate = round(ceiling * seconds / (seconds + 0.9))
+    return (
+        *("-c:v", "libx264", "-preset", "superfast", "-profile:v", "high", "-threads:v", str(threads)),
+        *("-crf", quality, "-maxrate", str(maxrate), "-bufsize", str(maxrate)),
+        *("-x264-params", f"{_X264_PARAMS}:subme={subme}", "-a53cc", "0"),
+        *("-force_key_frames", f"expr:gte(t,n_forced*{KEYFRAME_SECONDS})"),
+    )
+
+
+def _audio_encoder(rendition: Rendition) -> tuple[str, ...]:
+    return ("-c:a", "aac", "-aac_coder", "fast", "-b:a", str(rendition.rung.audio_bps))
+
+
+def _mp4() -> tuple[str, ...]:
+    """An MP4 that can be played while it loads, and that tells nothing of where it comes from."""
+    return (
+        *("-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact", "-flags", "+bitexact"),
+        *("-movflags", "+faststart", "-f", "mp4"),
+    )

@@ -1,0 +1,82 @@
+"""HLS packaging of one run: reads FFmpeg's media playlists, writes the master playlist (RFC 8216).
+
+FFmpeg's own master playlist has no FRAME-RATE, and leaves every variant of a clip up to half a second out.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from services.media.ladder import Rendition
+
+MASTER = "master.m3u8"
+_AAC_LC = "mp4a.40.2"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A segment's file name, its duration in seconds and its size in bytes."""
+
+    name: str
+    seconds: float
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A rendition in HLS: the path of its media playlist, and its segments. `codecs` as RFC 6381 says."""
+
+    rendition: Rendition
+    playlist: str
+    segments: Sequence[Segment]
+    codecs: str
+    frame_rate: Fraction
+
+    @property
+    def seconds(self) -> float:
+        return sum(segment.seconds for segment in self.segments)
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(segment.size_bytes for segment in self.segments)
+
+    @property
+    def average_bps(self) -> int:
+        return round(8 * self.size_bytes / self.seconds)
+
+    @property
+    def peak_bps(self) -> int:
+        """The largest bit rate of a segment, as BANDWIDTH is defined."""
+        return max(round(8 * segment.size_bytes / segment.seconds) for segment in self.segments)
+
+
+def read_segments(playlist: Path) -> list[Segment]:
+    """The segments that a media playlist of FFmpeg names, beside it."""
+    entries = re.findall(r"^#EXTINF:([\d.]+),.*\n(?!#)(.+)$", playlist.read_text("utf-8"), re.MULTILINE)
+    return [
+        Segment(name, float(seconds), playlist.with_name(name).stat().st_size)
+        for seconds, name in entries
+        if float(seconds) > 0
+    ]
+
+
+def codecs_of(mp4: Path, *, audio: bool) -> str:
+    """The CODECS of an MP4 of ours: profile, constraints and level stand in the `avcC` box, near the file's start."""
+    with mp4.open("rb") as file:
+        head = file.read(1024 * 1024)
+    box = head.index(b"avcC")
+    return f"avc1.{head[box + 5 : box + 8].hex()}" + (f",{_AAC_LC}" if audio else "")
+
+
+def master_playlist(variants: Sequence[Variant]) -> str:
+    lines = ["#EXTM3U", "#EXT-X-VERSION:6", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    for variant in variants:
+        size = "x".join(map(str, variant.rendition.size))
+        lines += [
+            f"#EXT-X-STREAM-INF:BANDWIDTH={variant.peak_bps},AVERAGE-BANDWIDTH={variant.average_bps},"
+            f'CODECS="{variant.codecs}",RESOLUTION={size},FRAME-RATE={float(variant.frame_rate):.3f}',
+            variant.playlist.rpartition("/")[2],
+        ]
+    return "\n".join([*lines, ""])

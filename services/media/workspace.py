@@ -1,0 +1,57 @@
+"""A worker's directory for temporary files: gone at its end, and after a kill at the next start."""
+
+import fcntl
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from chassis.telemetry import logger
+
+_LOCK = "lock"
+
+log = logger(__name__)
+
+
+@contextmanager
+def open_workspace(root: Path) -> Iterator[Path]:
+    """A directory below `root` that this process has for itself.
+
+    It holds a lock that the kernel drops with the process; a directory whose lock is free belongs to nobody any more
+    and is removed first.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    # Two workers that start at once clean and make one after the other: a directory never stands there unlocked.
+    with (root / _LOCK).open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        for left in root.glob("worker-*"):
+            if not _is_in_use(left):
+                shutil.rmtree(left, ignore_errors=True)
+                log.info("orphaned_directory_removed", directory=str(left))
+        directory = Path(tempfile.mkdtemp(prefix="worker-", dir=root))
+        lock = (directory / _LOCK).open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+        lock.close()
+
+
+@contextmanager
+def scratch_directory(workspace: Path) -> Iterator[Path]:
+    """A directory for one run, removed with all that is in it at the end of the block."""
+    with tempfile.TemporaryDirectory(prefix="run-", dir=workspace, ignore_cleanup_errors=True) as directory:
+        yield Path(directory)
+
+
+def _is_in_use(directory: Path) -> bool:
+    try:
+        with (directory / _LOCK).open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
