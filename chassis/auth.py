@@ -5,13 +5,12 @@ A user's token has the public audience, `sub` (UUID) and `tier`; a service's has
 """
 
 import asyncio
-import contextlib
 import hashlib
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,22 +19,28 @@ from typing import Any, Literal, TypeAlias, cast
 import httpx
 import jwt
 
-from chassis import telemetry
 from chassis.errors import Unauthenticated, Unavailable
 from chassis.settings import IdentitySettings
+from chassis.telemetry import logger
 
 ALGORITHMS = ("ES256", "RS256", "EdDSA")
-FETCH_TIMEOUT_SECONDS = 3.0
+CLOCK_SKEW_SECONDS = 5
+FETCH_SECONDS = 3.0
 REFRESH_SECONDS = 300.0
-UNKNOWN_KEY_REFETCH_SECONDS = 30.0
-NO_KEYS_REFETCH_SECONDS = 1.0
+UNKNOWN_KEY_SECONDS = 30.0
+NO_KEYS_SECONDS = 1.0
 REMEMBERED_TOKENS = 4096
 REMEMBERED_SECONDS = 300.0
-CLOCK_SKEW_SECONDS = 5
+
+_REFUSALS: dict[type[Exception], str] = {
+    jwt.ExpiredSignatureError: "The token has expired.",
+    jwt.InvalidAudienceError: "The token is for another audience.",
+    jwt.InvalidIssuerError: "The token is from another issuer.",
+}
 
 Tier: TypeAlias = Literal["free", "verified", "paid"]
 
-log = telemetry.logger(__name__)
+log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +59,12 @@ class ServiceCaller:
 
 
 Caller: TypeAlias = User | ServiceCaller
-
 _caller: ContextVar[Caller | None] = ContextVar("caller", default=None)
 
 
-@contextlib.contextmanager
-def acting_as(caller: Caller | None):  # type: ignore[no-untyped-def]
-    """Let `current_user()` and `current_service()` answer `caller` inside the block; the server's and tests' use."""
+@contextmanager
+def acting_as(caller: Caller | None) -> Iterator[None]:
+    """Let the functions below answer `caller` inside the block; the server does this around each call."""
     token = _caller.set(caller)
     try:
         yield
@@ -68,39 +72,80 @@ def acting_as(caller: Caller | None):  # type: ignore[no-untyped-def]
         _caller.reset(token)
 
 
-def current_user() -> User:
-    """The user who makes the present call. Raises `Unauthenticated` if a service or nobody does."""
-    caller = _caller.get()
-    if not isinstance(caller, User):
-        raise Unauthenticated
-    return caller
-
-
 def optional_user() -> User | None:
-    """The user who makes the present call, or None."""
+    """The user who makes the present call; None if a service or nobody does."""
     caller = _caller.get()
     return caller if isinstance(caller, User) else None
+
+
+def current_user() -> User:
+    """The user who makes the present call. Raises `Unauthenticated` if a service or nobody does."""
+    if user := optional_user():
+        return user
+    raise Unauthenticated
 
 
 def current_service() -> ServiceCaller:
     """The service that makes the present call. Raises `Unauthenticated` if a user or nobody does."""
     caller = _caller.get()
-    if not isinstance(caller, ServiceCaller):
-        raise Unauthenticated
-    return caller
+    if isinstance(caller, ServiceCaller):
+        return caller
+    raise Unauthenticated
+
+
+class SigningKeys:
+    """The issuer's public keys by `kid`. Keys that are known stay in use while the issuer is away."""
+
+    def __init__(self, http: httpx.AsyncClient, url: str, now: Callable[[], float] = time.monotonic) -> None:
+        self._http, self._url, self._now = http, url, now
+        self._keys: dict[str | None, jwt.PyJWK] = {}
+        self._reached = False
+        self._next_fetch = 0.0
+        self._fetching = asyncio.Lock()
+
+    async def get(self, kid: str | None) -> jwt.PyJWK:
+        """The key named `kid`; an unknown one is looked for at the issuer, at most once in 30 s.
+
+        Raises `Unauthenticated` if the issuer does not know it, `Unavailable` if the issuer could not be asked.
+        """
+        if kid not in self._keys:
+            async with self._fetching:
+                if kid not in self._keys and self._now() >= self._next_fetch:
+                    await self.refresh()
+        if kid in self._keys:
+            return self._keys[kid]
+        if self._reached:
+            raise Unauthenticated("The token is signed with an unknown key.")
+        raise Unavailable("The keys of the token issuer cannot be read at the moment.", retry_after=NO_KEYS_SECONDS)
+
+    async def refresh(self) -> None:
+        """Read the keys anew; when that fails, keep what is known and log it."""
+        try:
+            reply = await self._http.get(self._url, timeout=FETCH_SECONDS)
+            listed = jwt.PyJWKSet.from_dict(reply.raise_for_status().json()).keys
+            self._keys = {key.key_id: key for key in listed if key.key_id and key.algorithm_name in ALGORITHMS}
+            self._reached = True
+        except (httpx.HTTPError, jwt.PyJWTError, ValueError, AttributeError) as error:
+            self._reached = False
+            log.warning("signing_keys_not_read", url=self._url, reason=repr(error))
+        self._next_fetch = self._now() + (UNKNOWN_KEY_SECONDS if self._keys else NO_KEYS_SECONDS)
+
+    async def keep_fresh(self) -> None:
+        """Read the keys now and every 5 minutes, so that a withdrawn key stops working."""
+        while True:
+            async with self._fetching:
+                await self.refresh()
+            await asyncio.sleep(REFRESH_SECONDS)
 
 
 class Verifier:
     """Verifies tokens; remembers the verified ones until they expire, for 5 minutes at most.
 
-    Both methods raise `Unauthenticated` (the sentence says what is wrong with the token) or `Unavailable` (the
-    issuer's keys cannot be fetched and the key is not known yet).
+    Both methods raise `Unauthenticated`, whose sentence says what is wrong with the token, or `Unavailable`.
     """
 
-    def __init__(self, keys: "SigningKeys", settings: IdentitySettings, now: Callable[[], float] = time.time) -> None:
-        self._keys = keys
-        self._settings = settings
-        self._now = now
+    def __init__(self, keys: SigningKeys, settings: IdentitySettings, now: Callable[[], float] = time.time) -> None:
+        self._keys, self._settings, self._now = keys, settings, now
         self._verified: OrderedDict[bytes, tuple[float, Caller]] = OrderedDict()
 
     async def user(self, token: str) -> User:
@@ -139,14 +184,8 @@ class Verifier:
                 leeway=CLOCK_SKEW_SECONDS,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
-        except jwt.ExpiredSignatureError as error:
-            raise Unauthenticated("The token has expired.") from error
-        except jwt.InvalidAudienceError as error:
-            raise Unauthenticated("The token is for another audience.") from error
-        except jwt.InvalidIssuerError as error:
-            raise Unauthenticated("The token is from another issuer.") from error
         except jwt.PyJWTError as error:
-            raise Unauthenticated("The token is not valid.") from error
+            raise Unauthenticated(_REFUSALS.get(type(error), "The token is not valid.")) from error
 
 
 def _user(claims: Mapping[str, Any]) -> User:
@@ -160,69 +199,10 @@ def _user(claims: Mapping[str, Any]) -> User:
 
 
 def _service(claims: Mapping[str, Any]) -> ServiceCaller:
-    prefix, colon, name = claims["sub"].partition(":")
-    if prefix != "service" or not colon or not name:
+    kind, _, name = claims["sub"].partition(":")
+    if kind != "service" or not name:
         raise Unauthenticated("The token's subject is not a service.")
     return ServiceCaller(name)
-
-
-class SigningKeys:
-    """The issuer's public keys by `kid`. Keys that are known stay in use while the issuer is away."""
-
-    def __init__(self, http: httpx.AsyncClient, url: str, now: Callable[[], float] = time.monotonic) -> None:
-        self._http = http
-        self._url = url
-        self._now = now
-        self._keys: dict[str, jwt.PyJWK] = {}
-        self._reached = False
-        self._next_fetch = 0.0
-        self._fetching = asyncio.Lock()
-
-    async def get(self, kid: str | None) -> jwt.PyJWK:
-        """The key named `kid`. An unknown one is looked for at the issuer, at most once in 30 s."""
-        if kid is None:
-            raise Unauthenticated("The token names no key.")
-        if kid not in self._keys:
-            async with self._fetching:
-                if kid not in self._keys and self._now() >= self._next_fetch:
-                    await self.refresh()
-        if kid in self._keys:
-            return self._keys[kid]
-        if not self._reached:
-            raise Unavailable("The keys of the token issuer cannot be read at the moment.", retry_after=1)
-        raise Unauthenticated("The token is signed with an unknown key.")
-
-    async def refresh(self) -> None:
-        """Read the keys anew; when that fails, keep what is known and log it."""
-        try:
-            reply = await self._http.get(self._url, timeout=FETCH_TIMEOUT_SECONDS)
-            listed = reply.raise_for_status().json()["keys"]
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-            self._reached = False
-            log.warning("signing_keys_not_read", url=self._url, error=type(error).__name__)
-        else:
-            self._reached = True
-            self._keys = dict(_usable(listed))
-        wait = UNKNOWN_KEY_REFETCH_SECONDS if self._keys else NO_KEYS_REFETCH_SECONDS
-        self._next_fetch = self._now() + wait
-
-    async def keep_fresh(self) -> None:
-        """Read the keys now and every 5 minutes, so that a withdrawn key stops working."""
-        while True:
-            async with self._fetching:
-                await self.refresh()
-            await asyncio.sleep(REFRESH_SECONDS)
-
-
-def _usable(listed: list[dict[str, Any]]):  # type: ignore[no-untyped-def]
-    """The public signing keys in a JWKS that our algorithms can use."""
-    for entry in listed:
-        if entry.get("kty") not in ("EC", "RSA", "OKP") or entry.get("use", "sig") != "sig" or "kid" not in entry:
-            continue
-        with contextlib.suppress(jwt.PyJWTError):
-            key = jwt.PyJWK(entry)
-            if key.algorithm_name in ALGORITHMS:
-                yield entry["kid"], key
 
 
 @asynccontextmanager
@@ -242,16 +222,15 @@ class ServiceToken:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._read_at: tuple[int, int] | None = None
-        self._token = ""
+        self._read: tuple[tuple[int, int], str] | None = None
 
     def read(self) -> str:
-        """The token. Raises `Unavailable` if there is no such file."""
+        """The token. Raises `Unavailable` if the file cannot be read."""
         try:
             stat = self._file.stat()
-            if self._read_at != (stat.st_mtime_ns, stat.st_ino):
-                self._token = self._file.read_text(encoding="ascii").strip()
-                self._read_at = (stat.st_mtime_ns, stat.st_ino)
-        except OSError as error:
+            version = (stat.st_mtime_ns, stat.st_ino)
+            if self._read is None or self._read[0] != version:
+                self._read = version, self._file.read_text(encoding="ascii").strip()
+        except (OSError, ValueError) as error:
             raise Unavailable("The service's own token cannot be read.") from error
-        return self._token
+        return self._read[1]

@@ -8,32 +8,41 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
-import prometheus_client
-
-from chassis.telemetry import metrics_text
+from chassis.telemetry import METRICS_CONTENT_TYPE, metrics_text
 
 REQUEST_SECONDS = 5.0
 REQUEST_BYTES = 16 * 1024
 
-Unready = Callable[[], Awaitable[Mapping[str, str]]]
-
 
 @asynccontextmanager
-async def status_server(bind: str, unready: Unready) -> AsyncIterator[int]:
-    """Answer on `bind` (host:port) until the block ends; yields the port.
+async def status_server(bind: str, unready: Callable[[], Awaitable[Mapping[str, str]]]) -> AsyncIterator[int]:
+    """Answer on `bind` (host:port) until the block ends; yields the port. Raises `OSError` if it cannot be bound.
 
-    /healthz is 200 while the event loop turns, /readyz 200 or 503 with the reasons of `unready()`. Raises `OSError`
-    if the address cannot be bound.
+    /healthz is 200 while the event loop turns, /readyz 200 or 503 with the reasons of `unready()`.
     """
+
+    async def reply(path: bytes) -> tuple[str, str, bytes]:
+        match path.partition(b"?")[0]:
+            case b"/healthz":
+                return "200 OK", "application/json", b'{"status":"ok"}'
+            case b"/readyz":
+                reasons = await unready()
+                status = "503 Service Unavailable" if reasons else "200 OK"
+                return status, "application/json", json.dumps({"unready": dict(reasons)}).encode()
+            case b"/metrics":
+                return "200 OK", METRICS_CONTENT_TYPE, metrics_text()
+        return "404 Not Found", "text/plain", b"/healthz, /readyz or /metrics\n"
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
-                head = await reader.readuntil(b"\r\n\r\n")
-                writer.write(await _reply(head, unready))
+                _, path, _ = (await reader.readuntil(b"\r\n\r\n")).split(b" ", 2)
+                status, kind, body = await reply(path)
+                head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close"
+                writer.write(head.encode() + b"\r\n\r\n" + body)
                 await writer.drain()
-        except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass  # the caller went away or talks something else; nobody is left to be told
+        except (TimeoutError, OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            pass  # the caller went away or speaks something else; nobody is left to be told
         finally:
             writer.close()
 
@@ -41,25 +50,3 @@ async def status_server(bind: str, unready: Unready) -> AsyncIterator[int]:
     server = await asyncio.start_server(answer, host, int(port), limit=REQUEST_BYTES)
     async with server:
         yield server.sockets[0].getsockname()[1]
-
-
-async def _reply(head: bytes, unready: Unready) -> bytes:
-    method, _, rest = head.partition(b" ")
-    match method, rest.partition(b" ")[0].partition(b"?")[0]:
-        case b"GET", b"/healthz":
-            return _response("200 OK", "application/json", b'{"status":"ok"}')
-        case b"GET", b"/readyz":
-            reasons = await unready()
-            body = json.dumps({"status": "unready" if reasons else "ready", "reasons": dict(reasons)}).encode()
-            return _response("503 Service Unavailable" if reasons else "200 OK", "application/json", body)
-        case b"GET", b"/metrics":
-            return _response("200 OK", prometheus_client.CONTENT_TYPE_LATEST, metrics_text())
-        case _:
-            return _response("404 Not Found", "text/plain", b"GET /healthz, /readyz or /metrics\n")
-
-
-def _response(status: str, content_type: str, body: bytes) -> bytes:
-    head = (
-        f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    )
-    return head.encode() + body
