@@ -1,0 +1,312 @@
+"""Who is told what, on the real ledger: once, whatever is repeated, killed or taken back."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from importlib import resources
+from importlib.resources.abc import Traversable
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from google.protobuf.message import Message
+from scratch import Scratch
+
+from chassis.consumer import apply_once
+from chassis.events import describe
+from chassis.paging import START
+from chassis.postgres import Pool, open_pool
+from chassis.transaction import transactions
+from nextplay.catalog.v1.catalog_events_pb2 import VideoDeleted, VideoHidden, VideoPublished, VideoStatusChanged
+from nextplay.catalog.v1.video_pb2 import Reason, Video
+from services.notify import usecases
+from services.notify.consumers import HANDLERS
+from services.notify.domain.fanout import Fanout
+from services.notify.fakes import FakeFollowers
+from services.notify.ports import Begin
+from services.notify.reads import InboxEntry, list_notifications
+from services.notify.repository import Repository
+
+OWNER = uuid4()
+
+
+@pytest.fixture
+async def pool(scratch_schema: Callable[[Traversable], Awaitable[Scratch]]) -> AsyncIterator[Pool]:
+    scratch = await scratch_schema(resources.files("services.notify.migrations"))
+    async with open_pool(scratch.dsn, application_name=scratch.schema) as opened:
+        yield opened
+
+
+@pytest.fixture
+def begin(pool: Pool) -> Begin:
+    return transactions(pool, Repository, lambda: None)
+
+
+async def apply(begin: Begin, *events: Message, shift: timedelta = timedelta()) -> None:
+    """Apply the events in this order, as if they had been made `shift` from now."""
+    for event in events:
+        meta = describe(event)
+        meta = type(meta)(meta.id, meta.type, meta.source, meta.time + shift)
+        await apply_once(begin, "notify", meta, event, HANDLERS[type(event)])
+
+
+def came_to(status: str, *, generation: int = 1, video_id: UUID | None = None) -> VideoStatusChanged:
+    reason = Reason(code="CODEC_UNSUPPORTED", message="The codec is vp9.", stage="probe", next_action="Convert it.")
+    return VideoStatusChanged(
+        video_id=str(video_id or uuid4()),
+        user_id=str(OWNER),
+        to_status=Video.Status.Value(status),
+        generation=generation,
+        reason=None if status == "READY" else reason,
+        title="My dog",
+    )
+
+
+def published(video_id: UUID, *, visibility: str = "public", notify_followers: bool = True) -> VideoPublished:
+    return VideoPublished(
+        video_id=str(video_id),
+        user_id=str(OWNER),
+        visibility=Video.Visibility.Value(visibility),
+        notify_followers=notify_followers,
+        title="My dog",
+    )
+
+
+async def inbox(pool: Pool, user_id: UUID) -> Sequence[InboxEntry]:
+    entries, _ = await list_notifications(pool, user_id, START, 100, unread_only=False)
+    return entries
+
+
+async def told(pool: Pool, users: Sequence[UUID]) -> list[int]:
+    """How many notifications each user has."""
+    return [len(await inbox(pool, user)) for user in users]
+
+
+async def claimed(begin: Begin) -> Fanout:
+    (fanout,) = await usecases.claim_fanouts(begin, "test")
+    return fanout
+
+
+async def finish(begin: Begin, followers: FakeFollowers) -> None:
+    """Do the pages that are due, one after the other, until none is left."""
+    while fanouts := await usecases.claim_fanouts(begin, "test"):
+        for fanout in fanouts:
+            await usecases.tell_followers(begin, followers, fanout)
+
+
+async def end_leases(pool: Pool) -> None:
+    """Let time pass until the leases of killed workers have ended."""
+    await pool.execute("UPDATE fanouts SET lease_until = now(), next_at = now()")
+
+
+async def test_a_ready_video_is_told_once_however_often_the_event_comes(pool: Pool, begin: Begin) -> None:
+    event = came_to("READY")
+    await apply(begin, event, event)
+    await asyncio.gather(apply(begin, event), apply(begin, event))
+    (entry,) = await inbox(pool, OWNER)
+    assert (entry.kind, entry.title) == ("video_ready", "Video ready!")
+
+
+async def test_each_generation_of_a_video_is_told(pool: Pool, begin: Begin) -> None:
+    video_id = uuid4()
+    await apply(begin, came_to("PROCESSING_FAILED", video_id=video_id))
+    await apply(begin, came_to("PROCESSING_FAILED", video_id=video_id, generation=2))
+    await apply(begin, came_to("READY", video_id=video_id, generation=3))
+    assert [entry.kind for entry in await inbox(pool, OWNER)] == ["video_ready", "video_failed", "video_failed"]
+
+
+async def test_a_rejection_carries_its_reason_into_the_inbox(pool: Pool, begin: Begin) -> None:
+    await apply(begin, came_to("REJECTED_FORMAT"))
+    (entry,) = await inbox(pool, OWNER)
+    assert (entry.kind, entry.reason_code, entry.next_action) == (
+        "video_rejected",
+        "CODEC_UNSUPPORTED",
+        "Convert it.",
+    )
+    assert "The codec is vp9." in entry.body
+
+
+async def test_a_deleted_video_that_becomes_ready_is_told_to_nobody(pool: Pool, begin: Begin) -> None:
+    video_id = uuid4()
+    await apply(begin, VideoDeleted(video_id=str(video_id), user_id=str(OWNER)), came_to("READY", video_id=video_id))
+    assert await inbox(pool, OWNER) == []
+
+
+async def test_every_follower_is_told_once_over_all_pages(pool: Pool, begin: Begin) -> None:
+    users = [uuid4() for _ in range(25)]
+    video_id = uuid4()
+    await apply(begin, published(video_id))
+    await finish(begin, FakeFollowers(users, page_size=10))
+    assert await told(pool, users) == [1] * 25
+    (entry,) = await inbox(pool, users[0])
+    assert (entry.kind, entry.video_id, entry.actor_user_id) == ("video_published", video_id, OWNER)
+
+
+async def test_a_publication_that_is_told_is_not_told_again(pool: Pool, begin: Begin) -> None:
+    users = [uuid4() for _ in range(3)]
+    video_id = uuid4()
+    followers = FakeFollowers(users)
+    await apply(begin, published(video_id))
+    await finish(begin, followers)
+    followers.followers.append(uuid4())
+    await apply(begin, published(video_id))
+    await finish(begin, followers)
+    assert await told(pool, followers.followers) == [1, 1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        published(uuid4(), visibility="unlisted"),
+        published(uuid4(), visibility="private"),
+        published(uuid4(), notify_followers=False),
+    ],
+    ids=["unlisted", "private", "silent"],
+)
+async def test_followers_are_not_told_where_they_should_not_be(pool: Pool, begin: Begin, event: VideoPublished) -> None:
+    await apply(begin, event)
+    assert await usecases.claim_fanouts(begin, "test") == []
+
+
+async def test_a_killed_fanout_goes_on_with_the_page_it_had_not_written(pool: Pool, begin: Begin) -> None:
+    users = [uuid4() for _ in range(30)]
+    followers = FakeFollowers(users, page_size=10)
+    await apply(begin, published(uuid4()))
+    await usecases.tell_followers(begin, followers, await claimed(begin))
+    killed = await claimed(begin)
+    assert killed.page_token == "10"
+    await end_leases(pool)
+    await finish(begin, followers)
+    assert await told(pool, users) == [1] * 30
+
+
+async def test_a_worker_that_lost_its_lease_writes_nothing(pool: Pool, begin: Begin) -> None:
+    users = [uuid4()]
+    followers = FakeFollowers(users)
+    await apply(begin, published(uuid4()))
+    slow = await claimed(begin)
+    await end_leases(pool)
+    successor = await claimed(begin)
+    await usecases.tell_followers(begin, followers, slow)
+    assert await told(pool, users) == [0]
+    await usecases.tell_followers(begin, followers, successor)
+    assert await told(pool, users) == [1]
+
+
+@pytest.mark.parametrize("taken_back", [VideoHidden, VideoDeleted])
+async def test_a_video_that_is_taken_back_is_told_to_nobody_else(
+    pool: Pool, begin: Begin, taken_back: type[VideoHidden] | type[VideoDeleted]
+) -> None:
+    users = [uuid4() for _ in range(20)]
+    video_id = uuid4()
+    followers = FakeFollowers(users, page_size=10)
+    await apply(begin, published(video_id))
+    await usecases.tell_followers(begin, followers, await claimed(begin))
+    held = await claimed(begin)
+    await apply(begin, taken_back(video_id=str(video_id), user_id=str(OWNER)))
+    await usecases.tell_followers(begin, followers, held)
+    await end_leases(pool)
+    await finish(begin, followers)
+    assert await told(pool, users) == [1] * 10 + [0] * 10
+
+
+async def test_a_publication_that_arrives_after_the_deletion_is_void(pool: Pool, begin: Begin) -> None:
+    video_id = uuid4()
+    await apply(begin, VideoDeleted(video_id=str(video_id), user_id=str(OWNER)), published(video_id))
+    assert await usecases.claim_fanouts(begin, "test") == []
+
+
+async def test_a_publication_that_was_made_before_the_hiding_and_arrives_after_it_is_void(
+    pool: Pool, begin: Begin
+) -> None:
+    video_id = uuid4()
+    await apply(begin, VideoHidden(video_id=str(video_id), user_id=str(OWNER)))
+    await apply(begin, published(video_id), shift=-timedelta(minutes=1))
+    assert await usecases.claim_fanouts(begin, "test") == []
+
+
+async def test_a_deletion_that_did_not_see_the_fanout_still_ends_it(pool: Pool, begin: Begin) -> None:
+    users = [uuid4()]
+    video_id = uuid4()
+    await apply(begin, published(video_id))
+    async with begin() as tx:
+        await tx.store.delete(video_id)
+    await finish(begin, FakeFollowers(users))
+    assert await told(pool, users) == [0]
+    assert await pool.fetchval("SELECT status FROM fanouts") == "CANCELLED"
+
+
+async def test_a_video_that_is_hidden_and_shown_again_is_told_to_the_rest(pool: Pool, begin: Begin) -> None:
+    users = [uuid4() for _ in range(20)]
+    video_id = uuid4()
+    followers = FakeFollowers(users, page_size=10)
+    await apply(begin, published(video_id))
+    await usecases.tell_followers(begin, followers, await claimed(begin))
+    await apply(begin, VideoHidden(video_id=str(video_id), user_id=str(OWNER)))
+    await apply(begin, published(video_id), shift=timedelta(seconds=1))
+    await finish(begin, followers)
+    assert await told(pool, users) == [1] * 20
+
+
+async def test_a_fanout_waits_while_followers_cannot_be_had(pool: Pool, begin: Begin) -> None:
+    users = [uuid4()]
+    followers = FakeFollowers(users)
+    followers.away = True
+    await apply(begin, published(uuid4()))
+    await usecases.tell_followers(begin, followers, await claimed(begin))
+    assert await usecases.claim_fanouts(begin, "test") == []
+    followers.away = False
+    await end_leases(pool)
+    await finish(begin, followers)
+    assert await told(pool, users) == [1]
+
+
+async def test_a_page_token_that_is_not_known_any_more_begins_again_without_a_second_copy(
+    pool: Pool, begin: Begin
+) -> None:
+    users = [uuid4() for _ in range(20)]
+    followers = FakeFollowers(users, page_size=10)
+    await apply(begin, published(uuid4()))
+    await usecases.tell_followers(begin, followers, await claimed(begin))
+    followers.refuses_tokens, followers.page_size = True, 20
+    await finish(begin, followers)
+    assert await told(pool, users) == [1] * 20
+
+
+async def test_a_large_fanout_takes_turns_with_a_small_one(pool: Pool, begin: Begin) -> None:
+    large, small = uuid4(), uuid4()
+    followers = FakeFollowers([uuid4() for _ in range(40)], page_size=10)
+    await apply(begin, published(large))
+    await apply(begin, published(small))
+    first, second = await usecases.claim_fanouts(begin, "test")
+    assert (first.publication.video_id, second.publication.video_id) == (large, small)
+    await usecases.tell_followers(begin, followers, first)
+    await pool.execute("UPDATE fanouts SET lease_until = now()")
+    first, second = await usecases.claim_fanouts(begin, "test")
+    assert (first.publication.video_id, second.publication.video_id) == (small, large)
+
+
+async def test_only_what_is_older_than_it_is_kept_is_deleted(pool: Pool, begin: Begin) -> None:
+    await apply(begin, came_to("READY"), came_to("READY"), came_to("READY"))
+    old, *kept = await inbox(pool, OWNER)
+    await pool.execute(
+        "UPDATE notifications SET created_at = now() - interval '91 days' WHERE notification_id = $1",
+        old.notification_id,
+    )
+    assert await usecases.delete_old_notifications(begin, days=90) == 1
+    assert await inbox(pool, OWNER) == kept
+    assert await usecases.delete_old_notifications(begin, days=90) == 0
+
+
+async def test_old_notifications_are_deleted_in_portions_until_none_is_left(
+    pool: Pool, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usecases, "DELETED_AT_ONCE", 2)
+    await apply(begin, *(came_to("READY") for _ in range(5)))
+    await pool.execute("UPDATE notifications SET created_at = $1", datetime(2020, 1, 1, tzinfo=UTC))
+    assert await usecases.delete_old_notifications(begin, days=90) == 5
+
+
+async def test_the_login_role_cannot_change_the_tables(pool: Pool) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await pool.execute("DROP TABLE notifications")
