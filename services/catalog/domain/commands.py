@@ -162,9 +162,18 @@ def retry(video: Video, now: datetime) -> Outcome:
     return Outcome(retried, _entry(retried, Cause.RETRY, now, transitions), transitions)
 
 
-def delete(video: Video, now: datetime, cause: Cause = Cause.DELETE) -> Outcome | None:
+def delete(video: Video, now: datetime) -> Outcome | None:
     """Delete for ever; None where it was deleted before."""
-    if video.status is Status.DELETED:
+    return _end(video, Cause.DELETE, now)
+
+
+def archive(video: Video, now: datetime) -> Outcome | None:
+    """Delete what was never finished; None where the video has moved on, or is deleted."""
+    return _end(video, Cause.ARCHIVE, now)
+
+
+def _end(video: Video, cause: Cause, now: datetime) -> Outcome | None:
+    if video.status not in TABLE[cause].sources:
         return None
     moved, transitions = step(video, cause, now)
     deleted = replace(moved, publish_when_ready=False)

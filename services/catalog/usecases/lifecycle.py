@@ -1,0 +1,59 @@
+"""What the owner does with a video: change, retry, delete."""
+
+from datetime import datetime
+from uuid import UUID
+
+from services.catalog.domain import commands
+from services.catalog.domain.errors import VideoNotFound
+from services.catalog.domain.video import Status, Video, Visibility
+from services.catalog.ports import Tx
+from services.catalog.usecases import events
+from services.catalog.usecases.settling import settle
+
+
+async def update_video(tx: Tx, video_id: UUID, user_id: UUID, change: commands.Change, now: datetime) -> Video:
+    """Change what is said about an own video; one that is published and public no more is hidden.
+
+    Raises VideoNotFound.
+    """
+    video = await _lock_own(tx, video_id, user_id)
+    outcome = commands.update(video, change, now)
+    if outcome is None:
+        return video
+    changed = await settle(tx, outcome)
+    was_public = video.status is Status.PUBLISHED and video.visibility is Visibility.PUBLIC
+    if was_public and changed.visibility is not Visibility.PUBLIC:
+        tx.emit(events.video_hidden(changed))
+    return changed
+
+
+async def retry_video(tx: Tx, video_id: UUID, user_id: UUID, now: datetime) -> Video:
+    """Have an own failed video transcoded again, as its next generation. Raises VideoNotFound, RetryNotAllowed."""
+    outcome = commands.retry(await _lock_own(tx, video_id, user_id), now)
+    retried = await settle(tx, outcome)
+    if retried.original:
+        tx.emit(events.retry_requested(retried, retried.original))
+    return retried
+
+
+async def delete_video(tx: Tx, video_id: UUID, user_id: UUID, now: datetime) -> None:
+    """Delete an own video for ever; a repeat changes nothing. Raises VideoNotFound."""
+    outcome = commands.delete(await _lock_own(tx, video_id, user_id), now)
+    if outcome:
+        await settle(tx, outcome)
+
+
+async def archive_video(tx: Tx, video_id: UUID, now: datetime) -> bool:
+    """Delete a video that was never finished; False if it has moved on meanwhile."""
+    video = await tx.store.videos.lock(video_id)
+    outcome = commands.archive(video, now) if video else None
+    if outcome:
+        await settle(tx, outcome)
+    return outcome is not None
+
+
+async def _lock_own(tx: Tx, video_id: UUID, user_id: UUID) -> Video:
+    video = await tx.store.videos.lock_own(video_id, user_id)
+    if video is None:
+        raise VideoNotFound
+    return video

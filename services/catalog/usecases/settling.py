@@ -1,0 +1,48 @@
+"""What every decision about a video has in common: it is kept, noted in the timeline and told."""
+
+from dataclasses import replace
+
+from chassis import telemetry
+from services.catalog import metrics
+from services.catalog.domain.states import Outcome
+from services.catalog.domain.video import Status, Video
+from services.catalog.ports import Tx
+from services.catalog.usecases import events
+
+log = telemetry.logger(__name__)
+
+
+async def settle(tx: Tx, outcome: Outcome) -> Video:
+    """Keep, note and emit an outcome about a locked video."""
+    await tx.store.videos.save(outcome.video)
+    return await tell(tx, outcome)
+
+
+async def tell(tx: Tx, outcome: Outcome) -> Video:
+    """Note and emit an outcome about a video that is kept already."""
+    video, transitions = outcome.video, outcome.transitions
+    if outcome.assets is not None:
+        await tx.store.videos.replace_assets(video.video_id, outcome.assets)
+    entry = replace(outcome.entry, trace_id=telemetry.current_trace_id() or "")
+    await tx.store.videos.note(video.video_id, entry)
+    for transition in transitions:
+        tx.emit(events.status_changed(video, transition))
+        metrics.TRANSITIONS.add(1, {"status": transition.to_status.value})
+        log.info(
+            "video_status_changed",
+            video_id=video.video_id,
+            user_id=video.user_id,
+            status=transition.to_status.value,
+            sequence=transition.sequence,
+            generation=video.generation,
+            reason=transition.reason.code if transition.reason else None,
+        )
+    reached = {transition.to_status for transition in transitions}
+    if Status.READY in reached and video.uploaded_at and video.ready_at:
+        metrics.PROCESSING_TIME.record(max(0.0, (video.ready_at - video.uploaded_at).total_seconds()))
+    if Status.PUBLISHED in reached and video.published_at:
+        tx.emit(events.video_published(video, video.published_at))
+        tx.emit(events.publish_completed(video, video.published_at))
+    if Status.DELETED in reached:
+        tx.emit(events.video_deleted(video))
+    return video
