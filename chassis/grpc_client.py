@@ -1,10 +1,12 @@
 """Channels to other services, with deadlines, retries, identity and the trace.
 
-catalog = CatalogServiceStub(await service.enter(channel(settings.catalog.address, token=token)))
-try:
-    reply = await catalog.ClaimVideoForUpload(request)
-except grpc.aio.AioRpcError as error:
-    raise failure_from(error) from error
+    catalog = CatalogServiceStub(await service.enter(channel(settings.catalog.address, token=token)))
+    try:
+        reply = await catalog.ClaimVideoForUpload(request)
+    except grpc.aio.AioRpcError as error:
+        raise failure_from(error) from error
+
+`failure_from` gives the callee's own failure; raise it on, or one of one's own that says more.
 """
 
 import json
@@ -56,63 +58,53 @@ async def channel(
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 2_000),
     ]
-    sent = _Sent(token, timeout_seconds)
-    interceptors = [_Unary(sent), _Stream(sent)]
+    interceptors = [_Unary(token, timeout_seconds), _Stream(token)]
     async with grpc.aio.insecure_channel(f"dns:///{address}", options=options, interceptors=interceptors) as opened:
         yield opened
 
 
 def _service_config(retried: Sequence[str] | None) -> str:
-    names = [{}] if retried is None else [_name(method) for method in retried]
-    return json.dumps(
-        {
-            "loadBalancingConfig": [{"round_robin": {}}],
-            "methodConfig": [{"name": names, "retryPolicy": _RETRIES}] if names else [],
-            # When most calls fail, retries stop, so that they do not hold a struggling server down.
-            "retryThrottling": {"maxTokens": 20, "tokenRatio": 0.2},
-        }
-    )
-
-
-def _name(method: str) -> dict[str, str]:
-    service, _, name = method.rpartition("/")
-    return {"service": service, "method": name}
+    split = [method.rpartition("/") for method in retried or ()]
+    names = [{}] if retried is None else [{"service": service, "method": method} for service, _, method in split]
+    config = {
+        "loadBalancingConfig": [{"round_robin": {}}],
+        "methodConfig": [{"name": names, "retryPolicy": _RETRIES}] if names else [],
+        # When most calls fail, retries stop, so that they do not hold a struggling server down.
+        "retryThrottling": {"maxTokens": 20, "tokenRatio": 0.2},
+    }
+    return json.dumps(config)
 
 
 @dataclass(frozen=True)
-class _Sent:
-    """What calls are given before they leave: identity, trace and, for unary ones, a deadline."""
-
+class _Unary(grpc.aio.UnaryUnaryClientInterceptor):
     token: ServiceToken | None
     timeout_seconds: float
-
-    def details(self, given: grpc.aio.ClientCallDetails, timeout: float | None) -> grpc.aio.ClientCallDetails:
-        metadata = dict(given.metadata or ())
-        if self.token is not None:
-            metadata["authorization"] = f"Bearer {self.token.read()}"
-        traceparent = traceparent_of_current_span()
-        if traceparent is not None:
-            metadata.setdefault("traceparent", traceparent)
-        sent = grpc.aio.Metadata(*metadata.items())
-        return grpc.aio.ClientCallDetails(given.method, timeout, sent, given.credentials, given.wait_for_ready)
-
-
-class _Unary(grpc.aio.UnaryUnaryClientInterceptor):
-    def __init__(self, sent: _Sent) -> None:
-        self._sent = sent
 
     async def intercept_unary_unary(
         self, continuation: Callable[..., Any], client_call_details: grpc.aio.ClientCallDetails, request: Any
     ) -> Any:
-        timeout = client_call_details.timeout or self._sent.timeout_seconds
-        return await continuation(self._sent.details(client_call_details, timeout), request)
+        timeout = client_call_details.timeout or self.timeout_seconds
+        return await continuation(_sent(client_call_details, self.token, timeout), request)
 
 
+@dataclass(frozen=True)
 class _Stream(grpc.aio.UnaryStreamClientInterceptor):
-    def __init__(self, sent: _Sent) -> None:
-        self._sent = sent
+    token: ServiceToken | None
 
     async def intercept_unary_stream(
         self, continuation: Callable[..., Any], client_call_details: grpc.aio.ClientCallDetails, request: Any
     ) -> Any:
-        return await continuation(self._sent.details(client_call_details, client_call_details.timeout), request)
+        return await continuation(_sent(client_call_details, self.token, client_call_details.timeout), request)
+
+
+def _sent(
+    given: grpc.aio.ClientCallDetails, token: ServiceToken | None, timeout: float | None
+) -> grpc.aio.ClientCallDetails:
+    """The call as it leaves: with the service's identity, the trace and a deadline."""
+    metadata = dict(given.metadata or ())
+    if token is not None:
+        metadata["authorization"] = f"Bearer {token.read()}"
+    if traceparent := traceparent_of_current_span():
+        metadata["traceparent"] = traceparent
+    sent = grpc.aio.Metadata(*metadata.items())
+    return grpc.aio.ClientCallDetails(given.method, timeout, sent, given.credentials, given.wait_for_ready)

@@ -25,28 +25,25 @@ from chassis.status_server import status_server
 from chassis.telemetry import logger, open_telemetry
 
 T = TypeVar("T")
-
 Check = Callable[[], Awaitable[object]]
 Compose = Callable[["Service"], Awaitable[object]]
 
 CHECK_SECONDS = 2.0
 PART_SECONDS = 12.0
-STOP_SECONDS = 28.0
-
+STOP_SECONDS = 24.0
 DONE, FAILED = 0, 1
 
 log = logger(__name__)
 
 
 class Service:
-    """The parts of a running process, in the order in which they were opened."""
+    """The parts of a running process, in the order in which they were opened. Made by the task that operates it."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.stopping = asyncio.Event()
         """Set as soon as the process is told to stop; loops may end a piece of work early."""
-        self.failed = False
-        """Whether the process stops because a part of it failed."""
+        self._failed = False
         self._composer: asyncio.Task[Any] | None = asyncio.current_task()
         self._parts = AsyncExitStack()
         self._checks: dict[str, Check] = {}
@@ -77,14 +74,14 @@ class Service:
         return {name: reason for name, reason in zip(self._checks, reasons, strict=True) if reason}
 
     def stop(self) -> None:
-        """Begin to stop; a start that is still going on is abandoned."""
+        """Begin to stop; a start (or the work of a job) that is still going on is abandoned."""
         if not self.stopping.is_set():
             self.stopping.set()
             if self._composer:
                 self._composer.cancel()
 
     async def operate(self, compose: Compose, *, until_stopped: bool = True) -> int:
-        """Compose, stay until stopped (if told so), close; the exit code. Called once, by the task that made this."""
+        """Compose, stay until stopped (unless composing is all there is to do), close; the exit code."""
         try:
             await compose(self)
             self._composer = None
@@ -95,25 +92,25 @@ class Service:
             if not self.stopping.is_set():
                 raise
             log.warning("process_interrupted")
+            self._failed |= not until_stopped
         except Exception:
-            self.failed = True
             log.error("process_failed")
+            self._failed = True
         finally:
-            await self.close()
-        return FAILED if self.failed else DONE
+            await self._close()
+        return FAILED if self._failed else DONE
 
-    async def close(self) -> None:
-        """Close every part in reverse order. A part that fails to close is logged and does not keep the others."""
-        self.stopping.set()
+    async def _close(self) -> None:
         self._composer = None
+        self.stopping.set()
         log.info("process_stopping")
         try:
             async with asyncio.timeout(STOP_SECONDS):
                 await self._parts.aclose()
         except TimeoutError:
-            self.failed = True
             log.error("stop_took_too_long", limit_seconds=STOP_SECONDS)
-        log.info("process_stopped", failed=self.failed)
+            self._failed = True
+        log.info("process_stopped", failed=self._failed)
 
     def _task_ended(self, task: asyncio.Task[Any]) -> None:
         if self.stopping.is_set():
@@ -121,11 +118,12 @@ class Service:
         error = None if task.cancelled() else task.exception()
         reason = "it was cancelled" if task.cancelled() else repr(error) if error else "it returned"
         log.error("task_ended", cause=error, task=task.get_name(), reason=reason)
-        self.failed = True
+        self._failed = True
         self.stop()
 
 
 async def _reason(check: Check) -> str | None:
+    """Why a check does not pass, in words that may be shown."""
     try:
         async with asyncio.timeout(CHECK_SECONDS):
             await check()
@@ -139,6 +137,7 @@ async def _reason(check: Check) -> str | None:
 
 
 async def _close(part: AbstractAsyncContextManager[Any]) -> None:
+    """Close a part. One that fails or takes too long is logged and does not keep the others."""
     try:
         async with asyncio.timeout(PART_SECONDS):
             await part.__aexit__(None, None, None)
@@ -166,46 +165,34 @@ def run(name: str, compose: Compose, *, telemetry: TelemetrySettings, metrics_bi
             await service.enter(status_server(metrics_bind, service.unready))
         await compose(service)
 
-    async def operate() -> int:
-        service = Service(name)
-        _obey_signals(service)
-        return await service.operate(compose_with_status)
-
-    return _in_loop(name, telemetry, operate())
+    return _operate(name, compose_with_status, telemetry, until_stopped=True)
 
 
 def run_once(name: str, job: Callable[[Service], Awaitable[object]], *, telemetry: TelemetrySettings) -> int:
     """Run one function with the parts it opens, log its result, close them. Returns 0, or 1 if it did not finish."""
-    finished = False
 
     async def work(service: Service) -> None:
-        nonlocal finished
         started = time.monotonic()
         result = await job(service)
         log.info("job_done", result=result, seconds=round(time.monotonic() - started, 3))
-        finished = True
 
-    async def operate() -> int:
+    return _operate(name, work, telemetry, until_stopped=False)
+
+
+def _operate(name: str, compose: Compose, telemetry: TelemetrySettings, *, until_stopped: bool) -> int:
+    async def main() -> int:
         service = Service(name)
-        _obey_signals(service)
-        code = await service.operate(work, until_stopped=False)
-        return code if finished else FAILED
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(signum, _told, service, signum)
+        return await service.operate(compose, until_stopped=until_stopped)
 
-    return _in_loop(name, telemetry, operate())
-
-
-def _in_loop(name: str, telemetry: TelemetrySettings, main: Coroutine[Any, Any, int]) -> int:
     with open_telemetry(name, telemetry), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(main)
+        return runner.run(main())
 
 
-def _obey_signals(service: Service) -> None:
-    def told(signum: int) -> None:
-        if service.stopping.is_set():
-            log.warning("stop_forced", signal=signal.Signals(signum).name)
-            os._exit(128 + signum)
-        log.info("stop_asked", signal=signal.Signals(signum).name)
-        service.stop()
-
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(signum, told, signum)
+def _told(service: Service, signum: signal.Signals) -> None:
+    if service.stopping.is_set():
+        log.warning("stop_forced", signal=signum.name)
+        os._exit(128 + signum)
+    log.info("stop_asked", signal=signum.name)
+    service.stop()

@@ -37,7 +37,7 @@ DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.
 """Boundaries in seconds for histograms of durations (`explicit_bucket_boundaries_advisory`)."""
 
 METRICS_CONTENT_TYPE = prometheus_client.CONTENT_TYPE_LATEST
-EXPORT_SECONDS = 5
+EXPORT_SECONDS = 2
 
 # Loggers of ours hang below this name, so that their level is set apart from the libraries'.
 _ROOT = "nextplay"
