@@ -11,14 +11,7 @@ FRESH = timedelta(seconds=15)
 """How long what a run said about its remaining time is believed."""
 
 _PRIORITY: dict[Tier, int] = {"paid": 0, "verified": 1, "free": 2}
-_UPLOADED_PERCENT = 10
-_ALMOST = 99
-_REACHED = {
-    Status.DRAFT: 0,
-    Status.UPLOADING: 5,
-    Status.READY: 100,
-    Status.PUBLISHED: 100,
-}
+_UPLOADING, _UPLOADED, _ALMOST, _READY = 5, 10, 99, 100
 
 
 @dataclass(frozen=True)
@@ -64,12 +57,14 @@ def progress(video: Video, run: RunProgress | None) -> int:
     The upload is 0 to 10, because its speed is the client's; the run fills the rest; 100 is READY. A video that was
     stopped stays where it was.
     """
-    if video.status is Status.DRAFT and video.upload_id is None:
-        return _REACHED[Status.UPLOADING]
-    reached = _REACHED.get(video.status, _UPLOADED_PERCENT)
+    if video.ready_at is not None:
+        return _READY
+    reached = _UPLOADED if video.uploaded_at is not None else _UPLOADING
+    if video.status is Status.DRAFT and video.upload_id is not None:
+        reached = 0
     if run is None:
         return reached
-    return max(reached, _UPLOADED_PERCENT + run.percent * (_ALMOST - _UPLOADED_PERCENT) // 100)
+    return max(reached, _UPLOADED + run.percent * (_ALMOST - _UPLOADED) // 100)
 
 
 def queue_position(video: Video, outlook: Outlook) -> int | None:

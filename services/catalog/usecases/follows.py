@@ -1,0 +1,34 @@
+"""Following and not following."""
+
+from uuid import UUID
+
+from chassis import telemetry
+from services.catalog.domain.follows import check_follow
+from services.catalog.ports import Begin
+
+RECENT_VIDEOS = 50
+"""How many of an author's videos enter a new follower's feed."""
+
+log = telemetry.logger(__name__)
+
+
+async def follow_user(begin: Begin, follower_id: UUID, followed_id: UUID) -> None:
+    """Follow a user; their latest public videos enter the feed. Safe to repeat. Raises CannotFollowYourself."""
+    check_follow(follower_id, followed_id)
+    async with begin() as tx:
+        began = await tx.store.follows.add(follower_id, followed_id)
+    # Only after the follow is there for all to see: a video that is published meanwhile is found either here or by its
+    # fan-out, which sees every follow from before.
+    async with begin() as tx:
+        entries = await tx.store.feeds.fill(follower_id, followed_id, RECENT_VIDEOS)
+    if began:
+        log.info("user_followed", user_id=follower_id, followed_user_id=followed_id, feed_entries=entries)
+
+
+async def unfollow_user(begin: Begin, follower_id: UUID, followed_id: UUID) -> None:
+    """Stop following a user; their videos leave the feed. Safe to repeat."""
+    async with begin() as tx:
+        ended = await tx.store.follows.remove(follower_id, followed_id)
+        entries = await tx.store.feeds.clear(follower_id, followed_id)
+    if ended:
+        log.info("user_unfollowed", user_id=follower_id, followed_user_id=followed_id, feed_entries=entries)
