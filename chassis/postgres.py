@@ -118,8 +118,8 @@ def translated() -> Iterator[None]:
     except _TRANSIENT as error:
         raise Unavailable("The database is not reachable at the moment.", retry_after=1.0) from error
     except asyncpg.InterfaceError as error:
-        # asyncpg reports a connection or pool that was closed under us as a misuse of its interface.
-        if "clos" not in str(error):
+        # asyncpg calls it misuse of its interface when a connection or the pool is closed under the one who uses it.
+        if not any(said in str(error) for said in ("closed", "closing", "released back to the pool")):
             raise
         raise Unavailable("The database connection was lost.", retry_after=1.0) from error
 

@@ -1,5 +1,6 @@
 """Scratch resources on the shared stack: schemas, topics and prefixes that a test has for itself alone."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -12,12 +13,14 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from google.protobuf.message import Message
 from pydantic import HttpUrl, SecretStr
 from scratch import Scratch, make_event_type, scratch_roles
+from travel import create_notes
 
 from chassis.kafka import connection_options, open_producer
 from chassis.migrations import migrate
 from chassis.object_store import ObjectStore, open_object_store
-from chassis.postgres import Pool, open_pool
+from chassis.postgres import Connection, Pool, open_pool
 from chassis.settings import KafkaSettings, ObjectStoreSettings
+from chassis.transaction import Begin, transactions
 from deploy.local.stack import Stack
 
 MakeScratch = Callable[[Traversable], Awaitable[Scratch]]
@@ -115,3 +118,20 @@ async def prefix(object_store: ObjectStore) -> AsyncIterator[str]:
     await object_store.delete_prefix(name)
     async for upload in object_store.list_multiparts(name):
         await object_store.abort_multipart(upload.key, upload.s3_upload_id)
+
+
+@pytest.fixture
+async def notes(scratch: Scratch, pool: Pool) -> Pool:
+    """The scratch schema's pool, with the table in which the handlers of travel.py note what they applied."""
+    await create_notes(scratch)
+    return pool
+
+
+@pytest.fixture
+def wake() -> asyncio.Event:
+    return asyncio.Event()
+
+
+@pytest.fixture
+def begin(notes: Pool, wake: asyncio.Event) -> Begin[Connection]:
+    return transactions(notes, lambda connection: connection, wake.set)
