@@ -26,6 +26,7 @@ class Quiet:
     video_id: UUID
     generation: int
     status: Status
+    has_original: bool
 
 
 class VideoStore(Protocol):

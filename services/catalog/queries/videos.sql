@@ -87,7 +87,7 @@ WHERE known.generation < excluded.generation
 -- name: find_quiet_videos
 -- By the partial index on heard_at, which holds only what is under way. UPLOADING counts from the start of the upload,
 -- because parts tell nothing; the others from the last fact or answer.
-SELECT video_id, generation, status FROM videos
+SELECT video_id, generation, status, input_s3_key IS NOT NULL AS has_original FROM videos
 WHERE status IN ('UPLOADING', 'UPLOADED', 'PROCESSING')
   AND heard_at < now() - $2::interval
   AND (status <> 'UPLOADING' OR changed_at < now() - $1::interval)

@@ -125,7 +125,7 @@ class Videos:
 
     async def find_quiet(self, uploading: timedelta, processing: timedelta, limit: int) -> Sequence[Quiet]:
         rows = await self._connection.fetch(QUERIES["find_quiet_videos"], uploading, processing, limit)
-        return [Quiet(row["video_id"], row["generation"], Status(row["status"])) for row in rows]
+        return [Quiet(row["video_id"], row["generation"], Status(row["status"]), row["has_original"]) for row in rows]
 
     async def find_abandoned(self, age: timedelta, limit: int) -> Sequence[UUID]:
         rows = await self._connection.fetch(QUERIES["find_abandoned_videos"], age, limit)

@@ -43,15 +43,6 @@ async def delete_video(tx: Tx, video_id: UUID, user_id: UUID, now: datetime) -> 
         await settle(tx, outcome)
 
 
-async def archive_video(tx: Tx, video_id: UUID, now: datetime) -> bool:
-    """Delete a video that was never finished; False if it has moved on meanwhile."""
-    video = await tx.store.videos.lock(video_id)
-    outcome = commands.archive(video, now) if video else None
-    if outcome:
-        await settle(tx, outcome)
-    return outcome is not None
-
-
 async def _lock_own(tx: Tx, video_id: UUID, user_id: UUID) -> Video:
     video = await tx.store.videos.lock_own(video_id, user_id)
     if video is None:
