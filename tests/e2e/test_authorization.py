@@ -186,7 +186,9 @@ def policy(method: MethodDescriptor) -> options_pb2.Rpc:
 def http_rule(method: MethodDescriptor) -> http_pb2.HttpRule:
     """How the gateway serves it; empty for an internal method."""
     options = descriptor_pb2.MethodOptions.FromString(method.GetOptions().SerializeToString())
-    return options.Extensions[annotations_pb2.http]
+    extension: Any = annotations_pb2.http  # its stub is not generic
+    rule: http_pb2.HttpRule = options.Extensions[extension]
+    return rule
 
 
 class Answer(NamedTuple):
