@@ -1,0 +1,93 @@
+"""Watchers of videos: one query a tick for all of them, and one slot of memory for each."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from uuid import UUID
+
+from chassis import telemetry
+from chassis.errors import Unavailable
+from services.catalog.domain.outlook import progress
+from services.catalog.domain.video import Status
+from services.catalog.reads.status import Standing
+
+ENDS = {
+    Status.PUBLISHED,
+    Status.REJECTED_TOO_LONG,
+    Status.REJECTED_FORMAT,
+    Status.PROCESSING_FAILED,
+    Status.DELETED,
+}
+
+log = telemetry.logger(__name__)
+
+Read = Callable[[Collection[UUID]], Awaitable[Mapping[UUID, Standing]]]
+
+
+class _Slot:
+    """What a watcher has not seen yet: the latest standing alone, so that a slow reader holds no memory."""
+
+    def __init__(self) -> None:
+        self._filled = asyncio.Event()
+        self._standing: Standing | None = None
+
+    def put(self, standing: Standing) -> None:
+        self._standing = standing
+        self._filled.set()
+
+    async def take(self) -> Standing:
+        await self._filled.wait()
+        self._filled.clear()
+        standing = self._standing
+        assert standing is not None  # noqa: S101 - filled is only set with a standing
+        return standing
+
+
+class Watchers:
+    """The watchers of an instance."""
+
+    def __init__(self) -> None:
+        self._slots: defaultdict[UUID, set[_Slot]] = defaultdict(set)
+        self._somebody = asyncio.Event()
+
+    async def watch(self, present: Standing, after_sequence: int = 0) -> AsyncIterator[Standing]:
+        """The present standing, unless it is as old as `after_sequence`, then each later one with a change of status or
+        progress, the latest where several passed. Ends after a status that ends the way.
+        """
+        video_id, slot = present.video.video_id, _Slot()
+        self._slots[video_id].add(slot)
+        self._somebody.set()
+        try:
+            standing = present
+            if present.video.sequence > after_sequence:
+                yield present
+            seen = _reached(present)
+            while standing.video.status not in ENDS:
+                standing = await slot.take()
+                if _reached(standing) > seen:
+                    yield standing
+                    seen = _reached(standing)
+        finally:
+            self._slots[video_id].discard(slot)
+            if not self._slots[video_id]:
+                del self._slots[video_id]
+
+    async def keep_informed(self, read: Read, seconds: float) -> None:
+        """Read all watched videos at once, every `seconds` while somebody watches, until cancelled."""
+        while True:
+            if not self._slots:
+                self._somebody.clear()
+                await self._somebody.wait()
+            try:
+                for video_id, standing in (await read(list(self._slots))).items():
+                    for slot in self._slots.get(video_id, ()):
+                        slot.put(standing)
+            except Unavailable as error:
+                log.warning("watched_videos_not_read", watched=len(self._slots), reason=str(error))
+            await asyncio.sleep(seconds)
+
+
+def _reached(standing: Standing) -> tuple[int, int, int]:
+    """Grows with everything that a watcher is told. A replica that is behind never takes a watcher back."""
+    video = standing.video
+    return (video.generation, video.sequence, progress(video, standing.run))
