@@ -1,11 +1,16 @@
 """What the use cases of media need from the outside."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeAlias
 from uuid import UUID
 
+from google.protobuf.message import Message
+
+import chassis.transaction
+from services.media.domain.job import Job, JobStatus, Purge, Run, RunOutcome
 from services.media.domain.source import Source
 
 
@@ -14,7 +19,6 @@ class Objects(Protocol):
 
     async def get_range(self, key: str, start: int, length: int) -> bytes: ...
     async def download(self, key: str, path: Path) -> None: ...
-    async def put(self, key: str, data: bytes, *, content_type: str, cache_control: str = ...) -> None: ...
     async def put_file(self, key: str, path: Path, *, content_type: str, cache_control: str = ...) -> None: ...
     async def delete_prefix(self, prefix: str) -> int: ...
 
@@ -22,7 +26,6 @@ class Objects(Protocol):
 class Prober(Protocol):
     async def probe(self, key: str, size_bytes: int) -> Source:
         """Measure the original below `key`. Raises Rejected where it can't be measured, Fault."""
-        ...
 
 
 Report: TypeAlias = Callable[[str, float], None]
@@ -71,4 +74,53 @@ class Transcoder(Protocol):
         Raises Rejected when decoding shows that the original is unacceptable, and Fault. Whatever happens, cancelling
         included, nothing of it runs on; objects that were stored until then are the caller's to remove.
         """
-        ...
+
+
+class Store(Protocol):
+    """The tables of media, inside one transaction. "Held" means that the run's fence still owns its job."""
+
+    async def lock_video(self, video_id: UUID) -> None:
+        """Until the transaction ends, nobody else creates work for the video, or buries it."""
+
+    async def is_deleted(self, video_id: UUID) -> bool: ...
+    async def is_superseded(self, job: Job) -> bool: ...
+    async def insert_job(self, job: Job) -> bool: ...
+    async def cancel_jobs(self, video_id: UUID, *, below_generation: int) -> int: ...
+    async def bury(self, video_id: UUID, user_id: UUID) -> None: ...
+
+    async def claim_run(self, run_id: UUID, owner: str, lease_seconds: float) -> Run | None:
+        """Lease the job that comes first, and write its new run."""
+
+    async def end_lost_runs(self, run: Run) -> datetime | None:
+        """End the runs of the job, other than `run`, that never ended; the present time if there was one."""
+
+    async def hold(self, run: Run) -> bool:
+        """Whether the run still holds its job; if so nobody takes it away until the transaction ends."""
+
+    async def record_fact(self, job_id: UUID, fact: Message) -> None: ...
+    async def end_job(
+        self, run: Run, status: JobStatus, *, code: str | None = None, message: str | None = None
+    ) -> None: ...
+    async def end_run(self, run_id: UUID, outcome: RunOutcome, code: str | None = None) -> RunOutcome:
+        """End a run; the outcome that counts: a run that has ended before keeps its own."""
+
+    async def retry_job(self, run: Run, seconds: float) -> datetime:
+        """Queue the job again for its next attempt; when that may start."""
+
+    async def release_job(self, run: Run) -> None:
+        """Queue the job again as if this run had not been."""
+
+    async def runs_to_sweep(self, ended_seconds_ago: float, limit: int) -> Sequence[tuple[UUID, str]]:
+        """Runs that ended without winning, with the prefixes of what they may have stored."""
+
+    async def mark_swept(self, run_id: UUID) -> None: ...
+    async def claim_purges(self, owner: str, lease_seconds: float, limit: int) -> Sequence[Purge]: ...
+    async def end_purge(self, purge: Purge, again_seconds: float) -> None:
+        """The first purge of a video is repeated after `again_seconds`, the second was the last."""
+
+
+Tx: TypeAlias = chassis.transaction.Tx[Store]
+Begin: TypeAlias = chassis.transaction.Begin[Store]
+
+SendSignal: TypeAlias = Callable[[Message], Awaitable[None]]
+"""Sends a lossy signal; never raises."""

@@ -3,8 +3,8 @@
 import fcntl
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from chassis.telemetry import logger
@@ -14,8 +14,15 @@ _LOCK = "lock"
 log = logger(__name__)
 
 
+@asynccontextmanager
+async def open_workspace(root: Path) -> AsyncIterator[Path]:
+    """`worker_directory` as a part of a process."""
+    with worker_directory(root) as directory:
+        yield directory
+
+
 @contextmanager
-def open_workspace(root: Path) -> Iterator[Path]:
+def worker_directory(root: Path) -> Iterator[Path]:
     """A directory below `root` that this process has for itself.
 
     It holds a lock that the kernel drops with the process; a directory whose lock is free belongs to nobody any more

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -40,7 +40,7 @@ is overtaken by what was queued more than ten minutes later, so nobody starves."
 
 
 @dataclass(frozen=True)
-class NewJob:
+class Job:
     """A transcode that was asked for. `tier` is free, verified or paid."""
 
     job_id: UUID
@@ -54,22 +54,36 @@ class NewJob:
 
     @property
     def head_start(self) -> timedelta:
-        return HEAD_STARTS.get(self.tier, HEAD_STARTS["free"])
+        return HEAD_STARTS[self.tier]
 
 
 @dataclass(frozen=True)
 class Run:
-    """One attempt at a job under a lease: `fence` proves that it still owns the job, `attempt` counts from 1."""
+    """One attempt at a job under a lease: `fence` proves that it still owns the job, `attempt` counts from 1.
+
+    `queued_at` is when the job was asked for, `traceparent` the trace in which that was.
+    """
 
     run_id: UUID
     attempt: int
     fence: int
-    job: NewJob
+    job: Job
+    queued_at: datetime
+    traceparent: str | None
 
     @property
     def output_s3_prefix(self) -> str:
         """Everything that the run stores is below it; no other run writes there."""
         return f"{video_prefix(self.job.user_id, self.job.video_id)}{self.run_id}/"
+
+
+@dataclass(frozen=True)
+class Purge:
+    """The outputs of a deleted video are to be removed; claimed under `fence`."""
+
+    video_id: UUID
+    user_id: UUID
+    fence: int
 
 
 def video_prefix(user_id: UUID, video_id: UUID) -> str:

@@ -1,0 +1,129 @@
+"""Media's processes: `python -m services.media serve|worker|migrate|job NAME|dead-letters …`."""
+
+import asyncio
+import os
+import socket
+import sys
+from functools import partial
+from pathlib import Path
+
+import imageio_ffmpeg
+
+from chassis.auth import open_verifier
+from chassis.clock import new_id
+from chassis.command import main
+from chassis.consumer import ConsumerHealth, consume
+from chassis.grpc_server import grpc_server
+from chassis.kafka import open_producer, send_signal
+from chassis.object_store import open_object_store
+from chassis.outbox import relay
+from chassis.postgres import Pool, open_pool
+from chassis.run import Service
+from chassis.settings import Dsn
+from chassis.transaction import transactions
+from chassis.work import waking, work
+from nextplay.media.v1.media_service_pb2_grpc import add_MediaServiceServicer_to_server
+from services.media import maintenance
+from services.media.consumers import HANDLERS
+from services.media.observe import observe_queue
+from services.media.probe import SandboxedProber
+from services.media.repository import JOBS, Repository
+from services.media.servicer import Media
+from services.media.settings import Settings, WorkerSettings
+from services.media.transcoders.ffmpeg import FfmpegTranscoder
+from services.media.usecases import outputs
+from services.media.usecases.runs import claim_run
+from services.media.usecases.transcode import Tools, tidy_up, transcode
+from services.media.worker import carry_out
+from services.media.workspace import open_workspace
+
+
+async def serve(service: Service, settings: Settings) -> None:
+    pool = await _open_pool(service, settings.postgres_dsn)
+    objects = await service.enter(open_object_store(settings.objects))
+    producer = await service.enter(open_producer(settings.kafka))
+    verifier = await service.enter(open_verifier(settings.identity))
+
+    wake_relay, wake_purge = asyncio.Event(), asyncio.Event()
+    begin = transactions(pool, Repository, wake_relay.set)
+    # The worker's events are found by the poll: what a video waits for on its way to READY.
+    service.task("relay", relay(pool, producer, wake=wake_relay, schema="media", poll_seconds=0.2))
+    claim_purges = partial(outputs.claim_purges, begin, _instance())
+    purge = partial(outputs.purge, begin, objects)
+    service.task("purge", work("purge", claim_purges, purge, wake=wake_purge, poll_seconds=5.0))
+    service.task("queue", observe_queue(pool, partial(send_signal, producer), _instance()))
+
+    health = ConsumerHealth()
+    service.check("consumer", health.check)
+    applying = waking(begin, wake_purge)
+    service.task(
+        "consumer",
+        consume(settings.kafka, name="media", handlers=HANDLERS, begin=applying, producer=producer, health=health),
+    )
+    servicers = [(add_MediaServiceServicer_to_server, Media(pool))]
+    await service.enter(grpc_server(settings.grpc_bind, servicers, verifier, stopping=service.stopping))
+
+
+async def worker(service: Service, settings: WorkerSettings) -> None:
+    pool = await _open_pool(service, settings.database.postgres_dsn)
+    objects = await service.enter(open_object_store(settings.objects))
+    producer = await service.enter(open_producer(settings.kafka))
+    workspace = await service.enter(open_workspace(settings.directory))
+
+    begin = transactions(pool, Repository, lambda: None)
+    tools = Tools(
+        begin=begin,
+        prober=SandboxedProber(objects, workspace),
+        transcoder=FfmpegTranscoder(
+            ffmpeg=Path(imageio_ffmpeg.get_ffmpeg_exe()),
+            objects=objects,
+            workspace=workspace,
+            threads=settings.threads or max(1, (os.cpu_count() or 1) // settings.slots),
+            memory_bytes=settings.memory_mb * 1024 * 1024,
+            stall_seconds=settings.stall_seconds,
+        ),
+        objects=objects,
+        send_signal=partial(send_signal, producer),
+        bucket=settings.objects.bucket,
+    )
+    claim = partial(claim_run, begin, _instance(), settings.lease_seconds, new_id)
+    do = partial(carry_out, pool, JOBS, settings.lease_seconds, partial(transcode, tools), partial(tidy_up, tools))
+    for slot in range(settings.slots):
+        service.task(
+            f"slot-{slot}", work("transcode", claim, do, wake=asyncio.Event(), poll_seconds=settings.poll_seconds)
+        )
+
+
+async def sweep_outputs(service: Service, settings: Settings) -> dict[str, int]:
+    begin = transactions(await _open_pool(service, settings.postgres_dsn), Repository, lambda: None)
+    objects = await service.enter(open_object_store(settings.objects))
+    return await maintenance.sweep_outputs(begin, objects, settings.sweep_after_seconds)
+
+
+async def clean_up(service: Service, settings: Settings) -> dict[str, int]:
+    return await maintenance.clean_up(await _open_pool(service, settings.postgres_dsn))
+
+
+async def _open_pool(service: Service, dsn: Dsn) -> Pool:
+    pool = await service.enter(open_pool(dsn.get_secret_value(), application_name=service.name))
+    service.check("postgres", lambda: pool.fetchval("SELECT 1"))
+    return pool
+
+
+def _instance() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+if __name__ == "__main__":
+    sys.exit(
+        main(
+            "media",
+            Settings,
+            serve=serve,
+            worker=worker,
+            worker_settings=WorkerSettings,
+            jobs={"sweep-outputs": sweep_outputs, "clean-up": clean_up},
+            migrations="services.media.migrations",
+            consumes=HANDLERS,
+        )
+    )

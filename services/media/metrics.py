@@ -1,0 +1,39 @@
+"""What media measures. `transcode_success_rate`, `duration_rejection_rate` and `format_rejection_rate` are recording
+rules over these counters.
+"""
+
+from opentelemetry import metrics
+
+from chassis.telemetry import DURATION_BUCKETS
+
+_meter = metrics.get_meter(__name__)
+
+jobs_created = _meter.create_counter(
+    "transcode_jobs_created", unit="{job}", description="Jobs that were queued, by tier."
+)
+jobs_ended = _meter.create_counter(
+    "transcode_jobs_ended",
+    unit="{job}",
+    description="Jobs that ended, by status (COMPLETED, FAILED, REJECTED, CANCELLED) and reason code.",
+)
+originals_probed = _meter.create_counter(
+    "originals_probed",
+    unit="{original}",
+    description="Originals that were probed, by verdict (accepted, duration_rejected, format_rejected).",
+)
+retries_scheduled = _meter.create_counter(
+    "transcode_retries_scheduled", unit="{retry}", description="Runs that will be tried again, by cause."
+)
+queue_seconds = _meter.create_histogram(
+    "transcode_queue_duration",
+    unit="s",
+    description="From the request to the start of the first run, by tier.",
+    explicit_bucket_boundaries_advisory=list(DURATION_BUCKETS),
+)
+encode_seconds = _meter.create_histogram(
+    "transcode_encode_duration",
+    unit="s",
+    description="How long the encoder took in completed runs.",
+    explicit_bucket_boundaries_advisory=list(DURATION_BUCKETS),
+)
+queue_depth = _meter.create_gauge("transcode_queue_depth", unit="{job}", description="Jobs that wait, by tier.")

@@ -1,0 +1,113 @@
+-- Jobs and their runs.
+
+-- name: lock_video
+-- Creating work and the tombstone exclude each other per video, though neither has a row of the other to lock: whoever
+-- comes second sees what the first has written.
+SELECT pg_advisory_xact_lock(hashtextextended($1::text, 0))
+
+-- name: is_deleted
+-- By primary key, under the video's lock.
+SELECT EXISTS (SELECT FROM deleted_videos WHERE video_id = $1)
+
+-- name: is_superseded
+-- By transcode_jobs_once: a newer generation has come already.
+SELECT EXISTS (SELECT FROM transcode_jobs WHERE video_id = $1 AND generation > $2)
+
+-- name: insert_job
+-- transcode_jobs_once decides about repeats.
+INSERT INTO transcode_jobs (
+    job_id, video_id, generation, upload_id, user_id, tier, input_s3_key, size_bytes, queue_rank, traceparent
+)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now() - $9::interval, $10)
+ON CONFLICT ON CONSTRAINT transcode_jobs_once DO NOTHING
+
+-- name: cancel_jobs
+-- By transcode_jobs_once. Taking the lease away stops a running worker at its next heartbeat and keeps it from
+-- announcing anything.
+UPDATE transcode_jobs SET status = 'CANCELLED', completed_at = now(), lease_owner = NULL
+WHERE video_id = $1 AND generation < $2 AND status IN ('QUEUED', 'PROCESSING')
+
+-- name: mark_processing
+-- By primary key; the time of the first run stays.
+UPDATE transcode_jobs SET status = 'PROCESSING', started_at = coalesce(started_at, now())
+WHERE job_id = $1
+
+-- name: queue_again
+-- By primary key, after the lease was given back; when it may be claimed was decided by PostgreSQL's clock.
+UPDATE transcode_jobs SET status = 'QUEUED' WHERE job_id = $1 RETURNING next_at
+
+-- name: end_job
+-- By primary key, under the row's lock. A job that ended has no owner, so no fence holds it any more.
+UPDATE transcode_jobs
+SET status = $2, error_code = $3, error_message = $4, output_s3_prefix = $5, completed_at = now(), lease_owner = NULL
+WHERE job_id = $1
+
+-- name: record_fact
+-- By primary key, under the row's lock.
+UPDATE transcode_jobs SET last_fact = $2, last_fact_at = now() WHERE job_id = $1
+
+-- name: begin_run
+-- One row per attempt.
+INSERT INTO transcode_runs (run_id, job_id, attempt, output_s3_prefix) VALUES ($1, $2, $3, $4)
+
+-- name: end_run
+-- By primary key. The first outcome stays: a run that won stays won, whatever is thought of it later.
+UPDATE transcode_runs
+SET outcome = coalesce(outcome, $2), error_code = coalesce(error_code, $3), ended_at = coalesce(ended_at, now())
+WHERE run_id = $1
+RETURNING outcome
+
+-- name: end_lost_runs
+-- By transcode_runs_open: runs whose lease ended without a word, found by the next claim.
+UPDATE transcode_runs SET outcome = 'LOST', ended_at = now(), error_code = 'WORKER_LOST'
+WHERE job_id = $1 AND run_id <> $2 AND outcome IS NULL
+RETURNING now()
+
+-- name: find_runs_to_sweep
+-- By transcode_runs_to_sweep. The delay outlasts what a worker that lost its lease may still be storing.
+SELECT run_id, output_s3_prefix FROM transcode_runs
+WHERE outcome <> 'WON' AND swept_at IS NULL AND ended_at < now() - make_interval(secs => $1)
+ORDER BY ended_at
+LIMIT $2
+
+-- name: end_runs_of_ended_jobs
+-- Runs that nobody claims again, because their job was cancelled while their worker died. By
+-- transcode_runs_open.
+UPDATE transcode_runs AS run SET outcome = 'LOST', ended_at = now(), error_code = 'WORKER_LOST'
+FROM transcode_jobs AS job
+WHERE run.job_id = job.job_id AND run.outcome IS NULL AND job.lease_owner IS NULL
+  AND job.completed_at < now() - make_interval(secs => $1)
+
+-- name: mark_swept
+-- By primary key.
+UPDATE transcode_runs SET swept_at = now() WHERE run_id = $1
+
+-- Deleted videos.
+
+-- name: bury_video
+-- By primary key; a repeated deletion keeps the first.
+INSERT INTO deleted_videos (video_id, user_id) VALUES ($1, $2) ON CONFLICT (video_id) DO NOTHING
+
+-- name: mark_purged
+-- By primary key, under the lease. The first purge is repeated after a while, the second one is the last.
+UPDATE deleted_videos
+SET purged_at = CASE WHEN first_purged_at IS NOT NULL THEN now() END,
+    first_purged_at = coalesce(first_purged_at, now()),
+    next_at = now() + make_interval(secs => $2),
+    lease_owner = NULL,
+    lease_until = NULL
+WHERE video_id = $1
+
+-- Reads.
+
+-- name: find_last_fact
+-- By transcode_jobs_once.
+SELECT last_fact, last_fact_at FROM transcode_jobs WHERE video_id = $1 AND generation = $2
+
+-- name: count_waiting
+-- By transcode_jobs_active: as long as the queue, not as the table.
+SELECT tier, count(*) AS depth FROM transcode_jobs WHERE status = 'QUEUED' GROUP BY tier
+
+-- name: count_completed_lately
+-- By transcode_jobs_completed_at.
+SELECT count(*) FROM transcode_jobs WHERE status = 'COMPLETED' AND completed_at > now() - interval '1 minute'

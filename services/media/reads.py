@@ -1,0 +1,41 @@
+"""What is asked about jobs, straight from the tables."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from chassis import queries
+from chassis.postgres import Pool, acquire
+
+QUERIES = queries.load("services.media")
+
+
+@dataclass(frozen=True)
+class LastFact:
+    """The latest event about a job as a serialized google.protobuf.Any, and when it came to be; None before."""
+
+    packed: bytes | None
+    at: datetime | None
+
+
+@dataclass(frozen=True)
+class QueueState:
+    """Jobs that wait by tier, and how many were completed in the last minute."""
+
+    waiting: Mapping[str, int]
+    completed_in_a_minute: int
+
+
+async def find_last_fact(pool: Pool, video_id: UUID, generation: int) -> LastFact | None:
+    """None when there is no such job."""
+    async with acquire(pool) as connection:
+        row = await connection.fetchrow(QUERIES["find_last_fact"], video_id, generation)
+    return LastFact(row["last_fact"], row["last_fact_at"]) if row else None
+
+
+async def queue_state(pool: Pool) -> QueueState:
+    async with acquire(pool) as connection:
+        waiting = await connection.fetch(QUERIES["count_waiting"])
+        completed: int = await connection.fetchval(QUERIES["count_completed_lately"])
+    return QueueState({row["tier"]: row["depth"] for row in waiting}, completed)

@@ -1,0 +1,57 @@
+"""The settings of media's processes."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from chassis.settings import Dsn, HostPort, IdentitySettings, KafkaSettings, ObjectStoreSettings, TelemetrySettings
+
+
+class Settings(BaseSettings):
+    """Of `serve` and of the jobs."""
+
+    model_config = SettingsConfigDict(env_prefix="NEXTPLAY_MEDIA_", env_ignore_empty=True)
+    postgres_dsn: Dsn
+    grpc_bind: HostPort
+    metrics_bind: HostPort
+    sweep_after_seconds: float = Field(
+        900.0, ge=0, description="how long after a run's end its left objects are swept, seconds"
+    )
+    kafka: KafkaSettings
+    objects: ObjectStoreSettings
+    identity: IdentitySettings
+    telemetry: TelemetrySettings
+
+
+class Database(BaseSettings):
+    """What the worker shares with `serve`."""
+
+    model_config = SettingsConfigDict(env_prefix="NEXTPLAY_MEDIA_", env_ignore_empty=True)
+    postgres_dsn: Dsn
+
+
+class WorkerSettings(BaseSettings):
+    """Of `worker`."""
+
+    model_config = SettingsConfigDict(env_prefix="NEXTPLAY_MEDIA_WORKER_", env_ignore_empty=True)
+    metrics_bind: HostPort
+    slots: int = Field(
+        default_factory=lambda: max(1, (os.cpu_count() or 1) // 4), ge=1, le=64, description="runs at a time"
+    )
+    threads: int = Field(
+        0, ge=0, le=64, description="threads of each coder of a run; 0 shares the cores out among the slots"
+    )
+    memory_mb: int = Field(4096, ge=512, description="address space of one FFmpeg process, MiB")
+    lease_seconds: float = Field(15.0, ge=3, le=300, description="after so long a dead worker's run is taken over")
+    poll_seconds: float = Field(0.3, gt=0, le=60, description="how often an idle worker looks for a job, seconds")
+    stall_seconds: float = Field(30.0, gt=0, description="a run that makes no frame for so long is ended, seconds")
+    directory: Path = Field(
+        default_factory=lambda: Path(tempfile.gettempdir()) / "nextplay-media", description="for temporary files"
+    )
+    database: Database
+    kafka: KafkaSettings
+    objects: ObjectStoreSettings
+    telemetry: TelemetrySettings
