@@ -1,8 +1,8 @@
 """Pages of a list by keyset: a page begins after a position, so it costs the same however far one has read.
 
-    after = decode_page_token(request.page_token, query=f"feed {user_id}")
-    rows = await reads.feed(user_id, after, limit=page_size(...) + 1)
-    token = encode_page_token(Position(last.published_at, last.video_id), query=f"feed {user_id}")
+    asked = asked_page(request, query=f"feed {user_id}")
+    rows = await reads.list_feed(user_id, asked.after, asked.limit)
+    page, next_page_token = asked.cut(rows, lambda row: Position(row.published_at, row.video_id))
 
 All our lists are in the order of a time and an id. A token is opaque to clients and bound to its query: to the list,
 its filters and whose it is. It is not signed, because it says nothing but where to go on: what may be seen is decided
@@ -13,11 +13,15 @@ import base64
 import binascii
 import hashlib
 import struct
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from chassis.errors import FieldViolation, InvalidArgument
+
+R = TypeVar("R")
 
 DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
@@ -37,6 +41,46 @@ class Position:
 
 START = Position(datetime(9999, 12, 31, tzinfo=UTC), UUID(int=2**128 - 1))
 """Before the first row of a list that begins with the latest."""
+
+
+class PagedRequest(Protocol):
+    """A request message with an optional page_size and an optional page_token."""
+
+    @property
+    def page_size(self) -> int: ...
+    @property
+    def page_token(self) -> str: ...
+    def HasField(self, field_name: Any, /) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AskedPage:
+    """The page that is asked for: `size` rows after a position."""
+
+    after: Position
+    size: int
+    query: str
+
+    @property
+    def limit(self) -> int:
+        """How many rows to read: one more than is shown tells whether another page follows."""
+        return self.size + 1
+
+    def cut(self, rows: Sequence[R], position: Callable[[R], Position]) -> tuple[Sequence[R], str]:
+        """The rows to show, and the token of the next page; an empty one on the last page."""
+        page = rows[: self.size]
+        if len(rows) <= self.size:
+            return page, ""
+        return page, encode_page_token(position(page[-1]), query=self.query)
+
+
+def asked_page(request: PagedRequest, *, query: str, maximum: int = MAX_PAGE_SIZE) -> AskedPage:
+    """Raises InvalidArgument for a size outside of 1 to `maximum` and for a token that is none of this query."""
+    return AskedPage(
+        after=decode_page_token(request.page_token, query=query),
+        size=page_size(request.page_size if request.HasField("page_size") else None, maximum=maximum),
+        query=query,
+    )
 
 
 def encode_page_token(position: Position, *, query: str) -> str:

@@ -19,3 +19,6 @@ FACTS_IGNORED = _METER.create_counter(
 UNSTUCK = _METER.create_counter(
     "videos_unstuck", unit="{video}", description="Quiet videos that moved because their owner was asked, by outcome"
 )
+FEED_FANOUTS = _METER.create_counter(
+    "feed_fanouts", unit="{video}", description="Videos that entered or left all feeds they belong in, by effect"
+)

@@ -1,14 +1,13 @@
 """Between messages and what the use cases know."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis.errors import FieldViolation, InvalidArgument
-from chassis.paging import Position, decode_page_token, encode_page_token, page_size
+from chassis.paging import AskedPage, Position, asked_page
 from chassis.validation import parse_uuid
 from nextplay.notify.v1.notifications_service_pb2 import (
     ListNotificationsRequest,
@@ -22,33 +21,13 @@ from services.notify.reads import InboxEntry
 MAX_MARKED_AT_ONCE = 100
 
 
-@dataclass(frozen=True, slots=True)
-class InboxQuery:
-    """A page of the inbox that is asked for."""
-
-    after: Position
-    size: int
-    unread_only: bool
-    token_scope: str
-
-
-def inbox_query(request: ListNotificationsRequest, user_id: UUID) -> InboxQuery:
+def inbox_page_asked(request: ListNotificationsRequest, user_id: UUID) -> AskedPage:
     """Raises InvalidArgument for a page size outside of 1 to 100 and for a token of another list."""
-    scope = f"notifications {user_id} {request.unread_only}"
-    return InboxQuery(
-        after=decode_page_token(request.page_token, query=scope),
-        size=page_size(request.page_size if request.HasField("page_size") else None),
-        unread_only=request.unread_only,
-        token_scope=scope,
-    )
+    return asked_page(request, query=f"notifications {user_id} {request.unread_only}")
 
 
-def inbox_page(query: InboxQuery, entries: Sequence[InboxEntry], unread_count: int) -> ListNotificationsResponse:
-    """`entries` are one more than the page has where another page follows."""
-    page = entries[: query.size]
-    token = ""
-    if len(entries) > query.size:
-        token = encode_page_token(Position(page[-1].created_at, page[-1].notification_id), query=query.token_scope)
+def inbox_page(asked: AskedPage, entries: Sequence[InboxEntry], unread_count: int) -> ListNotificationsResponse:
+    page, token = asked.cut(entries, lambda entry: Position(entry.created_at, entry.notification_id))
     return ListNotificationsResponse(
         notifications=[_notification(entry) for entry in page], next_page_token=token, unread_count=unread_count
     )

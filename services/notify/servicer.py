@@ -26,11 +26,11 @@ class Notifications(NotificationServiceServicer):
 
     async def ListNotifications(self, request: ListNotificationsRequest, context: Any) -> ListNotificationsResponse:
         user_id = current_user().user_id
-        query = mapping.inbox_query(request, user_id)
+        asked = mapping.inbox_page_asked(request, user_id)
         entries, unread_count = await reads.list_notifications(
-            self._pool, user_id, query.after, query.size + 1, unread_only=query.unread_only
+            self._pool, user_id, asked.after, asked.limit, unread_only=request.unread_only
         )
-        return mapping.inbox_page(query, entries, unread_count)
+        return mapping.inbox_page(asked, entries, unread_count)
 
     async def MarkRead(self, request: MarkReadRequest, context: Any) -> MarkReadResponse:
         user_id = current_user().user_id

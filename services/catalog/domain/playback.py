@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from chassis.errors import Failure, Kind
-from services.catalog.domain.video import Status, Visibility
+from services.catalog.domain.video import Status, Visibility, is_open
 
 WINDOW = timedelta(minutes=15)
 WINDOW_STEP = timedelta(minutes=5)
@@ -75,9 +75,8 @@ class Playable:
 
     def may_be_played(self, *, for_owner: bool) -> bool:
         """The owner plays what is READY or PUBLISHED, others what is PUBLISHED and not private."""
-        if for_owner:
-            return self.status in (Status.READY, Status.PUBLISHED)
-        return self.status is Status.PUBLISHED and self.visibility is not Visibility.PRIVATE
+        owners = for_owner and self.status in (Status.READY, Status.PUBLISHED)
+        return owners or is_open(self.status, self.visibility)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +120,7 @@ def grant_of(key: bytes, video_id: UUID, token: str, now: datetime) -> Grant:
 
 
 def is_playlist_name(name: str) -> bool:
-    """Whether the name could be a playlist's: letters, digits, `_` and `-`, then .m3u8; nothing that leads elsewhere."""
+    """Whether it could be a playlist's: letters, digits, `_` and `-`, then .m3u8; nothing that leads elsewhere."""
     return _PLAYLIST_NAME.fullmatch(name) is not None
 
 

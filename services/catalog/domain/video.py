@@ -143,4 +143,9 @@ def is_visible(status: Status, visibility: Visibility, owner: UUID, user_id: UUI
 
     The owner sees every state; others what is PUBLISHED and not private. Lists and feeds ask for public besides.
     """
-    return user_id == owner or (status is Status.PUBLISHED and visibility is not Visibility.PRIVATE)
+    return user_id == owner or is_open(status, visibility)
+
+
+def is_open(status: Status, visibility: Visibility) -> bool:
+    """Whether others than the owner may see and play the video, if they have the link."""
+    return status is Status.PUBLISHED and visibility is not Visibility.PRIVATE

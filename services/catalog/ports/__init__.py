@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from chassis import transaction
+from services.catalog.ports.feeds import FeedStore
+from services.catalog.ports.follows import FollowStore
 from services.catalog.ports.videos import VideoStore
 
 
@@ -12,6 +14,8 @@ class Store:
     """The tables of the catalog, by subject, bound to one connection."""
 
     videos: VideoStore
+    follows: FollowStore
+    feeds: FeedStore
 
 
 Tx: TypeAlias = transaction.Tx[Store]

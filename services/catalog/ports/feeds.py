@@ -45,7 +45,7 @@ class FeedStore(Protocol):
         """Whether the video is published and public."""
 
     async def add_entries(self, fanout: FeedFanout, limit: int) -> Position | None:
-        """Put the video into the feeds of the next `limit` followers; the last one's position, None where none is left."""
+        """Put the video into the feeds of the next `limit` followers; the last one's position, None at the end."""
 
     async def remove_entries(self, fanout: FeedFanout, limit: int) -> Position | None:
         """Take the video out of the feeds of the next `limit` followers; the last one's position, None at the end."""

@@ -28,6 +28,15 @@ class ReadPlaylist(Protocol):
     async def __call__(self, s3_key: str) -> str | None: ...
 
 
+class SignAsset(Protocol):
+    """Makes the URL under which an asset is played: of the object itself, or of the playlist that GetPlaylist makes.
+
+    `for_owner` where others may not see the video: such a playlist URL works only while its owner may play it.
+    """
+
+    async def __call__(self, video_id: UUID, kind: str, s3_key: str, *, for_owner: bool) -> SignedUrl: ...
+
+
 class SignUrl(Protocol):
     """Makes the URL under which an object can be read in the present window; the same for everybody."""
 

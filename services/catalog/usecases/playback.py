@@ -1,12 +1,22 @@
 """Playlists for players: permitted by a token, with links that work for the present window."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
 from services.catalog.domain import playback
 from services.catalog.domain.errors import VideoNotFound
 from services.catalog.domain.playback import Playable, PlaylistNotFound
-from services.catalog.ports.playback import FindPlayable, ReadPlaylist, SignUrl
+from services.catalog.domain.video import Status, Visibility, is_open
+from services.catalog.ports.playback import FindPlayable, ReadPlaylist, SignAsset, SignedUrl, SignUrl
+
+
+async def sign_assets(
+    sign: SignAsset, video_id: UUID, status: Status, visibility: Visibility, s3_keys: Mapping[str, str]
+) -> dict[str, SignedUrl]:
+    """The URLs of a video's assets, by kind, for somebody who may see the video."""
+    for_owner = not is_open(status, visibility)
+    return {kind: await sign(video_id, kind, s3_key, for_owner=for_owner) for kind, s3_key in s3_keys.items()}
 
 
 async def get_playlist(

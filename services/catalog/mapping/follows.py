@@ -1,0 +1,46 @@
+"""Follows between messages and read models."""
+
+from collections.abc import Sequence
+
+from chassis.auth import optional_user
+from chassis.paging import MAX_PAGE_SIZE, AskedPage, Position, asked_page
+from nextplay.catalog.v1.follows_service_pb2 import (
+    Follow,
+    ListFollowersRequest,
+    ListFollowersResponse,
+    ListFollowingRequest,
+    ListFollowingResponse,
+)
+from services.catalog.reads import follows
+from services.catalog.usecases.events import timestamp
+
+MAX_SERVICE_PAGE_SIZE = 1_000
+
+
+def followers_asked(request: ListFollowersRequest) -> AskedPage:
+    """Up to 100 followers for a user, up to 1,000 for a service. Raises InvalidArgument."""
+    maximum = MAX_PAGE_SIZE if optional_user() else MAX_SERVICE_PAGE_SIZE
+    return asked_page(request, query=f"followers {request.user_id}", maximum=maximum)
+
+
+def following_asked(request: ListFollowingRequest) -> AskedPage:
+    """Raises InvalidArgument."""
+    return asked_page(request, query=f"following {request.user_id}")
+
+
+def followers_page(asked: AskedPage, rows: Sequence[follows.Follow]) -> ListFollowersResponse:
+    page, token = asked.cut(rows, _position)
+    return ListFollowersResponse(followers=map(_follow, page), next_page_token=token)
+
+
+def following_page(asked: AskedPage, rows: Sequence[follows.Follow]) -> ListFollowingResponse:
+    page, token = asked.cut(rows, _position)
+    return ListFollowingResponse(following=map(_follow, page), next_page_token=token)
+
+
+def _position(row: follows.Follow) -> Position:
+    return Position(row.followed_at, row.user_id)
+
+
+def _follow(row: follows.Follow) -> Follow:
+    return Follow(user_id=str(row.user_id), followed_at=timestamp(row.followed_at))

@@ -1,0 +1,39 @@
+"""Feeds."""
+
+from typing import Any
+
+from chassis.auth import current_user
+from chassis.postgres import Database
+from nextplay.catalog.v1.feeds_service_pb2 import (
+    DiscoverVideosRequest,
+    DiscoverVideosResponse,
+    GetFeedRequest,
+    GetFeedResponse,
+)
+from nextplay.catalog.v1.feeds_service_pb2_grpc import FeedServiceServicer
+from services.catalog.mapping import lists as mapping
+from services.catalog.ports.playback import SignAsset
+from services.catalog.reads import lists as reads
+from services.catalog.servicer.lists import summaries
+
+
+class Feeds(FeedServiceServicer):
+    """Reads feeds."""
+
+    def __init__(self, database: Database, sign: SignAsset) -> None:
+        self._database = database
+        self._sign = sign
+
+    async def GetFeed(self, request: GetFeedRequest, context: Any) -> GetFeedResponse:
+        user_id = current_user().user_id
+        asked = mapping.feed_asked(request, user_id)
+        rows = await reads.list_feed(self._database, user_id, asked.after, asked.limit)
+        videos, token = await summaries(asked, rows, mapping.by_publication, self._sign)
+        return GetFeedResponse(videos=videos, next_page_token=token)
+
+    async def DiscoverVideos(self, request: DiscoverVideosRequest, context: Any) -> DiscoverVideosResponse:
+        asked = mapping.discovery_asked(request)
+        category = request.category if request.HasField("category") else None
+        rows = await reads.discover(self._database, category, asked.after, asked.limit)
+        videos, token = await summaries(asked, rows, mapping.by_publication, self._sign)
+        return DiscoverVideosResponse(videos=videos, next_page_token=token)

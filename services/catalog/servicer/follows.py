@@ -1,0 +1,52 @@
+"""Who follows whom."""
+
+from typing import Any
+
+from chassis.auth import current_user
+from chassis.postgres import Pool
+from chassis.validation import parse_uuid
+from nextplay.catalog.v1.follows_service_pb2 import (
+    FollowUserRequest,
+    FollowUserResponse,
+    ListFollowersRequest,
+    ListFollowersResponse,
+    ListFollowingRequest,
+    ListFollowingResponse,
+    UnfollowUserRequest,
+    UnfollowUserResponse,
+)
+from nextplay.catalog.v1.follows_service_pb2_grpc import FollowServiceServicer
+from services.catalog.mapping import follows as mapping
+from services.catalog.ports import Begin
+from services.catalog.reads import follows as reads
+from services.catalog.usecases import follows as usecases
+
+
+class Follows(FollowServiceServicer):
+    """Follows users."""
+
+    def __init__(self, pool: Pool, begin: Begin) -> None:
+        self._pool = pool
+        self._begin = begin
+
+    async def FollowUser(self, request: FollowUserRequest, context: Any) -> FollowUserResponse:
+        followed_id = parse_uuid("user_id", request.user_id)
+        await usecases.follow_user(self._begin, current_user().user_id, followed_id)
+        return FollowUserResponse()
+
+    async def UnfollowUser(self, request: UnfollowUserRequest, context: Any) -> UnfollowUserResponse:
+        followed_id = parse_uuid("user_id", request.user_id)
+        await usecases.unfollow_user(self._begin, current_user().user_id, followed_id)
+        return UnfollowUserResponse()
+
+    async def ListFollowers(self, request: ListFollowersRequest, context: Any) -> ListFollowersResponse:
+        user_id = parse_uuid("user_id", request.user_id)
+        asked = mapping.followers_asked(request)
+        rows = await reads.list_followers(self._pool, user_id, asked.after, asked.limit)
+        return mapping.followers_page(asked, rows)
+
+    async def ListFollowing(self, request: ListFollowingRequest, context: Any) -> ListFollowingResponse:
+        user_id = parse_uuid("user_id", request.user_id)
+        asked = mapping.following_asked(request)
+        rows = await reads.list_following(self._pool, user_id, asked.after, asked.limit)
+        return mapping.following_page(asked, rows)
