@@ -24,7 +24,7 @@ from chassis.settings import IdentitySettings
 from chassis.telemetry import logger
 
 ALGORITHMS = ("ES256", "RS256", "EdDSA")
-CLOCK_SKEW_SECONDS = 5
+SKEW_SECONDS = 5
 FETCH_SECONDS = 3.0
 REFRESH_SECONDS = 300.0
 UNKNOWN_KEY_SECONDS = 30.0
@@ -32,6 +32,7 @@ NO_KEYS_SECONDS = 1.0
 REMEMBERED_TOKENS = 4096
 REMEMBERED_SECONDS = 300.0
 
+_REQUIRED: Any = {"require": ["exp", "iss", "aud", "sub"]}
 _REFUSALS: dict[type[Exception], str] = {
     jwt.ExpiredSignatureError: "The token has expired.",
     jwt.InvalidAudienceError: "The token is for another audience.",
@@ -175,15 +176,8 @@ class Verifier:
             if header.get("alg") not in ALGORITHMS:
                 raise Unauthenticated(f"The token's algorithm is not accepted; accepted are {', '.join(ALGORITHMS)}.")
             key = await self._keys.get(header.get("kid"))
-            return jwt.decode(
-                token,
-                key,
-                algorithms=ALGORITHMS,
-                audience=audience,
-                issuer=self._settings.issuer,
-                leeway=CLOCK_SKEW_SECONDS,
-                options={"require": ["exp", "iss", "aud", "sub"]},
-            )
+            issuer = self._settings.issuer
+            return jwt.decode(token, key, ALGORITHMS, _REQUIRED, audience=audience, issuer=issuer, leeway=SKEW_SECONDS)
         except jwt.PyJWTError as error:
             raise Unauthenticated(_REFUSALS.get(type(error), "The token is not valid.")) from error
 
@@ -217,20 +211,15 @@ async def open_verifier(settings: IdentitySettings) -> AsyncIterator[Verifier]:
             refreshing.cancel()
 
 
+@dataclass(frozen=True)
 class ServiceToken:
-    """This process's own token, for its calls to other services; read again when its file changes."""
+    """This process's own token, for its calls to other services: whatever its file holds at the moment."""
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._read: tuple[tuple[int, int], str] | None = None
+    file: Path
 
     def read(self) -> str:
         """The token. Raises `Unavailable` if the file cannot be read."""
         try:
-            stat = self._file.stat()
-            version = (stat.st_mtime_ns, stat.st_ino)
-            if self._read is None or self._read[0] != version:
-                self._read = version, self._file.read_text(encoding="ascii").strip()
+            return self.file.read_text(encoding="ascii").strip()
         except (OSError, ValueError) as error:
             raise Unavailable("The service's own token cannot be read.") from error
-        return self._read[1]

@@ -6,11 +6,8 @@ from datetime import UTC, datetime
 
 import uuid_utils.compat
 
-Clock = Callable[[], datetime]
-"""Tells the present time, aware and in UTC. Leases, expiry and limits use PostgreSQL's clock instead."""
-
-NewId = Callable[[], uuid.UUID]
-"""Makes a fresh id."""
+Clock = Callable[[], datetime]  # tells the present time; leases, expiry and limits use PostgreSQL's clock instead
+NewId = Callable[[], uuid.UUID]  # makes a fresh id
 
 
 def utc_now() -> datetime:

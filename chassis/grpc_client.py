@@ -26,6 +26,14 @@ __all__ = ["channel", "failure_from", "trace_id_from"]
 TIMEOUT_SECONDS = 5.0
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 
+_OPTIONS = [
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+]
 _RETRIES = {
     "maxAttempts": 3,
     "initialBackoff": "0.05s",
@@ -49,17 +57,9 @@ async def channel(
     their deadline: every method, or those named in `retried` ("nextplay.upload.v1.UploadService/GetUpload"). With
     `token`, calls carry the service's identity. Each call carries the traceparent of the current span.
     """
-    options = [
-        ("grpc.service_config", _service_config(retried)),
-        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-        ("grpc.keepalive_time_ms", 30_000),
-        ("grpc.keepalive_timeout_ms", 10_000),
-        ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.max_reconnect_backoff_ms", 2_000),
-    ]
-    interceptors = [_Unary(token, timeout_seconds), _Stream(token)]
-    async with grpc.aio.insecure_channel(f"dns:///{address}", options=options, interceptors=interceptors) as opened:
+    options = [*_OPTIONS, ("grpc.service_config", _service_config(retried))]
+    added = [_Unary(token, timeout_seconds), _Stream(token)]
+    async with grpc.aio.insecure_channel(f"dns:///{address}", options=options, interceptors=added) as opened:
         yield opened
 
 

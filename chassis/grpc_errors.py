@@ -9,29 +9,22 @@ import math
 import types
 
 import grpc
-from google.rpc import code_pb2, error_details_pb2, status_pb2
+from google.rpc import code_pb2, status_pb2
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 
-from chassis.errors import (
-    DeadlineExceeded,
-    Failure,
-    FieldViolation,
-    Internal,
-    Kind,
-    PermissionDenied,
-    Unauthenticated,
-    Unavailable,
-)
+from chassis import errors
+from chassis.errors import Failure, FieldViolation, Kind
 
 DOMAIN = "nextplay"
 DETAILS_KEY = "grpc-status-details-bin"
 
 _TRANSPORT_FAILURES: dict[grpc.StatusCode, type[Failure]] = {
-    grpc.StatusCode.UNAVAILABLE: Unavailable,
-    grpc.StatusCode.CANCELLED: Unavailable,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: Unavailable,
-    grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
-    grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
-    grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
+    grpc.StatusCode.UNAVAILABLE: errors.Unavailable,
+    grpc.StatusCode.CANCELLED: errors.Unavailable,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: errors.Unavailable,
+    grpc.StatusCode.DEADLINE_EXCEEDED: errors.DeadlineExceeded,
+    grpc.StatusCode.UNAUTHENTICATED: errors.Unauthenticated,
+    grpc.StatusCode.PERMISSION_DENIED: errors.PermissionDenied,
 }
 
 
@@ -39,16 +32,12 @@ def status_from(failure: Failure, trace_id: str | None) -> status_pb2.Status:
     """The status that a failure travels as; waiting is rounded up to whole seconds, as Retry-After is."""
     metadata = {"kind": failure.kind.name, "next_action": failure.next_action, "trace_id": trace_id or ""}
     status = status_pb2.Status(code=code_pb2.Code.Value(failure.kind.grpc_code), message=str(failure))
-    status.details.add().Pack(error_details_pb2.ErrorInfo(reason=failure.code, domain=DOMAIN, metadata=metadata))
+    status.details.add().Pack(ErrorInfo(reason=failure.code, domain=DOMAIN, metadata=metadata))
     if failure.fields:
-        bad = error_details_pb2.BadRequest()
-        for wrong in failure.fields:
-            bad.field_violations.add(field=wrong.field, description=wrong.message)
-        status.details.add().Pack(bad)
+        wrong = [BadRequest.FieldViolation(field=one.field, description=one.message) for one in failure.fields]
+        status.details.add().Pack(BadRequest(field_violations=wrong))
     if failure.retry_after is not None:
-        wait = error_details_pb2.RetryInfo()
-        wait.retry_delay.FromSeconds(math.ceil(failure.retry_after))
-        status.details.add().Pack(wait)
+        status.details.add().Pack(RetryInfo(retry_delay={"seconds": math.ceil(failure.retry_after)}))
     return status
 
 
@@ -56,11 +45,11 @@ def failure_from(error: grpc.aio.AioRpcError) -> Failure:
     """The failure that a call ended with: the callee's own one, or what the transport's status means."""
     info, bad, wait = _details(error)
     if info.domain != DOMAIN or info.metadata["kind"] not in Kind.__members__:
-        meant = _TRANSPORT_FAILURES.get(error.code(), Internal)
-        return meant(retry_after=1 if meant is Unavailable else None)
+        meant = _TRANSPORT_FAILURES.get(error.code(), errors.Internal)
+        return meant(retry_after=1 if meant is errors.Unavailable else None)
     declared = _declared(Kind[info.metadata["kind"]], info.reason, info.metadata["next_action"])
     fields = [FieldViolation(wrong.field, wrong.description) for wrong in bad.field_violations]
-    return declared(error.details(), fields=fields, retry_after=wait.retry_delay.ToSeconds() or None)
+    return declared(error.details(), fields=fields, retry_after=wait.retry_delay.seconds or None)
 
 
 def trace_id_from(error: grpc.aio.AioRpcError) -> str | None:
@@ -68,11 +57,9 @@ def trace_id_from(error: grpc.aio.AioRpcError) -> str | None:
     return _details(error)[0].metadata["trace_id"] or None
 
 
-def _details(
-    error: grpc.aio.AioRpcError,
-) -> tuple[error_details_pb2.ErrorInfo, error_details_pb2.BadRequest, error_details_pb2.RetryInfo]:
+def _details(error: grpc.aio.AioRpcError) -> tuple[ErrorInfo, BadRequest, RetryInfo]:
     """What the status says beside its message; empty messages for what it does not say."""
-    found = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
+    found = ErrorInfo(), BadRequest(), RetryInfo()
     packed = dict(error.trailing_metadata() or ()).get(DETAILS_KEY)
     if isinstance(packed, bytes):
         for detail in status_pb2.Status.FromString(packed).details:

@@ -8,16 +8,14 @@ from chassis.auth import Caller, Verifier
 from chassis.errors import Kind, PermissionDenied, Unauthenticated
 from nextplay.api.v1 import options_pb2
 
-ALWAYS_POSSIBLE = frozenset(
-    {Kind.INVALID_ARGUMENT, Kind.UNAUTHENTICATED, Kind.INTERNAL, Kind.UNAVAILABLE, Kind.DEADLINE_EXCEEDED}
-)
-"""What every method may fail with without declaring it."""
+ALWAYS = {Kind.INVALID_ARGUMENT, Kind.UNAUTHENTICATED, Kind.INTERNAL, Kind.UNAVAILABLE, Kind.DEADLINE_EXCEEDED}
 
 
 @dataclass(frozen=True)
 class Policy:
-    """The option, read: `access` is a value of `options_pb2.Access`, `fails` includes what is always possible."""
+    """The option: `access` is one of `options_pb2.Access`, `fails` has also what is possible without being declared."""
 
+    method: str
     access: int
     callers: frozenset[str]
     fails: frozenset[Kind]
@@ -30,24 +28,23 @@ def policy_of(method: MethodDescriptor) -> Policy:
         raise ValueError(f"{method.full_name} has no option (nextplay.api.v1.rpc) that says who may call it")
     if option.access == options_pb2.SERVICE and not option.callers:
         raise ValueError(f"{method.full_name} is for services, but its option names no callers")
-    refused = {Kind.PERMISSION_DENIED} if option.callers else set()
-    declared = {Kind[options_pb2.ErrorKind.Name(kind)] for kind in option.fails}
-    return Policy(option.access, frozenset(option.callers), ALWAYS_POSSIBLE | refused | declared)
+    fails = {Kind[options_pb2.ErrorKind.Name(kind)] for kind in option.fails} | ALWAYS
+    if option.callers:
+        fails.add(Kind.PERMISSION_DENIED)
+    return Policy(method.full_name, option.access, frozenset(option.callers), frozenset(fails))
 
 
 async def identify(authorization: str | None, policy: Policy, verifier: Verifier) -> Caller | None:
-    """The caller named by an Authorization header, allowed by the policy; None for an anonymous one where that is.
+    """The caller named by an Authorization header and allowed by the policy; None for nobody, where that is allowed.
 
-    A token that is not valid is refused everywhere, also where none is needed. Raises `Unauthenticated`,
-    `PermissionDenied`, `Unavailable`.
+    A token that is not valid is refused also where none is needed. Raises `Unauthenticated`, `PermissionDenied`,
+    `Unavailable`.
     """
-    if authorization is None:
-        if policy.access == options_pb2.ANYONE:
-            return None
-        raise Unauthenticated("The request has no token.")
-    scheme, _, token = authorization.partition(" ")
+    if authorization is None and policy.access == options_pb2.ANYONE:
+        return None
+    scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not token:
-        raise Unauthenticated("The Authorization header is not `Bearer` and a token.")
+        raise Unauthenticated("The request has no Authorization header of the form `Bearer <token>`.")
     if policy.access != options_pb2.SERVICE:
         try:
             return await verifier.user(token)

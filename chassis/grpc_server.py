@@ -19,14 +19,11 @@ from grpc_health.v1 import _async, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from opentelemetry import metrics, trace
 
-from chassis.auth import Caller, ServiceCaller, User, Verifier, acting_as
+from chassis.auth import Caller, User, Verifier, acting_as
 from chassis.errors import DeadlineExceeded, Failure, Internal, Kind, Unavailable
 from chassis.grpc_errors import DETAILS_KEY, status_from
 from chassis.grpc_policy import Policy, identify, policy_of
 from chassis.telemetry import DURATION_BUCKETS, context_from, current_trace_id, logger
-
-Servicer: TypeAlias = tuple[Callable[[Any, Any], None], object]
-"""The generated `add_…Servicer_to_server` and the servicer."""
 
 UNARY_SECONDS = 30.0
 STREAM_SECONDS = 3600.0
@@ -40,12 +37,11 @@ _OPTIONS = [
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-    # Connections are made anew now and then, so that clients find instances that were added.
-    ("grpc.max_connection_age_ms", 600_000),
-    # A second process on the same port is a mistake that must be seen.
-    ("grpc.so_reuseport", 0),
+    ("grpc.max_connection_age_ms", 600_000),  # so that clients find instances that were added
+    ("grpc.so_reuseport", 0),  # a second process on the same port is a mistake that must be seen
 ]
 
+Servicer: TypeAlias = tuple[Callable[[Any, Any], None], object]  # the generated add_…Servicer_to_server, and it
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 _Work: TypeAlias = Callable[[asyncio.Timeout], Awaitable[Any]]
@@ -83,17 +79,13 @@ async def grpc_server(
     server = grpc.aio.server(options=_OPTIONS)
     guard = _Guard(verifier, stopping)
     for service, handlers in registered.services.items():
-        described = descriptor_pool.Default().FindServiceByName(service).methods_by_name
-        guarded = {
-            name: guard.around(f"{service}/{name}", handler, policy_of(described[name]))
-            for name, handler in handlers.items()
-        }
+        methods = descriptor_pool.Default().FindServiceByName(service).methods_by_name
+        guarded = {name: guard.around(policy_of(methods[name]), handler) for name, handler in handlers.items()}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, guarded),))
     health = _async.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)  # type: ignore[no-untyped-call]
-    health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-    reflected = (*registered.services, health_name, reflection.SERVICE_NAME)
-    reflection.enable_server_reflection(reflected, server)  # type: ignore[no-untyped-call]
+    names = (*registered.services, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server)  # type: ignore[no-untyped-call]
     try:
         port = server.add_insecure_port(bind)
     except RuntimeError as error:
@@ -136,14 +128,11 @@ class _Guard:
     stopping: asyncio.Event
     streams: set[asyncio.Timeout] = field(default_factory=set)
 
-    def around(self, method: str, handler: Any, policy: Policy) -> _Handler:
+    def around(self, policy: Policy, handler: Any) -> _Handler:
         """The handler as the server shall call it."""
 
         async def answer_once(request: Any, context: _Context) -> Any:
-            async def work(_: asyncio.Timeout) -> Any:
-                return await handler.unary_unary(request, context)
-
-            return await self._answer(method, policy, context, UNARY_SECONDS, work)
+            return await self._answer(policy, context, UNARY_SECONDS, lambda _: handler.unary_unary(request, context))
 
         # Writes instead of yielding: context variables hold to the end of a coroutine, but not in a generator.
         async def answer_many(request: Any, context: _Context) -> None:
@@ -156,53 +145,49 @@ class _Guard:
                 finally:
                     self.streams.discard(limit)
 
-            await self._answer(method, policy, context, STREAM_SECONDS, work)
+            await self._answer(policy, context, STREAM_SECONDS, work)
 
         if handler.request_streaming:
-            raise ValueError(f"{method} takes a stream of requests; only single requests are supported")
+            raise ValueError(f"{policy.method} takes a stream of requests; only single requests are supported")
         coders = handler.request_deserializer, handler.response_serializer
         if handler.response_streaming:
             return grpc.unary_stream_rpc_method_handler(answer_many, *coders)
         return grpc.unary_unary_rpc_method_handler(answer_once, *coders)
 
-    async def _answer(self, method: str, policy: Policy, context: _Context, longest: float, work: _Work) -> Any:
+    async def _answer(self, policy: Policy, context: _Context, longest: float, work: _Work) -> Any:
         """Do `work` as the caller, within the caller's deadline and ours; what it raises becomes the call's status."""
         metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
-        started = time.monotonic()
-        caller: Caller | None = None
-        outcome: dict[str, object] = {"code": "CANCELLED"}
+        started, caller, code = time.monotonic(), None, "CANCELLED"
+        fields: dict[str, object] = {"method": policy.method}
+        parent = context_from(metadata.get("traceparent"))
         with _tracer.start_as_current_span(
-            method,
-            context_from(metadata.get("traceparent")),
-            trace.SpanKind.SERVER,
-            record_exception=False,
-            set_status_on_exception=False,
+            policy.method, parent, trace.SpanKind.SERVER, record_exception=False, set_status_on_exception=False
         ) as span:
             try:
                 caller = await identify(metadata.get("authorization"), policy, self.verifier)
                 _idempotency_key.set(metadata.get("idempotency-key"))
                 with acting_as(caller):
                     result = await self._within(longest, context, work)
-                outcome = {"code": "OK"}
+                code = "OK"
                 return result
             except Exception as error:
                 failure = error if isinstance(error, Failure) else Internal()
-                outcome = {"code": failure.code, "detail": str(failure), "cause": repr(failure.__cause__)}
+                code = failure.code
+                fields |= {"detail": str(failure), "cause": repr(failure.__cause__)}
                 if failure.kind is Kind.INTERNAL:
-                    log.error("rpc_broke", cause=error, method=method)
+                    log.error("rpc_broke", cause=error, method=policy.method)
                     span.record_exception(error)
                     span.set_status(trace.StatusCode.ERROR)
                 elif failure.kind not in policy.fails:
-                    log.error("rpc_failure_undeclared", method=method, kind=failure.kind.name, code=failure.code)
+                    log.error("rpc_failure_undeclared", method=policy.method, kind=failure.kind.name, code=code)
                 status = status_from(failure, current_trace_id())
                 details = ((DETAILS_KEY, status.SerializeToString()),)
                 await context.abort(grpc.StatusCode[failure.kind.grpc_code], status.message, details)
             finally:
                 seconds = time.monotonic() - started
-                ended = {"method": method, "code": str(outcome["code"])}
-                _duration.record(seconds, ended)
-                span.set_attributes(ended)
-                log.info("rpc_answered", method=method, ms=round(seconds * 1000, 1), caller=_named(caller), **outcome)
+                _duration.record(seconds, {"method": policy.method, "code": code})
+                span.set_attribute("code", code)
+                log.info("rpc_answered", code=code, ms=round(seconds * 1000, 1), caller=_named(caller), **fields)
 
     async def _within(self, longest: float, context: _Context, work: _Work) -> Any:
         """Do `work` until the caller's deadline, until `longest` seconds passed, or until the server stops."""
@@ -220,10 +205,6 @@ class _Guard:
 
 
 def _named(caller: Caller | None) -> str:
-    match caller:
-        case User(user_id=user_id):
-            return f"user:{user_id}"
-        case ServiceCaller(name=name):
-            return f"service:{name}"
-        case None:
-            return "anonymous"
+    if caller is None:
+        return "anonymous"
+    return f"user:{caller.user_id}" if isinstance(caller, User) else f"service:{caller.name}"

@@ -37,12 +37,14 @@ log = logger(__name__)
 
 
 class Service:
-    """The parts of a running process, in the order in which they were opened. Made by the task that operates it."""
+    """The parts of a running process, in the order in which they were opened. Made by the task that operates it.
+
+    `stopping` is set as soon as the process is told to stop, so that loops may end a piece of work early.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.stopping = asyncio.Event()
-        """Set as soon as the process is told to stop; loops may end a piece of work early."""
         self._failed = False
         self._composer: asyncio.Task[Any] | None = asyncio.current_task()
         self._parts = AsyncExitStack()

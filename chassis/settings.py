@@ -28,18 +28,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr, ValidationError
-from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
-BAD_SETTINGS = 2
-"""The exit code of a process whose settings are wrong."""
+BAD_SETTINGS = 2  # the exit code of a process whose settings are wrong
 
 S = TypeVar("S", bound=BaseSettings)
 
 
 def _host_port(value: str) -> str:
-    host, colon, port = value.rpartition(":")
-    if not (host and colon and port.isascii() and port.isdigit() and int(port) <= 65535):
+    host, _, port = value.rpartition(":")
+    if not (host and port.isascii() and port.isdigit() and int(port) <= 65535):
         raise ValueError("must be host:port with a port from 0 to 65535, like 127.0.0.1:8080")
     return value
 
@@ -65,10 +63,14 @@ Strings = Annotated[list[str], NoDecode, BeforeValidator(_json)]
 """A JSON list of strings."""
 
 
+def _prefix(prefix: str) -> SettingsConfigDict:
+    return SettingsConfigDict(env_prefix=prefix, env_ignore_empty=True, frozen=True, populate_by_name=True)
+
+
 class KafkaSettings(BaseSettings):
     """Where the Kafka-protocol broker is; the SASL values only with a SASL_* protocol."""
 
-    model_config = SettingsConfigDict(env_prefix="NEXTPLAY_KAFKA_", env_ignore_empty=True, frozen=True)
+    model_config = _prefix("NEXTPLAY_KAFKA_")
     bootstrap_servers: str = Field(description="host:port of one or more brokers, separated by commas")
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
@@ -79,13 +81,11 @@ class KafkaSettings(BaseSettings):
 class ObjectStoreSettings(BaseSettings):
     """Where S3 is. Without an endpoint it is AWS; without keys, the default AWS credential chain."""
 
-    model_config = SettingsConfigDict(env_prefix="NEXTPLAY_S3_", env_ignore_empty=True, frozen=True)
+    model_config = _prefix("NEXTPLAY_S3_")
     bucket: str = Field(description="name of the private bucket of all objects")
     region: str = Field(description="AWS region of the bucket, like us-east-1")
     endpoint: HttpUrl | None = Field(default=None, description="URL at which the services reach S3")
-    public_endpoint: HttpUrl | None = Field(
-        default=None, description="URL at which clients reach S3; the internal one if unset"
-    )
+    public_endpoint: HttpUrl | None = Field(default=None, description="URL at which clients do; if unset, the same")
     access_key: str | None = None
     secret_key: SecretStr | None = None
 
@@ -93,7 +93,7 @@ class ObjectStoreSettings(BaseSettings):
 class IdentitySettings(BaseSettings):
     """Whose tokens are accepted, and for which audiences."""
 
-    model_config = SettingsConfigDict(env_prefix="NEXTPLAY_IDENTITY_", env_ignore_empty=True, frozen=True)
+    model_config = _prefix("NEXTPLAY_IDENTITY_")
     issuer: str = Field(description="the `iss` claim of accepted tokens")
     jwks_url: HttpUrl = Field(description="URL of the issuer's public keys (JWKS)")
     audience: str = Field(default="nextplay", description="the `aud` claim of user tokens")
@@ -103,17 +103,17 @@ class IdentitySettings(BaseSettings):
 class ServiceTokenSettings(BaseSettings):
     """Where the process finds its own token for calls to other services."""
 
-    model_config = SettingsConfigDict(env_prefix="NEXTPLAY_SERVICE_TOKEN_", env_ignore_empty=True, frozen=True)
-    file: Path = Field(description="file with this service's JWT; read again when it changes")
+    model_config = _prefix("NEXTPLAY_SERVICE_TOKEN_")
+    file: Path = Field(description="file with this service's JWT; may be replaced while the process runs")
 
 
 class TelemetrySettings(BaseSettings):
     """How much is logged and where traces go; without an endpoint nothing is exported."""
 
-    model_config = SettingsConfigDict(env_prefix="NEXTPLAY_", env_ignore_empty=True, frozen=True, populate_by_name=True)
+    model_config = _prefix("NEXTPLAY_")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     otlp_endpoint: HttpUrl | None = Field(
-        default=None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT", description="URL of an OTLP collector that speaks gRPC"
+        default=None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT", description="URL of an OTLP collector (gRPC)"
     )
 
 
@@ -123,44 +123,40 @@ def load(settings: type[S], *, prefix: str | None = None) -> S:
     With mistakes, prints every one of them to stderr (the variable, what it is for, what is wrong with it; never a
     secret's value) and exits with `BAD_SETTINGS`. `prefix` replaces the class's own prefix of variable names.
     """
-    mistakes: list[str] = []
-    loaded = _read(settings, prefix, mistakes)
+    mistakes: set[str] = set()
+    loaded = _read(settings, settings.model_config["env_prefix"] if prefix is None else prefix, mistakes)
     if mistakes:
-        print(f"The settings have {len(mistakes)} mistake(s):", *sorted(set(mistakes)), sep="\n  ", file=sys.stderr)  # noqa: T201
+        print(f"The settings have {len(mistakes)} mistake(s):", *sorted(mistakes), sep="\n  ", file=sys.stderr)  # noqa: T201
         raise SystemExit(BAD_SETTINGS)
     return loaded
 
 
-def _read(settings: type[S], prefix: str | None, mistakes: list[str]) -> S:
+def _read(settings: type[S], prefix: str, mistakes: set[str]) -> S:
     """The settings, or an unusable instance and the mistakes."""
-    groups = {
-        name: _read(field.annotation, None, mistakes)
+    groups: dict[str, Any] = {
+        name: _read(group, group.model_config["env_prefix"], mistakes)
         for name, field in settings.model_fields.items()
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseSettings)
+        if isinstance(group := field.annotation, type) and issubclass(group, BaseSettings)
     }
-    own_prefix = prefix if prefix is not None else settings.model_config["env_prefix"]
-    values: dict[str, Any] = {"_env_prefix": own_prefix, **groups}
     try:
-        return settings(**values)
+        return settings(_env_prefix=prefix, **groups)
     except ValidationError as error:
-        mistakes.extend(_mistakes(settings, own_prefix, error))
+        mistakes.update(_sentences(settings, prefix, error))
     except SettingsError as error:
-        mistakes.append(f"{own_prefix}*: {error}")
+        mistakes.add(f"{prefix}*: {error}")
     return settings.model_construct()
 
 
-def _mistakes(settings: type[BaseSettings], prefix: str, error: ValidationError) -> Iterator[str]:
+def _sentences(settings: type[BaseSettings], prefix: str, error: ValidationError) -> Iterator[str]:
+    fields = {str(field.validation_alias or name): field for name, field in settings.model_fields.items()}
     for detail in error.errors(include_url=False):
-        name = str(detail["loc"][0]) if detail["loc"] else ""
-        field = settings.model_fields.get(name)
-        alias = next((f.validation_alias for f in settings.model_fields.values() if f.validation_alias == name), None)
-        variable = str(alias or f"{prefix}{name}".upper())
-        about = f" ({field.description})" if field and field.description else ""
-        yield f"{variable}{about}: {_sentence(detail, secret=field is not None and 'Secret' in str(field.annotation))}"
-
-
-def _sentence(detail: ErrorDetails, *, secret: bool) -> str:
-    if detail["type"] == "missing":
-        return "is not set"
-    said = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return said if secret else f"{detail['input']!r} is wrong: it {said}"
+        said = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        if not detail["loc"]:  # a rule about several variables
+            yield f"{prefix}*: {said}"
+            continue
+        name = str(detail["loc"][0])
+        field = fields[name]
+        variable = name if field.validation_alias else f"{prefix}{name}".upper()
+        about = f"{variable} ({field.description})" if field.description else variable
+        value = "the value" if "Secret" in str(field.annotation) else repr(detail["input"])
+        yield f"{about}: is not set" if detail["type"] == "missing" else f"{about}: {value} is wrong: it {said}"

@@ -33,15 +33,13 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from chassis.settings import TelemetrySettings
 
+# In seconds, for the `explicit_bucket_boundaries_advisory` of histograms of durations.
 DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0)
-"""Boundaries in seconds for histograms of durations (`explicit_bucket_boundaries_advisory`)."""
-
 METRICS_CONTENT_TYPE = prometheus_client.CONTENT_TYPE_LATEST
 EXPORT_SECONDS = 2
 
-# Loggers of ours hang below this name, so that their level is set apart from the libraries'.
-_ROOT = "nextplay"
-
+_ROOT = "nextplay"  # our loggers hang below it, so that their level is set apart from the libraries'
+_PROPAGATOR = TraceContextTextMapPropagator()
 # What must not be read in a log, wherever it came from: bearer tokens and JWTs, passwords in URLs, signed queries,
 # and fields that are named like secrets.
 _SECRETS = re.compile(
@@ -52,29 +50,27 @@ _SECRETS = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 
-_PROPAGATOR = TraceContextTextMapPropagator()
-
 
 class Logger:
-    """Writes events: a snake_case name in the past tense, and fields. Never pass a token, a key or a signed URL."""
+    """Writes events: a snake_case name in the past tense, and fields. Never pass a token, a key or a signed URL.
+
+    debug: helps while searching for a fault; info: happened as it should; warning: went wrong and was coped with;
+    error: somebody must look at it. An error has the stack of `cause` or of the exception that is being handled.
+    """
 
     def __init__(self, name: str) -> None:
         self._logger = logging.getLogger(f"{_ROOT}.{name}")
 
     def debug(self, event: str, **fields: object) -> None:
-        """Something that only helps while searching for a fault."""
         self._write(logging.DEBUG, event, fields)
 
     def info(self, event: str, **fields: object) -> None:
-        """Something that happened as it should."""
         self._write(logging.INFO, event, fields)
 
     def warning(self, event: str, **fields: object) -> None:
-        """Something that went wrong and was coped with."""
         self._write(logging.WARNING, event, fields)
 
     def error(self, event: str, *, cause: BaseException | None = None, **fields: object) -> None:
-        """Something that somebody must look at, with the stack of `cause` or of the exception being handled."""
         self._write(logging.ERROR, event, fields, cause or sys.exception())
 
     def _write(self, level: int, event: str, fields: dict[str, object], cause: BaseException | None = None) -> None:
@@ -88,29 +84,24 @@ def logger(name: str) -> Logger:
 
 
 class JsonFormatter(logging.Formatter):
-    """One line of JSON per record; records of libraries become the event `library_log`."""
+    """One line of JSON per record, without secrets; records of libraries become the event `library_log`."""
 
     def __init__(self, service: str) -> None:
         super().__init__()
         self._service = service
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, without newline and without secrets."""
-        fields: dict[str, object] | None = getattr(record, "fields", None)
-        event = record.getMessage()
-        if fields is None:
-            fields = {"logger": record.name, "message": event}
-            event = "library_log"
-        if record.exc_info and record.exc_info[1]:
-            fields = {**fields, "stack": "".join(traceback.format_exception(record.exc_info[1]))}
+        """The line, without newline."""
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line: dict[str, object] = {
-            "timestamp": at,
-            "level": record.levelname,
-            "service": self._service,
-            "event": event,
-        }
-        line |= {name: value for name, value in fields.items() if name not in line}
+        line: dict[str, object] = {"timestamp": at, "level": record.levelname, "service": self._service}
+        fields: dict[str, object] | None = getattr(record, "fields", None)
+        if fields is None:
+            line |= {"event": "library_log", "logger": record.name, "message": record.getMessage()}
+        else:
+            line["event"] = record.getMessage()
+            line |= {name: value for name, value in fields.items() if name not in line}
+        if record.exc_info and record.exc_info[1]:
+            line["stack"] = "".join(traceback.format_exception(record.exc_info[1]))
         span = trace.get_current_span().get_span_context()
         if span.is_valid:
             line |= {"trace_id": trace.format_trace_id(span.trace_id), "span_id": trace.format_span_id(span.span_id)}

@@ -1,7 +1,7 @@
 """Settings are read from the environment; a start with mistakes lists every one of them."""
 
 import pytest
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chassis.settings import (
@@ -109,6 +109,23 @@ def test_a_wrong_secret_is_told_without_its_value(
     assert "must be a PostgreSQL DSN" in told[0]
     assert "hunter2hunter2" not in "".join(told)
     assert "trial:hunter2" not in "".join(told)
+
+
+def test_a_rule_about_several_variables_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    class Pair(BaseSettings):
+        model_config = SettingsConfigDict(env_prefix="NEXTPLAY_PAIR_")
+        low: int = 2
+        high: int = 1
+
+        @model_validator(mode="after")
+        def ordered(self) -> "Pair":
+            if self.low > self.high:
+                raise ValueError(f"LOW is {self.low} and must not be above HIGH, which is {self.high}")
+            return self
+
+    with pytest.raises(SystemExit):
+        load(Pair)
+    assert "NEXTPLAY_PAIR_*: LOW is 2 and must not be above HIGH, which is 1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("address", ["", ":80", "host:", "host:port", "host:65536", "host:-1"])
