@@ -1,0 +1,178 @@
+"""The parts of a file: how it is cut, what may be signed, what is missing, and what S3 may assemble."""
+
+import base64
+import binascii
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from chassis.errors import FieldViolation, InvalidArgument
+from services.upload.domain.errors import PartMismatch, PartsMissing, PartTooSmall
+from services.upload.domain.upload import PartList, named
+
+MIB = 1024 * 1024
+MIN_PART_BYTES = 5 * MIB
+SUGGESTED_PART_BYTES = 10 * MIB
+MAX_BATCH = 30
+
+
+@dataclass(frozen=True)
+class PartToSign:
+    """A part whose URL is asked for; `field` is the path of its fields in the request ("" or "parts[2].")."""
+
+    number: int
+    content_length: int
+    checksum_sha256: str | None
+    field: str = ""
+
+
+@dataclass(frozen=True)
+class NamedPart:
+    """A part as the client names it at complete; the ETag without quotes."""
+
+    number: int
+    etag: str
+
+
+class ReceivedPart(Protocol):
+    """A part that S3 holds; the ETag without quotes."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def size_bytes(self) -> int: ...
+    @property
+    def etag(self) -> str: ...
+
+
+def suggested_count(file_size_bytes: int) -> int:
+    """How many parts the file has when it is cut as we suggest."""
+    return _ceil(file_size_bytes, SUGGESTED_PART_BYTES)
+
+
+def check_signable(file_size_bytes: int, signed: Mapping[int, int], parts: Sequence[PartToSign]) -> None:
+    """Whether these parts may be signed, given the lengths of those that are, by number.
+
+    A part that was signed before is replaced. Raises InvalidArgument with all that is wrong.
+    """
+    wrong: list[FieldViolation] = []
+    highest = _ceil(file_size_bytes, MIN_PART_BYTES)
+    seen: set[int] = set()
+    for part in parts:
+        if not 1 <= part.number <= highest:
+            rule = f"must be 1 to {highest} for a file of {file_size_bytes} bytes, is {part.number}"
+            wrong.append(FieldViolation(f"{part.field}part_number", rule))
+        if part.number in seen:
+            wrong.append(FieldViolation(f"{part.field}part_number", f"names part {part.number} a second time"))
+        seen.add(part.number)
+        if not 1 <= part.content_length <= file_size_bytes:
+            rule = f"must be 1 to {file_size_bytes} bytes, the size of the file, is {part.content_length} bytes"
+            wrong.append(FieldViolation(f"{part.field}content_length", rule))
+        if part.checksum_sha256 is not None and not _is_sha256(part.checksum_sha256):
+            rule = f"must be a SHA-256 in base64 (44 characters), has {len(part.checksum_sha256)} characters"
+            wrong.append(FieldViolation(f"{part.field}checksum_sha256", rule))
+    if not wrong:
+        together = {**signed, **{part.number: part.content_length for part in parts}}
+        if (total := sum(together.values())) > file_size_bytes:
+            rule = f"makes all signed parts {total} bytes together; declared were {file_size_bytes} bytes"
+            wrong.append(FieldViolation(f"{parts[-1].field}content_length", rule))
+    if wrong:
+        raise InvalidArgument(fields=wrong)
+
+
+def missing_parts(file_size_bytes: int, signed: Mapping[int, int], received: Iterable[ReceivedPart]) -> list[int]:
+    """The numbers still to be sent, ascending, for a client that cuts as suggested, or as it was signed.
+
+    Those are the signed ones that have not arrived, and as many of the lowest free numbers as the rest of the file
+    takes when it is cut like the parts that are known.
+    """
+    arrived = {part.number: part.size_bytes for part in received}
+    known = {**signed, **arrived}
+    rest = file_size_bytes - sum(known.values())
+    unknown: list[int] = []
+    if rest > 0:
+        free = (number for number in itertools.count(1) if number not in known)
+        unknown = list(itertools.islice(free, _ceil(rest, _cut(file_size_bytes, known))))
+    return sorted([*(number for number in signed if number not in arrived), *unknown])
+
+
+def parts_to_assemble(
+    file_size_bytes: int,
+    signed: Mapping[int, int],
+    received: Sequence[ReceivedPart],
+    client: Sequence[NamedPart] | None,
+) -> PartList:
+    """The parts of which S3 makes the original: those that the client names, or (None) all that S3 holds.
+
+    Raises PartsMissing, PartMismatch and PartTooSmall, naming the parts; InvalidArgument for a part named twice.
+    """
+    held = {part.number: part for part in received}
+    chosen = sorted(held) if client is None else _agreed(held, client)
+    total = sum(held[number].size_bytes for number in chosen)
+    if total < file_size_bytes:
+        _raise_missing(file_size_bytes, total, missing_parts(file_size_bytes, signed, [held[n] for n in chosen]))
+    if small := [number for number in chosen[:-1] if held[number].size_bytes < MIN_PART_BYTES]:
+        sizes = ", ".join(f"part {number} has {held[number].size_bytes} bytes" for number in small)
+        raise PartTooSmall(
+            f"All parts but the last have at least {MIN_PART_BYTES} bytes (5 MiB): {sizes}.",
+            fields=[FieldViolation("parts", f"part {number} is too small") for number in small],
+        )
+    if total > file_size_bytes:
+        raise PartMismatch(
+            f"{named(chosen).capitalize()} have {total} bytes together; declared were {file_size_bytes} bytes.",
+            fields=[FieldViolation("parts", f"{total} bytes instead of {file_size_bytes} bytes")],
+        )
+    return tuple((number, held[number].etag) for number in chosen)
+
+
+def _agreed(held: Mapping[int, ReceivedPart], client: Sequence[NamedPart]) -> list[int]:
+    """The numbers that the client names, where S3 holds all of them with the same ETags."""
+    etags: dict[int, str] = {}
+    for index, part in enumerate(client):
+        if part.number in etags:
+            rule = f"names part {part.number} a second time"
+            raise InvalidArgument(fields=[FieldViolation(f"parts[{index}].part_number", rule)])
+        etags[part.number] = part.etag
+    chosen = sorted(etags)
+    if absent := [number for number in chosen if number not in held]:
+        raise PartsMissing(
+            f"{named(absent).capitalize()} did not arrive.",
+            fields=[FieldViolation("parts", f"part {number} is missing") for number in absent],
+        )
+    if other := [number for number in chosen if held[number].etag != etags[number]]:
+        raise PartMismatch(
+            f"The ETag of {named(other)} is not the one that S3 answered.",
+            fields=[FieldViolation("parts", f"part {number} has another ETag") for number in other],
+        )
+    return chosen
+
+
+def _raise_missing(file_size_bytes: int, total: int, numbers: Sequence[int]) -> None:
+    raise PartsMissing(
+        f"{named(numbers).capitalize()} {'are' if len(numbers) > 1 else 'is'} missing: "
+        f"{total} of {file_size_bytes} bytes are there.",
+        fields=[FieldViolation("parts", f"part {number} is missing") for number in numbers],
+    )
+
+
+def _cut(file_size_bytes: int, known: Mapping[int, int]) -> int:
+    """The length in which a client cuts, as far as the known parts tell."""
+    as_suggested = all(length == _suggested_length(file_size_bytes, number) for number, length in known.items())
+    longest = max(known.values(), default=0)
+    return SUGGESTED_PART_BYTES if as_suggested or longest < MIN_PART_BYTES else longest
+
+
+def _suggested_length(file_size_bytes: int, number: int) -> int:
+    return min(SUGGESTED_PART_BYTES, file_size_bytes - (number - 1) * SUGGESTED_PART_BYTES)
+
+
+def _is_sha256(text: str) -> bool:
+    try:
+        return len(base64.b64decode(text, validate=True)) == 32 and len(text) == 44
+    except (binascii.Error, ValueError):
+        return False
+
+
+def _ceil(dividend: int, divisor: int) -> int:
+    return -(-dividend // divisor)

@@ -1,0 +1,184 @@
+"""Between messages and what the use cases know."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import regex
+from google.protobuf.any_pb2 import Any
+
+from chassis.errors import FieldViolation, InvalidArgument
+from chassis.paging import Position, decode_page_token, encode_page_token, page_size
+from chassis.validation import parse_uuid
+from nextplay.catalog.v1.video_pb2 import Video
+from nextplay.upload.v1 import upload_service_pb2 as pb
+from services.upload.domain.announcement import Announcement, Rules, announce
+from services.upload.domain.parts import MAX_BATCH, SUGGESTED_PART_BYTES, NamedPart, PartToSign, suggested_count
+from services.upload.domain.upload import Upload
+from services.upload.usecases.completion import Answer
+from services.upload.usecases.events import latest_fact, timestamp
+from services.upload.usecases.signing import Progress, SignedPart
+
+_CHARACTER = regex.compile(r"\X")
+MAX_FINGERPRINT = 200
+
+
+def count_characters(text: str) -> int:
+    """How many characters a person sees: Unicode's extended grapheme clusters."""
+    return sum(1 for _ in _CHARACTER.finditer(text))
+
+
+def announcement(request: pb.InitiateUploadRequest, rules: Rules) -> Announcement:
+    """Raises InvalidArgument with everything that is wrong, UnsupportedContentType, FileTooLarge."""
+    found: Sequence[FieldViolation] = ()
+    video_id = None
+    try:
+        video_id = parse_uuid("video_id", request.video_id) if request.HasField("video_id") else None
+    except InvalidArgument as failure:
+        found = failure.fields
+    return announce(
+        rules,
+        title=request.title,
+        description=request.description,
+        category=request.category,
+        visibility=_visibility(request) if request.HasField("visibility") else "public",
+        filename=request.filename,
+        content_type=request.content_type,
+        file_size_bytes=request.file_size_bytes,
+        fingerprint=request.fingerprint if request.HasField("fingerprint") else None,
+        video_id=video_id,
+        found=found,
+    )
+
+
+def initiated(upload: Upload, now: datetime) -> pb.InitiateUploadResponse:
+    return pb.InitiateUploadResponse(
+        upload_id=str(upload.upload_id),
+        video_id=str(upload.video_id),
+        s3_upload_id=upload.s3_upload_id,
+        part_size_bytes=SUGGESTED_PART_BYTES,
+        part_count=suggested_count(upload.file_size_bytes),
+        expires_at=timestamp(upload.expires_at),
+        server_time=timestamp(now),
+    )
+
+
+def part_to_sign(request: pb.PresignPartRequest | pb.PartToSign, field: str = "") -> PartToSign:
+    checksum = request.checksum_sha256 if request.HasField("checksum_sha256") else None
+    return PartToSign(request.part_number, request.content_length, checksum, field)
+
+
+def parts_to_sign(request: pb.PresignPartsRequest) -> list[PartToSign]:
+    """Raises InvalidArgument unless there are 1 to 30."""
+    if not 1 <= len(request.parts) <= MAX_BATCH:
+        rule = f"must have 1 to {MAX_BATCH} entries, has {len(request.parts)}"
+        raise InvalidArgument(fields=[FieldViolation("parts", rule)])
+    return [part_to_sign(part, f"parts[{index}].") for index, part in enumerate(request.parts)]
+
+
+def signed_part(signed: SignedPart) -> pb.PresignPartResponse:
+    return pb.PresignPartResponse(
+        part_number=signed.number,
+        presigned_url=signed.presigned.url,
+        headers=[pb.Header(name=name, value=value) for name, value in signed.presigned.headers.items()],
+        expires_at=timestamp(signed.expires_at),
+    )
+
+
+def progress(seen: Progress, now: datetime) -> pb.GetUploadResponse:
+    upload = seen.upload
+    return pb.GetUploadResponse(
+        upload_id=str(upload.upload_id),
+        video_id=str(upload.video_id),
+        status=pb.Upload.Status.Value(upload.status),
+        filename=upload.filename,
+        content_type=upload.content_type,
+        file_size_bytes=upload.file_size_bytes,
+        part_size_bytes=SUGGESTED_PART_BYTES,
+        part_count=suggested_count(upload.file_size_bytes),
+        parts_received=[
+            pb.ReceivedPart(part_number=part.number, size_bytes=part.size_bytes, etag=f'"{part.etag}"')
+            for part in seen.received
+        ],
+        parts_missing=seen.missing,
+        created_at=timestamp(upload.created_at),
+        expires_at=timestamp(upload.expires_at),
+        completed_at=timestamp(upload.completed_at),
+        fingerprint=upload.fingerprint,
+        server_time=timestamp(now),
+    )
+
+
+@dataclass(frozen=True)
+class ListQuery:
+    """A page of unfinished uploads that is asked for."""
+
+    fingerprint: str | None
+    after: Position
+    size: int
+    token_scope: str
+
+
+def list_query(request: pb.ListUploadsRequest, user_id: UUID) -> ListQuery:
+    """Raises InvalidArgument for a wrong page size or fingerprint, and for a token of another list."""
+    fingerprint = request.fingerprint if request.HasField("fingerprint") else None
+    if fingerprint is not None and not 1 <= len(fingerprint) <= MAX_FINGERPRINT:
+        rule = f"must have 1 to {MAX_FINGERPRINT} characters, has {len(fingerprint)}"
+        raise InvalidArgument(fields=[FieldViolation("fingerprint", rule)])
+    scope = f"uploads {user_id} {fingerprint}"
+    return ListQuery(
+        fingerprint,
+        after=decode_page_token(request.page_token, query=scope),
+        size=page_size(request.page_size if request.HasField("page_size") else None),
+        token_scope=scope,
+    )
+
+
+def list_page(query: ListQuery, uploads: Sequence[Upload]) -> pb.ListUploadsResponse:
+    """`uploads` are one more than the page has where another page follows."""
+    page = uploads[: query.size]
+    token = ""
+    if len(uploads) > query.size:
+        token = encode_page_token(Position(page[-1].created_at, page[-1].upload_id), query=query.token_scope)
+    return pb.ListUploadsResponse(uploads=[_summary(upload) for upload in page], next_page_token=token)
+
+
+def named_parts(request: pb.CompleteUploadRequest) -> list[NamedPart] | None:
+    """None where the client names no parts, so that S3's list counts."""
+    return [NamedPart(part.part_number, part.etag.strip().strip('"')) for part in request.parts] or None
+
+
+def completed(answer: Answer) -> pb.CompleteUploadResponse:
+    return pb.CompleteUploadResponse(
+        video_id=str(answer.upload.video_id),
+        status=Video.Status.Value(answer.video_status),
+        sequence=answer.sequence,
+    )
+
+
+def upload_state(upload: Upload | None) -> pb.GetUploadStateResponse:
+    if upload is None:
+        return pb.GetUploadStateResponse()
+    event, time = latest_fact(upload)
+    fact = Any()
+    fact.Pack(event)
+    return pb.GetUploadStateResponse(fact=fact, time=timestamp(time))
+
+
+def _summary(upload: Upload) -> pb.UploadSummary:
+    return pb.UploadSummary(
+        upload_id=str(upload.upload_id),
+        video_id=str(upload.video_id),
+        status=pb.Upload.Status.Value(upload.status),
+        filename=upload.filename,
+        file_size_bytes=upload.file_size_bytes,
+        fingerprint=upload.fingerprint,
+        created_at=timestamp(upload.created_at),
+        expires_at=timestamp(upload.expires_at),
+    )
+
+
+def _visibility(request: pb.InitiateUploadRequest) -> str:
+    number = request.visibility
+    return Video.Visibility.Name(number) if number in Video.Visibility.values() else str(number)

@@ -1,0 +1,45 @@
+"""What upload measures.
+
+`upload_initiate_success_rate` is ok ÷ (ok + failed) of `upload_initiates`; `upload_complete_success_rate` is
+completed ÷ all of `uploads_ended`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from opentelemetry import metrics
+
+from chassis.errors import Failure
+
+_meter = metrics.get_meter(__name__)
+
+initiates = _meter.create_counter(
+    "upload_initiates",
+    unit="{call}",
+    description="Calls of InitiateUpload by outcome: ok, refused (the client's mistake, a 4xx) or failed.",
+)
+ended = _meter.create_counter(
+    "uploads_ended",
+    unit="{upload}",
+    description="Uploads that ended, by outcome: completed, aborted, expired or failed.",
+)
+bytes_stored = _meter.create_counter(
+    "upload_bytes_stored", unit="By", description="Bytes of the originals of completed uploads."
+)
+purges = _meter.create_counter(
+    "upload_purges",
+    unit="{purge}",
+    description="Tries to empty a prefix of S3, by reason and outcome: done or postponed.",
+)
+
+
+@contextmanager
+def counted_initiate() -> Iterator[None]:
+    """Count the block as one call of InitiateUpload. A call that was cancelled counts as nothing."""
+    try:
+        yield
+    except Exception as error:
+        is_clients = isinstance(error, Failure) and error.kind.http_status < 500
+        initiates.add(1, {"outcome": "refused" if is_clients else "failed"})
+        raise
+    initiates.add(1, {"outcome": "ok"})

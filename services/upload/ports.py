@@ -1,0 +1,226 @@
+"""What the use cases need from outside: the tables of upload, the object store, and the catalog."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, Protocol, TypeAlias
+from uuid import UUID
+
+from google.protobuf.message import Message
+
+from chassis import transaction
+from chassis.events import EventMeta
+from chassis.object_store import MultipartUpload, Part, PresignedPart, StoredObject
+from services.upload.domain.announcement import Visibility
+from services.upload.domain.parts import PartToSign
+from services.upload.domain.upload import PartList, Tier, Upload
+
+
+@dataclass(frozen=True)
+class NewUpload:
+    """An upload about to be written; PostgreSQL adds its times."""
+
+    upload_id: UUID
+    video_id: UUID
+    user_id: UUID
+    generation: int
+    tier: Tier
+    filename: str
+    content_type: str
+    file_size_bytes: int
+    fingerprint: str | None
+    s3_key: str
+    s3_upload_id: str
+    lifetime: timedelta
+
+
+@dataclass(frozen=True)
+class Use:
+    """Whether a use of a limited action is held; if not, one becomes free in `reset_seconds`."""
+
+    held: bool
+    reset_seconds: float
+
+
+PurgeReason: TypeAlias = Literal["aborted", "expired", "failed", "late", "rejected", "outlived", "deleted"]
+"""How the upload ended (late: its object appeared after that), what became of its original, or of the whole video."""
+
+
+@dataclass(frozen=True)
+class Purge:
+    """A claimed prefix to be emptied; `attempts` counts this one."""
+
+    purge_id: UUID
+    prefix: str
+    reason: PurgeReason
+    fence: int
+    attempts: int
+
+
+class Store(Protocol):
+    """The tables of upload, read and written inside one transaction."""
+
+    async def hold_use(self, user_id: UUID, upload_id: UUID, limit: int, window: timedelta) -> Use:
+        """Hold one use of initiate for an upload, for a minute, if the user has one left; waits for the user's other
+        checks. The same upload keeps its use."""
+
+    async def accept_use(self, user_id: UUID, upload_id: UUID) -> bool:
+        """Count the held use from now on; False when the hold has lapsed."""
+
+    async def release_use(self, user_id: UUID, upload_id: UUID) -> None:
+        """Give a held use back; an accepted one stays."""
+
+    async def insert(self, new: NewUpload) -> Upload | None:
+        """Write a new upload, INITIATED; None when there is one with this id."""
+
+    async def find(self, upload_id: UUID, user_id: UUID) -> Upload | None:
+        """The user's own upload."""
+
+    async def lock(self, upload_id: UUID, user_id: UUID | None = None) -> Upload | None:
+        """The upload, of that user where one is given, locked until the transaction ends."""
+
+    async def save(self, upload: Upload) -> None:
+        """Write what may change: the status and what goes with it."""
+
+    async def save_answer(self, upload_id: UUID, status: str | None, sequence: int) -> None:
+        """Keep the catalog's answer: the first status, the highest sequence."""
+
+    async def signed_lengths(self, upload_id: UUID) -> Mapping[int, int]:
+        """The signed parts' lengths in bytes by number."""
+
+    async def sign_parts(self, upload_id: UUID, parts: Sequence[PartToSign]) -> None:
+        """Write the parts as signed now; a part that was signed before is replaced."""
+
+    async def save_received(self, upload_id: UUID, parts: PartList) -> None:
+        """Write which parts S3 holds, and that it holds no others."""
+
+    async def lock_video(self, video_id: UUID) -> bool:
+        """Whether the video was deleted. Taken before any row: whoever creates work for a video, or deletes it, is
+        alone with it until the transaction ends."""
+
+    async def delete_video(self, video_id: UUID) -> None:
+        """Write the tombstone, after `lock_video`."""
+
+    async def newest_generation(self, video_id: UUID) -> int:
+        """The highest generation of the video's uploads; 0 if it has none."""
+
+    async def lock_active_of_video(self, video_id: UUID) -> Sequence[Upload]:
+        """The video's uploads in INITIATED or IN_PROGRESS, locked."""
+
+    async def completing_since(self, seconds: float, limit: int) -> Sequence[Upload]:
+        """Uploads that have been COMPLETING for so long, longest first; not locked."""
+
+    async def expire_overdue(self, limit: int) -> Sequence[Upload]:
+        """Mark active uploads whose time is over EXPIRED, order their purges, and return them."""
+
+    async def delete_ended(self, days: int, limit: int) -> int:
+        """Delete uploads without an original that were announced before; how many."""
+
+    async def forget_uses(self, older_than: timedelta) -> int:
+        """Delete uses of initiate that no window looks at any more; how many."""
+
+    async def mark_original_deleted(self, upload_id: UUID) -> Upload | None:
+        """The completed upload whose original is given up now; None when there is none, or it was before."""
+
+    async def give_up_outlived_originals(self, in_use: timedelta, limit: int) -> Sequence[Upload]:
+        """Mark originals as deleted whose time is over and that no transcode reads, and return their uploads.
+
+        An original of which nothing was heard counts as read for `in_use` after its time.
+        """
+
+    async def original_wanted(self, upload_id: UUID, generation: int, keep_until: datetime) -> None:
+        """A transcode for this generation will read the upload's original."""
+
+    async def original_settled(self, video_id: UUID, generation: int, keep_until: datetime) -> None:
+        """The transcode of this generation of the video has ended; its original is kept until then at least."""
+
+    async def order_purge(self, prefix: str, reason: PurgeReason, delay: timedelta = ...) -> None:
+        """Have everything below the prefix deleted, after `delay`."""
+
+    async def claim_purges(self, owner: str, seconds: float, limit: int) -> Sequence[Purge]:
+        """Lease up to `limit` that are due."""
+
+    async def finish_purge(self, purge: Purge) -> bool:
+        """The prefix is empty; False when the lease was lost."""
+
+    async def postpone_purge(self, purge: Purge, seconds: float) -> bool:
+        """Give the claim back after a failure, due again in `seconds`; False when the lease was lost."""
+
+
+Tx: TypeAlias = transaction.Tx[Store]
+Begin: TypeAlias = transaction.Begin[Store]
+
+
+class Objects(Protocol):
+    """The object store. ETags without quotes, sizes in bytes; every call may raise Unavailable."""
+
+    async def create_multipart(self, key: str, content_type: str) -> str:
+        """Begin a multipart upload; its S3 upload id."""
+
+    async def presign_part(
+        self,
+        key: str,
+        s3_upload_id: str,
+        part_number: int,
+        *,
+        content_length: int,
+        content_type: str,
+        expires_seconds: int,
+        checksum_sha256: str | None = None,
+    ) -> PresignedPart:
+        """A URL that takes exactly this length and type (and SHA-256, base64)."""
+
+    async def list_parts(self, key: str, s3_upload_id: str) -> list[Part]:
+        """The parts that arrived, by number. Raises MultipartUploadNotFound."""
+
+    async def complete_multipart(self, key: str, s3_upload_id: str, parts: Sequence[tuple[int, str]]) -> StoredObject:
+        """Assemble the object. Raises MultipartUploadNotFound (also when it was completed before), InvalidPart,
+        PartTooSmall, ObjectNotFound (deleted at once)."""
+
+    async def abort_multipart(self, key: str, s3_upload_id: str) -> None:
+        """Throw the parts away; an upload that is gone is fine."""
+
+    def list_multiparts(self, prefix: str = "") -> AsyncIterator[MultipartUpload]:
+        """The open multipart uploads below `prefix`."""
+
+    async def head(self, key: str) -> StoredObject:
+        """The object's facts. Raises ObjectNotFound."""
+
+    async def delete_prefix(self, prefix: str) -> int:
+        """Delete all objects below; how many."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What the catalog is told about an upload that wants a video; `must_exist` where the client named the video."""
+
+    video_id: UUID
+    upload_id: UUID
+    user_id: UUID
+    must_exist: bool
+    title: str
+    description: str
+    category: str
+    visibility: Visibility
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """Where the video stands after an event: the status in the words of the API, and the sequence."""
+
+    status: str
+    sequence: int
+
+
+class Catalog(Protocol):
+    """The catalog, which owns the videos. Both calls may raise Unavailable and DeadlineExceeded."""
+
+    async def claim_video(self, claim: Claim) -> int:
+        """Take a video for an upload; the generation that the upload makes. Repeating a claim gives the same one.
+
+        Of two claims for one video the later has the higher generation, and the older upload's events are void.
+        Raises the catalog's own failures: VIDEO_NOT_FOUND, UPLOAD_NOT_ALLOWED.
+        """
+
+    async def deliver(self, event: Message, meta: EventMeta) -> Delivered:
+        """Hand an event over ahead of Kafka; takes one second at most. Applied once, on whichever way it comes."""

@@ -1,0 +1,196 @@
+-- How often a user may start uploads.
+
+-- name: hold_use
+-- One call decides: the function takes the user's turn, forgets what is over, counts, and holds.
+SELECT allowed, reset_seconds FROM check_rate_limit($1, 'upload_initiate', $2, $3, $4)
+
+-- name: accept_use
+-- By primary key. A hold that has lapsed may have been given to another upload, so it can't be accepted any more.
+UPDATE rate_limit_uses SET used_at = clock_timestamp(), held_until = NULL
+WHERE user_id = $1 AND action = 'upload_initiate' AND use_id = $2
+  AND (held_until IS NULL OR held_until > clock_timestamp())
+
+-- name: release_use
+-- By primary key; an accepted use has no hold and stays.
+DELETE FROM rate_limit_uses
+WHERE user_id = $1 AND action = 'upload_initiate' AND use_id = $2 AND held_until IS NOT NULL
+
+-- name: forget_uses
+-- By rate_limit_uses_used_at: what users left behind who never came back; check_rate_limit forgets the others'.
+DELETE FROM rate_limit_uses WHERE used_at < now() - $1::interval
+
+-- Uploads. `read_at` goes with every read, because PostgreSQL's clock decides what has expired.
+
+-- name: insert_upload
+-- By primary key; of two tries of one command the second gets no row.
+INSERT INTO uploads (
+    upload_id, video_id, user_id, generation, wanted_generation, tier, filename, content_type, file_size_bytes,
+    fingerprint, s3_key, s3_upload_id, expires_at
+)
+VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $8, $9, $10, $11, now() + $12::interval)
+ON CONFLICT (upload_id) DO NOTHING
+RETURNING *, now() AS read_at
+
+-- name: find_upload
+-- By primary key; another user's upload is simply not there.
+SELECT *, now() AS read_at FROM uploads WHERE upload_id = $1 AND user_id = $2
+
+-- name: lock_own_upload
+-- By primary key; locks the aggregate before its outbox row is written.
+SELECT *, now() AS read_at FROM uploads WHERE upload_id = $1 AND user_id = $2 FOR UPDATE
+
+-- name: lock_upload
+-- The same for our own work, which acts for every user.
+SELECT *, now() AS read_at FROM uploads WHERE upload_id = $1 FOR UPDATE
+
+-- name: save_upload
+-- By primary key, on a locked row: all that a change of status brings along.
+UPDATE uploads
+SET status = $2, completing_parts = $3, completed_at = $4, ended_at = $5, failure_code = $6, failure_message = $7,
+    completed_event_id = $8, original_expires_at = $9,
+    completing_at = CASE WHEN $2 <> 'COMPLETING' THEN completing_at ELSE now() END
+WHERE upload_id = $1
+
+-- name: save_answer
+-- By primary key. The first answer to UploadCompleted stays, so that a repeated complete gets the same one.
+UPDATE uploads
+SET catalog_status = coalesce(catalog_status, $2),
+    catalog_sequence = CASE WHEN catalog_status IS NULL THEN greatest(catalog_sequence, $3) ELSE catalog_sequence END
+WHERE upload_id = $1
+
+-- name: list_unfinished
+-- By uploads_unfinished, backwards from where the page before ended. COMPLETING is listed, because a client that died
+-- while completing repeats that; what is overdue is not, because it takes nothing any more.
+SELECT *, now() AS read_at FROM uploads
+WHERE user_id = $1 AND status IN ('INITIATED', 'IN_PROGRESS', 'COMPLETING')
+  AND (status = 'COMPLETING' OR expires_at > now())
+  AND ($2::text IS NULL OR fingerprint = $2)
+  AND (created_at, upload_id) < ($3, $4)
+ORDER BY created_at DESC, upload_id DESC
+LIMIT $5
+
+-- name: find_generation
+-- By the unique constraint uploads_of_video.
+SELECT *, now() AS read_at FROM uploads WHERE video_id = $1 AND generation = $2
+
+-- name: completing_since
+-- By uploads_completing, which is normally empty.
+SELECT *, now() AS read_at FROM uploads
+WHERE status = 'COMPLETING' AND completing_at < now() - make_interval(secs => $1)
+ORDER BY completing_at
+LIMIT $2
+
+-- name: expire_overdue
+-- By uploads_by_expiry; in portions, so that no transaction runs long.
+SELECT *, now() AS read_at FROM cleanup_expired_uploads($1)
+
+-- name: delete_ended
+-- By uploads_without_original; in portions. Parts go with their upload.
+DELETE FROM uploads
+WHERE upload_id IN (
+    SELECT upload_id FROM uploads
+    WHERE status IN ('ABORTED', 'EXPIRED', 'FAILED') AND created_at < now() - make_interval(days => $1)
+    LIMIT $2
+)
+
+-- Parts. An upload has at most 30.
+
+-- name: signed_lengths
+-- By primary key's first column, after the upload's row was locked, so that no other signature is under way.
+SELECT part_number, content_length FROM upload_parts WHERE upload_id = $1
+
+-- name: sign_parts
+-- All parts of a batch in one round trip; a part that is signed again has the new length and checksum.
+INSERT INTO upload_parts (upload_id, part_number, content_length, checksum_sha256)
+SELECT $1, * FROM unnest($2::int[], $3::bigint[], $4::text[])
+ON CONFLICT (upload_id, part_number) DO UPDATE
+SET content_length = excluded.content_length, checksum_sha256 = excluded.checksum_sha256, signed_at = now()
+
+-- name: save_received
+-- By primary key's first column: is_uploaded and etag follow what S3 says, and rows that say so already stay as they are.
+UPDATE upload_parts AS part
+SET etag = received.etag, is_uploaded = received.etag IS NOT NULL
+FROM (
+    SELECT known.part_number, held.etag
+    FROM upload_parts AS known
+    LEFT JOIN unnest($2::int[], $3::text[]) AS held (part_number, etag) USING (part_number)
+    WHERE known.upload_id = $1
+) AS received
+WHERE part.upload_id = $1 AND part.part_number = received.part_number
+  AND (part.etag, part.is_uploaded) IS DISTINCT FROM (received.etag, received.etag IS NOT NULL)
+
+-- Videos that were deleted.
+
+-- name: lock_video
+-- Waited for by whoever creates work for a video and by its deletion, so that each sees what the other wrote. There may
+-- be no row to lock, hence an advisory lock.
+SELECT pg_advisory_xact_lock(hashtextextended('video ' || $1::uuid, 0))
+
+-- name: is_video_deleted
+-- By primary key; a statement of its own, so that it sees what was committed while `lock_video` waited.
+SELECT EXISTS (SELECT FROM deleted_videos WHERE video_id = $1)
+
+-- name: delete_video
+-- A tombstone, for ever.
+INSERT INTO deleted_videos (video_id) VALUES ($1) ON CONFLICT DO NOTHING
+
+-- name: newest_generation
+-- By the unique constraint uploads_of_video, one entry.
+SELECT coalesce(max(generation), 0) FROM uploads WHERE video_id = $1
+
+-- name: lock_active_of_video
+-- By the unique constraint uploads_of_video; a video has few uploads.
+SELECT *, now() AS read_at FROM uploads
+WHERE video_id = $1 AND status IN ('INITIATED', 'IN_PROGRESS')
+ORDER BY generation
+FOR UPDATE
+
+-- Originals.
+
+-- name: mark_original_deleted
+-- By primary key; only the first to mark gets the row.
+UPDATE uploads SET original_deleted_at = now()
+WHERE upload_id = $1 AND status = 'COMPLETED' AND original_deleted_at IS NULL
+RETURNING *, now() AS read_at
+
+-- name: give_up_outlived_originals
+-- By uploads_with_original. An hour more than the time that was told, so that a retry that was accepted in its last
+-- second is heard of first. Where no transcode's end was heard, the original waits for it as long as $1.
+UPDATE uploads SET original_deleted_at = now()
+WHERE upload_id IN (
+    SELECT upload_id FROM uploads
+    WHERE status = 'COMPLETED' AND original_deleted_at IS NULL
+      AND original_expires_at < now() - interval '1 hour'
+      AND (settled_generation >= wanted_generation OR original_expires_at < now() - $1::interval)
+    ORDER BY original_expires_at
+    LIMIT $2
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING *, now() AS read_at
+
+-- name: original_wanted
+-- By primary key. Requests and ends come by different topics, in any order; the greatest generation of each counts.
+UPDATE uploads
+SET wanted_generation = greatest(wanted_generation, $2), original_expires_at = greatest(original_expires_at, $3)
+WHERE upload_id = $1 AND status = 'COMPLETED'
+
+-- name: original_settled
+-- By the unique constraint uploads_of_video. A retry has a generation of its own and reads the original of the last
+-- upload before it.
+UPDATE uploads
+SET settled_generation = greatest(settled_generation, $2), original_expires_at = greatest(original_expires_at, $3)
+WHERE upload_id = (
+    SELECT upload_id FROM uploads
+    WHERE video_id = $1 AND generation <= $2 AND status = 'COMPLETED'
+    ORDER BY generation DESC
+    LIMIT 1
+)
+
+-- Purges.
+
+-- name: order_purge
+INSERT INTO purges (prefix, reason, next_at) VALUES ($1, $2, now() + $3::interval)
+
+-- name: finish_purge
+-- By primary key; the fence keeps a worker that lost its lease from ending its successor's work.
+DELETE FROM purges WHERE purge_id = $1 AND fence = $2

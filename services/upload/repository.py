@@ -1,0 +1,197 @@
+"""The tables of upload in PostgreSQL."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+
+from chassis import queries
+from chassis.leases import Leases
+from chassis.postgres import Connection
+from services.upload.domain.parts import PartToSign
+from services.upload.domain.upload import FailureCode, PartList, Status, Upload
+from services.upload.ports import NewUpload, Purge, PurgeReason, Use
+
+QUERIES = queries.load("services.upload")
+
+PURGES = Leases("purges", claimable="true", order_by="next_at", key="purge_id")
+
+
+class Repository:
+    """Implements `ports.Store` on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    # How often a user may start uploads.
+
+    async def hold_use(self, user_id: UUID, upload_id: UUID, limit: int, window: timedelta) -> Use:
+        row = await self._row("hold_use", user_id, limit, window, upload_id)
+        assert row is not None  # noqa: S101 - the function always answers
+        return Use(row["allowed"], row["reset_seconds"])
+
+    async def accept_use(self, user_id: UUID, upload_id: UUID) -> bool:
+        return await self._count("accept_use", user_id, upload_id) == 1
+
+    async def release_use(self, user_id: UUID, upload_id: UUID) -> None:
+        await self._count("release_use", user_id, upload_id)
+
+    async def forget_uses(self, older_than: timedelta) -> int:
+        return await self._count("forget_uses", older_than)
+
+    # Uploads.
+
+    async def insert(self, new: NewUpload) -> Upload | None:
+        return await self._upload(
+            "insert_upload",
+            new.upload_id,
+            new.video_id,
+            new.user_id,
+            new.generation,
+            new.tier,
+            new.filename,
+            new.content_type,
+            new.file_size_bytes,
+            new.fingerprint,
+            new.s3_key,
+            new.s3_upload_id,
+            new.lifetime,
+        )
+
+    async def find(self, upload_id: UUID, user_id: UUID) -> Upload | None:
+        return await self._upload("find_upload", upload_id, user_id)
+
+    async def lock(self, upload_id: UUID, user_id: UUID | None = None) -> Upload | None:
+        if user_id is None:
+            return await self._upload("lock_upload", upload_id)
+        return await self._upload("lock_own_upload", upload_id, user_id)
+
+    async def save(self, upload: Upload) -> None:
+        await self._count(
+            "save_upload",
+            upload.upload_id,
+            upload.status,
+            upload.completing_parts,
+            upload.completed_at,
+            upload.ended_at,
+            upload.failure_code,
+            upload.failure_message,
+            upload.completed_event_id,
+            upload.original_expires_at,
+        )
+
+    async def save_answer(self, upload_id: UUID, status: str | None, sequence: int) -> None:
+        await self._count("save_answer", upload_id, status, sequence)
+
+    async def completing_since(self, seconds: float, limit: int) -> Sequence[Upload]:
+        return await self._uploads("completing_since", seconds, limit)
+
+    async def expire_overdue(self, limit: int) -> Sequence[Upload]:
+        return await self._uploads("expire_overdue", limit)
+
+    async def delete_ended(self, days: int, limit: int) -> int:
+        return await self._count("delete_ended", days, limit)
+
+    # Parts.
+
+    async def signed_lengths(self, upload_id: UUID) -> Mapping[int, int]:
+        rows = await self._connection.fetch(QUERIES["signed_lengths"], upload_id)
+        return {row["part_number"]: row["content_length"] for row in rows}
+
+    async def sign_parts(self, upload_id: UUID, parts: Sequence[PartToSign]) -> None:
+        rows = [(part.number, part.content_length, part.checksum_sha256) for part in parts]
+        await self._count("sign_parts", upload_id, *zip(*rows, strict=True))
+
+    async def save_received(self, upload_id: UUID, parts: PartList) -> None:
+        await self._count("save_received", upload_id, [number for number, _ in parts], [etag for _, etag in parts])
+
+    # Deleted videos.
+
+    async def lock_video(self, video_id: UUID) -> bool:
+        await self._connection.execute(QUERIES["lock_video"], video_id)
+        is_deleted: bool = await self._connection.fetchval(QUERIES["is_video_deleted"], video_id)
+        return is_deleted
+
+    async def delete_video(self, video_id: UUID) -> None:
+        await self._connection.execute(QUERIES["delete_video"], video_id)
+
+    async def newest_generation(self, video_id: UUID) -> int:
+        generation: int = await self._connection.fetchval(QUERIES["newest_generation"], video_id)
+        return generation
+
+    async def lock_active_of_video(self, video_id: UUID) -> Sequence[Upload]:
+        return await self._uploads("lock_active_of_video", video_id)
+
+    # Originals.
+
+    async def mark_original_deleted(self, upload_id: UUID) -> Upload | None:
+        return await self._upload("mark_original_deleted", upload_id)
+
+    async def give_up_outlived_originals(self, in_use: timedelta, limit: int) -> Sequence[Upload]:
+        return await self._uploads("give_up_outlived_originals", in_use, limit)
+
+    async def original_wanted(self, upload_id: UUID, generation: int, keep_until: datetime) -> None:
+        await self._count("original_wanted", upload_id, generation, keep_until)
+
+    async def original_settled(self, video_id: UUID, generation: int, keep_until: datetime) -> None:
+        await self._count("original_settled", video_id, generation, keep_until)
+
+    # Purges.
+
+    async def order_purge(self, prefix: str, reason: PurgeReason, delay: timedelta = timedelta()) -> None:
+        await self._count("order_purge", prefix, reason, delay)
+
+    async def claim_purges(self, owner: str, seconds: float, limit: int) -> Sequence[Purge]:
+        rows = await PURGES.claim(self._connection, owner, seconds, limit)
+        return [Purge(row["purge_id"], row["prefix"], row["reason"], row["fence"], row["attempts"]) for row in rows]
+
+    async def finish_purge(self, purge: Purge) -> bool:
+        return await self._count("finish_purge", purge.purge_id, purge.fence) == 1
+
+    async def postpone_purge(self, purge: Purge, seconds: float) -> bool:
+        return await PURGES.retry_later(self._connection, purge.purge_id, purge.fence, seconds)
+
+    async def _row(self, query: str, *values: object) -> asyncpg.Record | None:
+        return await self._connection.fetchrow(QUERIES[query], *values)
+
+    async def _upload(self, query: str, *values: object) -> Upload | None:
+        row = await self._row(query, *values)
+        return upload_of(row) if row is not None else None
+
+    async def _uploads(self, query: str, *values: object) -> Sequence[Upload]:
+        return [upload_of(row) for row in await self._connection.fetch(QUERIES[query], *values)]
+
+    async def _count(self, query: str, *values: object) -> int:
+        """Run a statement that changes rows, and say how many."""
+        return int((await self._connection.execute(QUERIES[query], *values)).split()[-1])
+
+
+def upload_of(row: asyncpg.Record) -> Upload:
+    """The upload of a row with `read_at`."""
+    return Upload(
+        upload_id=row["upload_id"],
+        video_id=row["video_id"],
+        user_id=row["user_id"],
+        generation=row["generation"],
+        tier=row["tier"],
+        filename=row["filename"],
+        content_type=row["content_type"],
+        file_size_bytes=row["file_size_bytes"],
+        fingerprint=row["fingerprint"],
+        s3_key=row["s3_key"],
+        s3_upload_id=row["s3_upload_id"],
+        status=Status(row["status"]),
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+        read_at=row["read_at"],
+        completing_parts=tuple((number, etag) for number, etag in row["completing_parts"]),
+        completed_at=row["completed_at"],
+        ended_at=row["ended_at"],
+        failure_code=FailureCode(row["failure_code"]) if row["failure_code"] else None,
+        failure_message=row["failure_message"],
+        completed_event_id=row["completed_event_id"],
+        catalog_status=row["catalog_status"],
+        catalog_sequence=row["catalog_sequence"],
+        original_expires_at=row["original_expires_at"],
+    )

@@ -1,0 +1,64 @@
+"""The settings of upload's processes."""
+
+from datetime import timedelta
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from chassis.settings import (
+    Dsn,
+    HostPort,
+    IdentitySettings,
+    KafkaSettings,
+    ObjectStoreSettings,
+    ServiceTokenSettings,
+    Strings,
+    TelemetrySettings,
+)
+
+
+class CatalogPeer(BaseSettings):
+    """Where the catalog is reached."""
+
+    model_config = SettingsConfigDict(env_prefix="NEXTPLAY_CATALOG_")
+    address: HostPort
+
+
+class Settings(BaseSettings):
+    """Of `serve` and of the jobs."""
+
+    model_config = SettingsConfigDict(env_prefix="NEXTPLAY_UPLOAD_", env_ignore_empty=True)
+    postgres_dsn: Dsn
+    grpc_bind: HostPort
+    metrics_bind: HostPort
+    categories: Strings = Field(
+        ["sports", "music", "gaming", "comedy", "education", "lifestyle", "news", "other"],
+        min_length=1,
+        description="the categories of videos, a JSON list",
+    )
+    initiate_limit: int = Field(10, ge=1, description="how many uploads a user may start within the window")
+    initiate_window_seconds: int = Field(3600, ge=1, description="the window of the limit, seconds")
+    lifetime_seconds: int = Field(3600, ge=1, description="how long an upload lives, seconds")
+    completing_seconds: int = Field(
+        60, ge=1, description="after how long in COMPLETING an upload is finished by the job, seconds"
+    )
+    keep_original_days: int = Field(7, ge=1, description="how long an original is kept after its transcode ended, days")
+    keep_ended_days: int = Field(7, ge=1, description="age at which uploads without an original are deleted, days")
+    kafka: KafkaSettings
+    identity: IdentitySettings
+    object_store: ObjectStoreSettings
+    service_token: ServiceTokenSettings
+    telemetry: TelemetrySettings
+    catalog: CatalogPeer
+
+    @property
+    def keep_original(self) -> timedelta:
+        return timedelta(days=self.keep_original_days)
+
+    @property
+    def lifetime(self) -> timedelta:
+        return timedelta(seconds=self.lifetime_seconds)
+
+    @property
+    def initiate_window(self) -> timedelta:
+        return timedelta(seconds=self.initiate_window_seconds)

@@ -1,0 +1,117 @@
+"""What is told about an upload: the same event from the same upload, whenever it is asked for."""
+
+from datetime import datetime
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from chassis.events import EventMeta
+from nextplay.analytics.v1 import analytics_events_pb2
+from nextplay.upload.v1.upload_events_pb2 import (
+    UploadAborted,
+    UploadCompleted,
+    UploadExpired,
+    UploadFailed,
+    UploadStarted,
+)
+from services.upload.domain.upload import UNFINISHED, Status, Upload
+
+SOURCE = "/nextplay/upload"
+
+
+def started(upload: Upload) -> UploadStarted:
+    return UploadStarted(
+        video_id=str(upload.video_id),
+        upload_id=str(upload.upload_id),
+        user_id=str(upload.user_id),
+        generation=upload.generation,
+        size_bytes=upload.file_size_bytes,
+        expires_at=timestamp(upload.expires_at),
+    )
+
+
+def completed(upload: Upload) -> UploadCompleted:
+    return UploadCompleted(
+        video_id=str(upload.video_id),
+        upload_id=str(upload.upload_id),
+        user_id=str(upload.user_id),
+        generation=upload.generation,
+        input_s3_key=upload.s3_key,
+        size_bytes=upload.file_size_bytes,
+        tier=upload.tier,
+        original_expires_at=timestamp(upload.original_expires_at),
+        content_type=upload.content_type,
+    )
+
+
+def completed_meta(upload: Upload) -> EventMeta:
+    """The meta under which a completed upload's UploadCompleted is known to inboxes."""
+    if upload.completed_event_id is None or upload.completed_at is None:
+        raise ValueError(f"upload {upload.upload_id} is not completed")
+    name = UploadCompleted.DESCRIPTOR.full_name
+    return EventMeta(upload.completed_event_id, name, SOURCE, upload.completed_at)
+
+
+def aborted(upload: Upload) -> UploadAborted:
+    return UploadAborted(
+        video_id=str(upload.video_id),
+        upload_id=str(upload.upload_id),
+        user_id=str(upload.user_id),
+        generation=upload.generation,
+    )
+
+
+def expired(upload: Upload) -> UploadExpired:
+    return UploadExpired(
+        video_id=str(upload.video_id),
+        upload_id=str(upload.upload_id),
+        user_id=str(upload.user_id),
+        generation=upload.generation,
+    )
+
+
+def failed(upload: Upload) -> UploadFailed:
+    return UploadFailed(
+        video_id=str(upload.video_id),
+        upload_id=str(upload.upload_id),
+        user_id=str(upload.user_id),
+        generation=upload.generation,
+        code=upload.failure_code or "",
+        message=upload.failure_message or "",
+    )
+
+
+def latest_fact(upload: Upload) -> tuple[Message, datetime]:
+    """The event that tells where the upload stands, and since when."""
+    if upload.status in UNFINISHED or upload.ended_at is None:
+        return started(upload), upload.created_at
+    tell = {
+        Status.COMPLETED: completed,
+        Status.ABORTED: aborted,
+        Status.EXPIRED: expired,
+        Status.FAILED: failed,
+    }
+    return tell[upload.status](upload), upload.ended_at
+
+
+def completed_for_analytics(upload: Upload) -> analytics_events_pb2.UploadCompleted:
+    """What whoever analyses use learns of a completed upload."""
+    completed_at = upload.completed_at or upload.read_at
+    return analytics_events_pb2.UploadCompleted(
+        user_id=str(upload.user_id),
+        video_id=str(upload.video_id),
+        upload_id=str(upload.upload_id),
+        size_bytes=upload.file_size_bytes,
+        duration_ms=int((completed_at - upload.created_at).total_seconds() * 1000),
+        content_type=upload.content_type,
+        completed_at=timestamp(completed_at),
+    )
+
+
+def timestamp(time: datetime | None) -> Timestamp | None:
+    """The time as messages have it."""
+    if time is None:
+        return None
+    timestamp = Timestamp()
+    timestamp.FromDatetime(time)
+    return timestamp

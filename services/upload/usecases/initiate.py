@@ -1,0 +1,191 @@
+"""Announces a file: a video, an S3 multipart upload, and the row that joins them."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeAlias
+from uuid import UUID
+
+from chassis import telemetry
+from chassis.errors import Failure, Unavailable
+from services.upload.domain.announcement import Announcement
+from services.upload.domain.errors import RateLimited, UploadNotAllowed, UploadNotFound, VideoNotFound
+from services.upload.domain.upload import Tier, Upload, original_key
+from services.upload.ports import Begin, Catalog, Claim, NewUpload, Objects, Tx
+from services.upload.usecases import events
+from services.upload.usecases.ending import end_by_abort
+
+log = telemetry.logger(__name__)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many uploads a user may start within a sliding window, and how long an upload lives."""
+
+    initiates: int
+    window: timedelta
+    lifetime: timedelta
+
+
+@dataclass(frozen=True)
+class Initiate:
+    """Who announces what, under which ids. `video_id` is that of the announcement, or a new one."""
+
+    user_id: UUID
+    tier: Tier
+    upload_id: UUID
+    video_id: UUID
+    file: Announcement
+
+
+Keep: TypeAlias = Callable[[Tx, Upload], Awaitable[None]]
+"""Called in the last transaction, so that the reply is stored with what it tells."""
+
+
+async def initiate_upload(
+    begin: Begin,
+    objects: Objects,
+    catalog: Catalog,
+    limits: Limits,
+    command: Initiate,
+    keep: Keep,
+) -> Upload:
+    """Start an upload; INITIATED when it returns.
+
+    Repeatable with the same ids. A try that dies on its way leaves at most a multipart upload that nobody knows (it
+    goes with the upload's or the video's prefix, or by the bucket's lifecycle), a draft without an upload, and a held
+    use that lapses after a minute.
+
+    Raises RateLimited, VideoNotFound, UploadNotAllowed, the catalog's failures, Unavailable.
+    """
+    content_type = command.file.content_type
+    s3_key = original_key(command.user_id, command.video_id, command.upload_id, content_type)
+    async with _held_use(begin, limits, command):
+        s3_upload_id = await objects.create_multipart(s3_key, content_type)
+        try:
+            generation = await catalog.claim_video(_claim(command))
+        except Failure:
+            await _discard(objects, s3_key, s3_upload_id)
+            raise
+        new = _new_upload(command, generation, s3_key, s3_upload_id, limits.lifetime)
+        try:
+            upload = await _accept(begin, catalog, command, new, keep)
+        except (VideoNotFound, UploadNotAllowed, RateLimited):
+            # Only these: after Unavailable the transaction may have been committed, and then the parts go there.
+            await _discard(objects, s3_key, s3_upload_id)
+            raise
+    if upload.s3_upload_id != s3_upload_id:
+        await _discard(objects, s3_key, s3_upload_id)
+    return upload
+
+
+@asynccontextmanager
+async def _held_use(begin: Begin, limits: Limits, command: Initiate) -> AsyncIterator[None]:
+    """Hold one of the user's uploads while the block runs, so that no effect happens beyond the limit."""
+    async with begin() as tx:
+        use = await tx.store.hold_use(command.user_id, command.upload_id, limits.initiates, limits.window)
+    if not use.held:
+        minutes = limits.window // timedelta(minutes=1)
+        wait = math.ceil(use.reset_seconds)
+        raise RateLimited(
+            f"{limits.initiates} uploads were started in the last {minutes} minutes, which is the limit; "
+            f"the next is accepted in {wait} seconds.",
+            retry_after=wait,
+        )
+    try:
+        yield
+    except BaseException:
+        await asyncio.shield(_release_use(begin, command))
+        raise
+
+
+async def _release_use(begin: Begin, command: Initiate) -> None:
+    with suppress(Unavailable):
+        async with begin() as tx:
+            await tx.store.release_use(command.user_id, command.upload_id)
+
+
+async def _accept(begin: Begin, catalog: Catalog, command: Initiate, new: NewUpload, keep: Keep) -> Upload:
+    """The last transaction: the upload exists and counts. Then the catalog hears of it ahead of Kafka."""
+    async with begin() as tx:
+        if await tx.store.lock_video(new.video_id):
+            raise VideoNotFound("The video was deleted.")
+        if not await tx.store.accept_use(new.user_id, new.upload_id):
+            raise RateLimited("The upload took more than 60 seconds to start and lost its place.", retry_after=1)
+        if command.file.video_id is not None:
+            await _replace_older(tx, new)
+        upload = await tx.store.insert(new)
+        if upload is None:
+            return await _of_other_try(tx, new)
+        event = events.started(upload)
+        meta = tx.emit(event)
+        await keep(tx, upload)
+    log.info(
+        "upload_initiated",
+        user_id=upload.user_id,
+        video_id=upload.video_id,
+        upload_id=upload.upload_id,
+        file_size_bytes=upload.file_size_bytes,
+        content_type=upload.content_type,
+    )
+    with suppress(Failure):
+        delivered = await catalog.deliver(event, meta)
+        async with begin() as tx:
+            await tx.store.save_answer(upload.upload_id, None, delivered.sequence)
+    return upload
+
+
+async def _replace_older(tx: Tx, new: NewUpload) -> None:
+    """Abort the video's uploads of older generations. Raises UploadNotAllowed when a newer one was accepted first."""
+    newest = await tx.store.newest_generation(new.video_id)
+    if newest > new.generation:
+        raise UploadNotAllowed("Another upload of the same video was started at the same time.")
+    for older in await tx.store.lock_active_of_video(new.video_id):
+        if older.generation < new.generation:
+            await end_by_abort(tx, older)
+
+
+async def _of_other_try(tx: Tx, new: NewUpload) -> Upload:
+    """What another try of the same command, with the same ids, has accepted."""
+    upload = await tx.store.find(new.upload_id, new.user_id)
+    if upload is None:
+        raise UploadNotFound
+    return upload
+
+
+async def _discard(objects: Objects, s3_key: str, s3_upload_id: str) -> None:
+    with suppress(Unavailable):
+        await objects.abort_multipart(s3_key, s3_upload_id)
+
+
+def _claim(command: Initiate) -> Claim:
+    return Claim(
+        video_id=command.video_id,
+        upload_id=command.upload_id,
+        user_id=command.user_id,
+        must_exist=command.file.video_id is not None,
+        title=command.file.title,
+        description=command.file.description,
+        category=command.file.category,
+        visibility=command.file.visibility,
+    )
+
+
+def _new_upload(command: Initiate, generation: int, s3_key: str, s3_upload_id: str, lifetime: timedelta) -> NewUpload:
+    return NewUpload(
+        upload_id=command.upload_id,
+        video_id=command.video_id,
+        user_id=command.user_id,
+        generation=generation,
+        tier=command.tier,
+        filename=command.file.filename,
+        content_type=command.file.content_type,
+        file_size_bytes=command.file.file_size_bytes,
+        fingerprint=command.file.fingerprint,
+        s3_key=s3_key,
+        s3_upload_id=s3_upload_id,
+        lifetime=lifetime,
+    )
