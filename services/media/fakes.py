@@ -4,6 +4,7 @@ They keep the promises of ports.py; tests/integration/test_media_ports.py asks t
 """
 
 import asyncio
+import tempfile
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +15,7 @@ from chassis.object_store import ObjectNotFound
 from services.media.domain.outcomes import Fault, Rejected
 from services.media.domain.source import Audio, Orientation, Source
 from services.media.ports import Asset, Objects, Outputs, Report, Task
+from services.media.storage import storage_faults
 
 A_SOURCE = Source(
     container="mp4",
@@ -75,10 +77,8 @@ class FakeProber:
     finding: Source | Rejected | Fault = A_SOURCE
 
     async def probe(self, key: str, size_bytes: int) -> Source:
-        try:
+        with storage_faults():
             await self.objects.get_range(key, 0, 1)
-        except ObjectNotFound as error:
-            raise Fault("STORAGE_ERROR", "The uploaded file is not stored any more.", transient=False) from error
         if isinstance(self.finding, Source):
             return self.finding
         raise self.finding
@@ -86,16 +86,16 @@ class FakeProber:
 
 @dataclass
 class FakeTranscoder:
-    """Stores a few bytes in place of each output; or ends as it was told."""
+    """Stores a few bytes in place of each output; or ends as it was told, with half of them stored."""
 
-    objects: MemoryObjects
+    objects: Objects
     ending: Rejected | Fault | None = None
 
     async def transcode(self, task: Task, report: Report) -> Outputs:
+        with storage_faults():
+            await self.objects.get_range(task.input_s3_key, 0, 1)
         for stage in ("download", "encode", "package", "store"):
             report(stage, 0.5)
-        if self.ending:
-            raise self.ending
         assets = tuple(
             Asset(kind, f"{task.output_s3_prefix}{path}", content_type, 8, (1280, 720))
             for kind, path, content_type in (
@@ -105,8 +105,13 @@ class FakeTranscoder:
                 ("PREVIEW", "preview.mp4", "video/mp4"),
             )
         )
-        for asset in assets:
-            self.objects.stored[asset.s3_key] = b"fake out"
+        with tempfile.NamedTemporaryFile() as file, storage_faults():
+            file.write(b"fake out")
+            file.flush()
+            for asset in assets[: 2 if self.ending else None]:
+                await self.objects.put_file(asset.s3_key, Path(file.name), content_type=asset.content_type)
+        if self.ending:
+            raise self.ending
         return Outputs(assets, encode_ms=1)
 
 

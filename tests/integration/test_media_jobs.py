@@ -1,0 +1,382 @@
+"""Transcode jobs on the real tables: made once, done in turn, ended once, called off for good."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from functools import partial
+from importlib import resources
+from importlib.resources.abc import Traversable
+
+import pytest
+from media_jobs import (
+    LEASE_SECONDS,
+    Clip,
+    apply,
+    claim,
+    fake_tools,
+    job_of,
+    let_leases_end,
+    names_of_told,
+    told,
+)
+from scratch import Scratch
+
+from chassis.clock import new_id
+from chassis.leases import LeaseLost
+from chassis.postgres import Pool, open_pool
+from chassis.transaction import transactions
+from nextplay.media.v1.media_signals_pb2 import TranscodeProgressed
+from services.media import mapping, reads
+from services.media.domain.outcomes import Fault, not_a_video
+from services.media.fakes import A_SOURCE, FakeProber, FakeTranscoder, MemoryObjects, RecordedSignals
+from services.media.ports import Begin, Outputs, Report, Task
+from services.media.repository import JOBS, Repository
+from services.media.usecases import outputs, runs
+from services.media.usecases.transcode import Tools, tidy_up, transcode
+from services.media.worker import carry_out
+
+TRANSIENT = Fault("STORAGE_ERROR", "The storage of videos did not answer.", transient=True)
+PERMANENT = Fault("TRANSCODER_ERROR", "The video could not be converted.", transient=False)
+
+
+@pytest.fixture
+async def pool(scratch_schema: Callable[[Traversable], Awaitable[Scratch]]) -> AsyncIterator[Pool]:
+    scratch = await scratch_schema(resources.files("services.media.migrations"))
+    async with open_pool(scratch.dsn, application_name=scratch.schema) as opened:
+        yield opened
+
+
+@pytest.fixture
+def begin(pool: Pool) -> Begin:
+    return transactions(pool, Repository, lambda: None)
+
+
+async def work_off(pool: Pool, tools: Tools) -> None:
+    """Do what a worker does until nothing is left, without waiting for backoffs."""
+    while found := await runs.claim_run(tools.begin, "tester", LEASE_SECONDS, new_id):
+        await carry_out(pool, JOBS, LEASE_SECONDS, partial(transcode, tools), partial(tidy_up, tools), found[0])
+        await let_leases_end(pool)
+
+
+class Blocked:
+    """A transcoder that stores something and then waits for ever."""
+
+    def __init__(self, objects: MemoryObjects) -> None:
+        self.objects = objects
+        self.reached = asyncio.Event()
+
+    async def transcode(self, task: Task, report: Report) -> Outputs:
+        self.objects.stored[f"{task.output_s3_prefix}thumbnail.jpg"] = b"half done"
+        self.reached.set()
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+
+# Coming
+
+
+async def test_an_upload_makes_one_job_however_often_it_is_told(pool: Pool, begin: Begin) -> None:
+    clip = Clip()
+    await apply(begin, clip.uploaded(), clip.uploaded(), clip.retried(generation=1))
+    assert await pool.fetchval("SELECT count(*) FROM transcode_jobs") == 1
+    assert (await job_of(pool, clip))["status"] == "QUEUED"
+
+
+async def test_a_newer_generation_calls_the_older_job_off(pool: Pool, begin: Begin) -> None:
+    clip = Clip()
+    await apply(begin, clip.uploaded(1), clip.uploaded(2))
+    assert [(await job_of(pool, clip, generation))["status"] for generation in (1, 2)] == ["CANCELLED", "QUEUED"]
+
+
+async def test_an_older_generation_that_comes_late_makes_no_job(pool: Pool, begin: Begin) -> None:
+    clip = Clip()
+    await apply(begin, clip.uploaded(2), clip.uploaded(1))
+    assert await pool.fetchval("SELECT array_agg(generation) FROM transcode_jobs") == [2]
+
+
+async def test_a_deleted_video_gets_no_job(pool: Pool, begin: Begin) -> None:
+    clip = Clip()
+    await apply(begin, clip.deleted(), clip.uploaded(), clip.retried(2))
+    assert await pool.fetchval("SELECT count(*) FROM transcode_jobs") == 0
+
+
+async def test_an_upload_and_a_deletion_at_the_same_moment_leave_no_work(pool: Pool, begin: Begin) -> None:
+    clips = [Clip() for _ in range(20)]
+    await asyncio.gather(
+        *(apply(begin, event) for clip in clips for event in random.sample([clip.uploaded(), clip.deleted()], 2))
+    )
+    assert await runs.claim_run(begin, "tester", LEASE_SECONDS, new_id) == []
+
+
+# Order
+
+
+async def test_paid_goes_before_verified_before_free(pool: Pool, begin: Begin) -> None:
+    clips = {tier: Clip(tier=tier) for tier in ("free", "verified", "paid")}
+    await apply(begin, *(clip.uploaded() for clip in clips.values()))
+    assert [(await claim(begin)).job.tier for _ in clips] == ["paid", "verified", "free"]
+
+
+async def test_a_free_job_that_waited_long_enough_goes_before_a_new_paid_one(pool: Pool, begin: Begin) -> None:
+    waiting, new = Clip(tier="free"), Clip(tier="paid")
+    await apply(begin, waiting.uploaded())
+    await pool.execute("UPDATE transcode_jobs SET queue_rank = queue_rank - interval '11 minutes'")
+    await apply(begin, new.uploaded())
+    assert (await claim(begin)).job.video_id == waiting.video_id
+
+
+# Ends
+
+
+async def test_a_run_that_succeeds_is_told_once_with_its_outputs(pool: Pool, begin: Begin) -> None:
+    clip = Clip()
+    tools = fake_tools(begin, clip)
+    await apply(begin, clip.uploaded())
+    await work_off(pool, tools)
+    started, completed = await told(pool, clip)
+    job = await job_of(pool, clip)
+    assert (started.DESCRIPTOR.name, completed.DESCRIPTOR.name) == ("TranscodeStarted", "TranscodeCompleted")
+    assert (started.attempt, started.probe.width, started.probe.fps) == (1, 1920, 30.0)
+    assert (job["status"], job["output_s3_prefix"]) == ("COMPLETED", completed.output_s3_prefix)
+    assert completed.output_s3_prefix == f"{clip.outputs}{completed.run_id}/"
+    assert {asset.s3_key for asset in completed.assets} < set(tools.objects.stored)
+    assert {asset.s3_bucket for asset in completed.assets} == {"nextplay"}
+
+
+async def test_progress_is_told_with_the_stage(pool: Pool, begin: Begin) -> None:
+    clip, signals = Clip(), RecordedSignals()
+    tools = fake_tools(begin, clip, send_signal=signals)
+    await apply(begin, clip.uploaded())
+    await work_off(pool, tools)
+    first = signals.sent[0]
+    assert isinstance(first, TranscodeProgressed)
+    assert (first.video_id, first.generation, first.stage) == (str(clip.video_id), 1, "download")
+
+
+async def test_an_unacceptable_original_is_rejected_at_once(pool: Pool, begin: Begin) -> None:
+    clip = Clip()
+    tools = fake_tools(begin, clip)
+    tools = replace(tools, prober=FakeProber(tools.objects, replace(A_SOURCE, duration_ms=30_034)))
+    await apply(begin, clip.uploaded())
+    await work_off(pool, tools)
+    (rejected,) = await told(pool, clip)
+    job = await job_of(pool, clip)
+    assert (rejected.code, rejected.measured, rejected.limit) == ("DURATION_TOO_LONG", "30034 ms", "30000 ms")
+    assert rejected.probe.duration_ms == 30_034
+    assert (job["status"], job["error_code"], job["retry_count"]) == ("REJECTED", "DURATION_TOO_LONG", 0)
+
+
+async def test_damage_that_shows_while_decoding_rejects_and_leaves_no_object(pool: Pool, begin: Begin) -> None:
+    clip = Clip()
+    tools = fake_tools(begin, clip)
+    tools = replace(tools, transcoder=FakeTranscoder(tools.objects, not_a_video()))
+    await apply(begin, clip.uploaded())
+    await work_off(pool, tools)
+    assert await names_of_told(pool, clip) == ["TranscodeStarted", "VideoRejected"]
+    assert list(tools.objects.stored) == [clip.key]
+
+
+async def test_a_transient_fault_is_tried_four_times_in_all(pool: Pool, begin: Begin) -> None:
+    clip = Clip()
+    tools = fake_tools(begin, clip)
+    tools = replace(tools, prober=FakeProber(tools.objects, TRANSIENT))
+    await apply(begin, clip.uploaded())
+    await work_off(pool, tools)
+    *retries, failed = await told(pool, clip)
+    job = await job_of(pool, clip)
+    assert [(retry.code, retry.attempt) for retry in retries] == [("STORAGE_ERROR", n) for n in (1, 2, 3)]
+    assert (failed.DESCRIPTOR.name, failed.code, failed.attempts) == ("TranscodeFailed", "STORAGE_ERROR", 4)
+    assert (job["status"], job["retry_count"], job["error_message"]) == ("FAILED", 3, str(TRANSIENT))
+
+
+async def test_the_next_try_waits_for_its_backoff(pool: Pool, begin: Begin) -> None:
+    clip = Clip()
+    await apply(begin, clip.uploaded())
+    run = await claim(begin)
+    await runs.fail_run(begin, run, TRANSIENT, lambda: 0.5)
+    (retry,) = await told(pool, clip)
+    job = await job_of(pool, clip)
+    assert await runs.claim_run(begin, "tester", LEASE_SECONDS, new_id) == []
+    assert (job["status"], retry.next_at.ToDatetime(tzinfo=job["next_at"].tzinfo)) == ("QUEUED", job["next_at"])
+
+
+async def test_a_permanent_fault_is_not_tried_again(pool: Pool, begin: Begin) -> None:
+    clip = Clip()
+    tools = fake_tools(begin, clip)
+    tools = replace(tools, transcoder=FakeTranscoder(tools.objects, PERMANENT))
+    await apply(begin, clip.uploaded())
+    await work_off(pool, tools)
+    assert await names_of_told(pool, clip) == ["TranscodeStarted", "TranscodeFailed"]
+    assert list(tools.objects.stored) == [clip.key]
+
+
+async def test_a_mistake_of_ours_uses_an_attempt_up(pool: Pool, begin: Begin) -> None:
+    class Broken:
+        async def probe(self, key: str, size_bytes: int) -> None:
+            raise ZeroDivisionError
+
+    clip = Clip()
+    tools = fake_tools(begin, clip, prober=Broken())
+    await apply(begin, clip.uploaded())
+    await work_off(pool, tools)
+    assert await names_of_told(pool, clip) == [*["TranscodeRetryScheduled"] * 3, "TranscodeFailed"]
+
+
+async def test_the_answer_about_a_job_is_its_latest_event(pool: Pool, begin: Begin) -> None:
+    clip = Clip()
+    tools = fake_tools(begin, clip)
+
+    async def answer() -> str:
+        state = mapping.job_state(await reads.find_last_fact(pool, clip.video_id, 1))
+        return state.fact.TypeName() if state.exists else "no job"
+
+    answers = [await answer()]
+    await apply(begin, clip.uploaded())
+    answers.append(await answer())
+    run = await claim(begin)
+    await runs.start_run(begin, run, A_SOURCE)
+    answers.append(await answer())
+    await runs.leave_run(begin, run)
+    await work_off(pool, tools)
+    answers.append(await answer())
+    assert answers == ["no job", "", "nextplay.media.v1.TranscodeStarted", "nextplay.media.v1.TranscodeCompleted"]
+    state = mapping.job_state(await reads.find_last_fact(pool, clip.video_id, 1))
+    assert state.fact.value == (await told(pool, clip))[-1].SerializeToString()
+
+
+# Workers that stop, die or sleep
+
+
+async def test_a_worker_that_stops_gives_its_job_back_unused(pool: Pool, begin: Begin) -> None:
+    clip = Clip()
+    tools = fake_tools(begin, clip)
+    blocked = Blocked(tools.objects)
+    tools = replace(tools, transcoder=blocked)
+    await apply(begin, clip.uploaded())
+    run = await claim(begin)
+    working = asyncio.create_task(
+        carry_out(pool, JOBS, LEASE_SECONDS, partial(transcode, tools), partial(tidy_up, tools), run)
+    )
+    await asyncio.wait_for(blocked.reached.wait(), 5)
+    working.cancel()
+    await asyncio.wait([working])
+    job = await job_of(pool, clip)
+    assert (job["status"], job["attempts"], job["lease_owner"]) == ("QUEUED", 0, None)
+    assert list(tools.objects.stored) == [clip.key]
+    assert (await claim(begin)).attempt == 1
+
+
+async def test_a_worker_that_lost_its_lease_can_announce_nothing(pool: Pool, begin: Begin) -> None:
+    clip = Clip()
+    tools = fake_tools(begin, clip)
+    await apply(begin, clip.uploaded())
+    sleeper = await claim(begin)
+    await let_leases_end(pool)
+    winner = await claim(begin)
+    assert (sleeper.attempt, winner.attempt) == (1, 2)
+    made = await tools.transcoder.transcode(
+        Task(sleeper.run_id, clip.key, sleeper.output_s3_prefix, A_SOURCE), lambda stage, fraction: None
+    )
+    for end in (
+        runs.start_run(begin, sleeper, A_SOURCE),
+        runs.complete_run(begin, sleeper, A_SOURCE, made, "nextplay", 1),
+        runs.reject_run(begin, sleeper, not_a_video()),
+        runs.fail_run(begin, sleeper, TRANSIENT, random.random),
+    ):
+        with pytest.raises(LeaseLost):
+            await end
+    await transcode(tools, winner)
+    await tidy_up(tools, sleeper)
+    await tidy_up(tools, winner)
+    assert await names_of_told(pool, clip) == ["TranscodeRetryScheduled", "TranscodeStarted", "TranscodeCompleted"]
+    left = [key for key in tools.objects.stored if key.startswith(clip.outputs)]
+    assert left
+    assert all(key.startswith(winner.output_s3_prefix) for key in left)
+
+
+async def test_a_clip_that_takes_every_worker_with_it_fails_in_the_end(pool: Pool, begin: Begin) -> None:
+    clip = Clip()
+    await apply(begin, clip.uploaded())
+    for _ in range(4):
+        await claim(begin)
+        await let_leases_end(pool)
+    assert await runs.claim_run(begin, "tester", LEASE_SECONDS, new_id) == []
+    *retries, failed = await told(pool, clip)
+    assert [(retry.code, retry.attempt) for retry in retries] == [("WORKER_LOST", n) for n in (1, 2, 3)]
+    assert (failed.code, failed.attempts) == ("TRANSCODER_ERROR", 4)
+    assert (await job_of(pool, clip))["retry_count"] == 3
+
+
+# Deletion
+
+
+async def test_deleting_a_video_stops_its_running_transcode(pool: Pool, begin: Begin) -> None:
+    clip = Clip()
+    tools = fake_tools(begin, clip)
+    blocked = Blocked(tools.objects)
+    tools = replace(tools, transcoder=blocked)
+    await apply(begin, clip.uploaded())
+    run = await claim(begin)
+    working = asyncio.create_task(carry_out(pool, JOBS, 0.6, partial(transcode, tools), partial(tidy_up, tools), run))
+    await asyncio.wait_for(blocked.reached.wait(), 5)
+    await apply(begin, clip.deleted())
+    await asyncio.wait_for(working, 5)
+    assert (await job_of(pool, clip))["status"] == "CANCELLED"
+    assert await names_of_told(pool, clip) == ["TranscodeStarted"]
+    assert list(tools.objects.stored) == [clip.key]
+
+
+async def test_the_outputs_of_a_deleted_video_are_purged_and_once_more_later(pool: Pool, begin: Begin) -> None:
+    clip = Clip()
+    tools = fake_tools(begin, clip)
+    await apply(begin, clip.uploaded())
+    await work_off(pool, tools)
+    await apply(begin, clip.deleted(), clip.deleted())
+    (purge,) = await outputs.claim_purges(begin, "tester")
+    await outputs.purge(begin, tools.objects, purge)
+    assert list(tools.objects.stored) == [clip.key]
+    assert await outputs.claim_purges(begin, "tester") == []
+
+    tools.objects.stored[f"{clip.outputs}late/thumbnail.jpg"] = b"by a worker that did not know yet"
+    await pool.execute("UPDATE deleted_videos SET next_at = now()")
+    (again,) = await outputs.claim_purges(begin, "tester")
+    await outputs.purge(begin, tools.objects, again)
+    await pool.execute("UPDATE deleted_videos SET next_at = now()")
+    assert list(tools.objects.stored) == [clip.key]
+    assert await outputs.claim_purges(begin, "tester") == []
+
+
+# The sweep
+
+
+async def test_the_sweep_removes_what_lost_runs_left_and_nothing_else(pool: Pool, begin: Begin) -> None:
+    clip = Clip()
+    tools = fake_tools(begin, clip)
+    await apply(begin, clip.uploaded())
+    lost = await claim(begin)
+    tools.objects.stored[f"{lost.output_s3_prefix}thumbnail.jpg"] = b"left behind"
+    await let_leases_end(pool)
+    await work_off(pool, tools)
+    kept = {key for key in tools.objects.stored if not key.startswith(lost.output_s3_prefix)}
+    assert await outputs.sweep(begin, tools.objects, ended_seconds_ago=3600) == 0
+    assert await outputs.sweep(begin, tools.objects, ended_seconds_ago=0) == 1
+    assert set(tools.objects.stored) == kept
+    assert await outputs.sweep(begin, tools.objects, ended_seconds_ago=0) == 0
+
+
+async def test_the_sweep_leaves_a_run_that_is_under_way_alone(pool: Pool, begin: Begin) -> None:
+    clip = Clip()
+    tools = fake_tools(begin, clip)
+    await apply(begin, clip.uploaded())
+    run = await claim(begin)
+    tools.objects.stored[f"{run.output_s3_prefix}thumbnail.jpg"] = b"being made"
+    assert await outputs.sweep(begin, tools.objects, ended_seconds_ago=0) == 0
+    assert f"{run.output_s3_prefix}thumbnail.jpg" in tools.objects.stored
+
+
+async def test_the_queue_is_told_by_tier(pool: Pool, begin: Begin) -> None:
+    await apply(begin, *(Clip(tier=tier).uploaded() for tier in ("free", "free", "paid")))
+    await claim(begin)
+    state = await reads.queue_state(pool)
+    assert (state.waiting, state.completed_in_a_minute) == ({"free": 2}, 0)
