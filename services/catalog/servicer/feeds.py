@@ -1,5 +1,6 @@
 """Feeds."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from chassis.auth import current_user
@@ -17,23 +18,23 @@ from services.catalog.reads import lists as reads
 from services.catalog.servicer.lists import summaries
 
 
+@dataclass(frozen=True)
 class Feeds(FeedServiceServicer):
     """Reads feeds."""
 
-    def __init__(self, database: Database, sign: SignAsset) -> None:
-        self._database = database
-        self._sign = sign
+    database: Database
+    link: SignAsset
 
     async def GetFeed(self, request: GetFeedRequest, context: Any) -> GetFeedResponse:
         user_id = current_user().user_id
         asked = mapping.feed_asked(request, user_id)
-        rows = await reads.list_feed(self._database, user_id, asked.after, asked.limit)
-        videos, token = await summaries(asked, rows, mapping.by_publication, self._sign)
+        rows = await reads.list_feed(self.database, user_id, asked.after, asked.limit)
+        videos, token = await summaries(asked, rows, mapping.by_publication, self.link)
         return GetFeedResponse(videos=videos, next_page_token=token)
 
     async def DiscoverVideos(self, request: DiscoverVideosRequest, context: Any) -> DiscoverVideosResponse:
         asked = mapping.discovery_asked(request)
         category = request.category if request.HasField("category") else None
-        rows = await reads.discover(self._database, category, asked.after, asked.limit)
-        videos, token = await summaries(asked, rows, mapping.by_publication, self._sign)
+        rows = await reads.discover(self.database, category, asked.after, asked.limit)
+        videos, token = await summaries(asked, rows, mapping.by_publication, self.link)
         return DiscoverVideosResponse(videos=videos, next_page_token=token)

@@ -1,5 +1,6 @@
 """Who follows whom."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from chassis.auth import current_user
@@ -22,31 +23,31 @@ from services.catalog.reads import follows as reads
 from services.catalog.usecases import follows as usecases
 
 
+@dataclass(frozen=True)
 class Follows(FollowServiceServicer):
     """Follows users."""
 
-    def __init__(self, pool: Pool, begin: Begin) -> None:
-        self._pool = pool
-        self._begin = begin
+    pool: Pool
+    begin: Begin
 
     async def FollowUser(self, request: FollowUserRequest, context: Any) -> FollowUserResponse:
         followed_id = parse_uuid("user_id", request.user_id)
-        await usecases.follow_user(self._begin, current_user().user_id, followed_id)
+        await usecases.follow_user(self.begin, current_user().user_id, followed_id)
         return FollowUserResponse()
 
     async def UnfollowUser(self, request: UnfollowUserRequest, context: Any) -> UnfollowUserResponse:
         followed_id = parse_uuid("user_id", request.user_id)
-        await usecases.unfollow_user(self._begin, current_user().user_id, followed_id)
+        await usecases.unfollow_user(self.begin, current_user().user_id, followed_id)
         return UnfollowUserResponse()
 
     async def ListFollowers(self, request: ListFollowersRequest, context: Any) -> ListFollowersResponse:
         user_id = parse_uuid("user_id", request.user_id)
         asked = mapping.followers_asked(request)
-        rows = await reads.list_followers(self._pool, user_id, asked.after, asked.limit)
+        rows = await reads.list_followers(self.pool, user_id, asked.after, asked.limit)
         return mapping.followers_page(asked, rows)
 
     async def ListFollowing(self, request: ListFollowingRequest, context: Any) -> ListFollowingResponse:
         user_id = parse_uuid("user_id", request.user_id)
         asked = mapping.following_asked(request)
-        rows = await reads.list_following(self._pool, user_id, asked.after, asked.limit)
+        rows = await reads.list_following(self.pool, user_id, asked.after, asked.limit)
         return mapping.following_page(asked, rows)

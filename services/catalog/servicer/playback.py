@@ -1,5 +1,6 @@
 """Playlists."""
 
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -17,14 +18,20 @@ from services.catalog.usecases.playback import get_playlist
 CONTENT_TYPE = "application/vnd.apple.mpegurl"
 
 
+@dataclass(frozen=True)
 class Playback(PlaybackServiceServicer):
-    """Serves HLS playlists."""
+    """Serves HLS playlists. The player's cache asks again every time: the gateway answers `private, no-cache`."""
 
-    def __init__(self, pool: Pool, read: ReadPlaylist, sign: SignUrl, *, key: bytes, clock: Clock) -> None:
-        self._get = partial(get_playlist, partial(find_playable, pool), read, sign, key)
-        self._clock = clock
+    pool: Pool
+    read: ReadPlaylist
+    sign: SignUrl
+    clock: Clock
+    key: bytes = field(repr=False)
 
     async def GetPlaylist(self, request: GetPlaylistRequest, context: Any) -> HttpBody:
         video_id = parse_uuid("video_id", request.video_id)
-        text = await self._get(video_id, request.playlist, request.token, self._clock())
+        find = partial(find_playable, self.pool)
+        text = await get_playlist(
+            find, self.read, self.sign, self.key, video_id, request.playlist, request.token, self.clock()
+        )
         return HttpBody(content_type=CONTENT_TYPE, data=text.encode())

@@ -1,0 +1,1 @@
+"""Stand-ins for what the catalog asks of others, for tests."""
