@@ -1,6 +1,6 @@
 """The settings of the catalog's processes."""
 
-from pydantic import Field
+from pydantic import Field, HttpUrl, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chassis.settings import (
@@ -10,8 +10,19 @@ from chassis.settings import (
     KafkaSettings,
     ObjectStoreSettings,
     ServiceTokenSettings,
+    Strings,
     TelemetrySettings,
 )
+
+CATEGORIES = ["sports", "music", "gaming", "comedy", "education", "lifestyle", "news", "other"]
+
+
+class ProductSettings(BaseSettings):
+    """What is the same for the whole product."""
+
+    model_config = SettingsConfigDict(env_prefix="NEXTPLAY_", env_ignore_empty=True)
+    public_url: HttpUrl = Field(description="URL at which clients reach the gateway")
+    categories: Strings = Field(CATEGORIES, min_length=1, description="the categories that a video may have")
 
 
 class UploadPeer(BaseSettings):
@@ -36,6 +47,9 @@ class Settings(BaseSettings):
     postgres_replica_dsn: Dsn | None = None
     grpc_bind: HostPort
     metrics_bind: HostPort
+    playback_key: SecretStr = Field(
+        min_length=32, description="the key that signs playback tokens, the same in every instance"
+    )
     watch_seconds: float = Field(0.5, gt=0, description="how often watched videos are read, seconds")
     outlook_seconds: float = Field(2.0, gt=0, description="how often queue and pace are read, seconds")
     uploading_quiet_seconds: int = Field(
@@ -45,6 +59,7 @@ class Settings(BaseSettings):
         120, ge=1, description="after how long in UPLOADED or PROCESSING without a fact media is asked, seconds"
     )
     archive_days: int = Field(30, ge=1, description="age at which unfinished videos are deleted, days")
+    product: ProductSettings
     kafka: KafkaSettings
     identity: IdentitySettings
     object_store: ObjectStoreSettings

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from uuid import UUID
 
 from chassis import telemetry
@@ -50,7 +50,7 @@ class Watchers:
         self._slots: defaultdict[UUID, set[_Slot]] = defaultdict(set)
         self._somebody = asyncio.Event()
 
-    async def watch(self, present: Standing, after_sequence: int = 0) -> AsyncIterator[Standing]:
+    async def watch(self, present: Standing, after_sequence: int = 0) -> AsyncGenerator[Standing, None]:
         """The present standing, unless it is as old as `after_sequence`, then each later one with a change of status or
         progress, the latest where several passed. Ends after a status that ends the way.
         """

@@ -1,0 +1,150 @@
+"""The catalog's processes: `python -m services.catalog serve|migrate|job NAME|dead-letters …`."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from functools import partial
+
+from chassis.auth import ServiceToken, open_verifier
+from chassis.clock import utc_now
+from chassis.command import main
+from chassis.consumer import ConsumerHealth, consume, handle_signals
+from chassis.grpc_client import channel
+from chassis.grpc_server import Servicer, grpc_server
+from chassis.kafka import open_producer
+from chassis.object_store import open_object_store
+from chassis.outbox import relay
+from chassis.postgres import Database, open_database
+from chassis.run import Service
+from chassis.transaction import transactions
+from chassis.work import waking, work
+from nextplay.catalog.v1.feeds_service_pb2_grpc import add_FeedServiceServicer_to_server
+from nextplay.catalog.v1.follows_service_pb2_grpc import add_FollowServiceServicer_to_server
+from nextplay.catalog.v1.ingest_service_pb2_grpc import add_IngestServiceServicer_to_server
+from nextplay.catalog.v1.playback_service_pb2_grpc import add_PlaybackServiceServicer_to_server
+from nextplay.catalog.v1.publishing_service_pb2_grpc import add_PublishingServiceServicer_to_server
+from nextplay.catalog.v1.videos_service_pb2_grpc import add_VideoServiceServicer_to_server
+from services.catalog import maintenance
+from services.catalog.characters import count_characters
+from services.catalog.consumers import facts, feeds
+from services.catalog.consumers.signals import signal_handlers
+from services.catalog.domain.wording import Rules
+from services.catalog.peers import media_over_grpc, upload_over_grpc
+from services.catalog.playlists import stored_playlists
+from services.catalog.ports import Begin
+from services.catalog.reads import status
+from services.catalog.reads.forecast import Forecast
+from services.catalog.reads.watching import Watchers
+from services.catalog.repository import open_store
+from services.catalog.servicer.feeds import Feeds
+from services.catalog.servicer.follows import Follows
+from services.catalog.servicer.ingest import Ingest
+from services.catalog.servicer.playback import Playback
+from services.catalog.servicer.publishing import Publishing
+from services.catalog.servicer.videos import Videos
+from services.catalog.settings import Settings
+from services.catalog.signing import asset_urls, s3_urls
+from services.catalog.usecases.feeds import claim_fanouts, update_feeds
+
+UPLOAD_HANDLERS = facts.upload_handlers(utc_now)
+HANDLERS = {**UPLOAD_HANDLERS, **facts.media_handlers(utc_now), **feeds.HANDLERS}
+
+
+async def serve(service: Service, settings: Settings) -> None:
+    database = await _open_database(service, settings)
+    service.check("postgres", lambda: database.primary.fetchval("SELECT 1"))
+    producer = await service.enter(open_producer(settings.kafka))
+    verifier = await service.enter(open_verifier(settings.identity))
+    objects = await service.enter(open_object_store(settings.object_store))
+
+    emitted, fanout_due = asyncio.Event(), asyncio.Event()
+    begin = transactions(database.primary, open_store, emitted.set)
+    service.task("relay", relay(database.primary, producer, wake=emitted, schema="catalog"))
+
+    health = ConsumerHealth()
+    service.check("consumer", health.check)
+    applying = waking(begin, fanout_due)
+    service.task(
+        "consumer",
+        consume(settings.kafka, name="catalog", handlers=HANDLERS, begin=applying, producer=producer, health=health),
+    )
+    claim = partial(claim_fanouts, begin, f"{socket.gethostname()}:{os.getpid()}")
+    service.task("fan-out", work("fan-out", claim, partial(update_feeds, begin), wake=fanout_due))
+
+    forecast, watchers = Forecast(), Watchers()
+    service.task("signals", handle_signals(settings.kafka, handlers=signal_handlers(begin, forecast.note_pace)))
+    service.task("forecast", forecast.keep_current(partial(status.read_outlook, database), settings.outlook_seconds))
+    service.task("watchers", watchers.keep_informed(partial(status.read_statuses, database), settings.watch_seconds))
+
+    key = settings.playback_key.get_secret_value().encode()
+    sign = s3_urls(objects, utc_now)
+    sign_asset = asset_urls(sign, public_base_url=str(settings.product.public_url), key=key, clock=utc_now)
+    rules = Rules(settings.product.categories, count_characters)
+    videos = Videos(database, begin, watchers, forecast, sign_asset, rules, utc_now)
+    playback = Playback(database.primary, stored_playlists(objects), sign, key=key, clock=utc_now)
+    servicers: list[Servicer] = [
+        (add_VideoServiceServicer_to_server, videos),
+        (add_IngestServiceServicer_to_server, Ingest(begin, UPLOAD_HANDLERS, utc_now)),
+        (add_PublishingServiceServicer_to_server, Publishing(database.primary, begin, utc_now)),
+        (add_FollowServiceServicer_to_server, Follows(database.primary, begin)),
+        (add_FeedServiceServicer_to_server, Feeds(database, sign_asset)),
+        (add_PlaybackServiceServicer_to_server, playback),
+    ]
+    await service.enter(grpc_server(settings.grpc_bind, servicers, verifier, stopping=service.stopping))
+
+
+async def unstick_videos(service: Service, settings: Settings) -> Mapping[str, int]:
+    token = ServiceToken(settings.service_token.file)
+    upload = await service.enter(channel(settings.upload.address, token=token))
+    media = await service.enter(channel(settings.media.address, token=token))
+    return await maintenance.unstick_videos(
+        await _begin(service, settings),
+        upload_over_grpc(upload),
+        media_over_grpc(media),
+        settings.uploading_quiet_seconds,
+        settings.processing_quiet_seconds,
+    )
+
+
+async def archive_old_videos(service: Service, settings: Settings) -> Mapping[str, int]:
+    return await maintenance.archive_old_videos(await _begin(service, settings), settings.archive_days)
+
+
+async def clean_up(service: Service, settings: Settings) -> Mapping[str, int]:
+    return await maintenance.clean_up((await _open_database(service, settings)).primary)
+
+
+async def _begin(service: Service, settings: Settings) -> Begin:
+    """Transactions of a job; what it emits is sent by the relay of `serve`."""
+    database = await _open_database(service, settings)
+    return transactions(database.primary, open_store, lambda: None)
+
+
+async def _open_database(service: Service, settings: Settings) -> Database:
+    replica = settings.postgres_replica_dsn
+    return await service.enter(
+        open_database(
+            settings.postgres_dsn.get_secret_value(),
+            replica.get_secret_value() if replica else None,
+            application_name=service.name,
+        )
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(
+        main(
+            "catalog",
+            Settings,
+            serve=serve,
+            jobs={
+                "unstick-videos": unstick_videos,
+                "archive-old-videos": archive_old_videos,
+                "clean-up": clean_up,
+            },
+            migrations="services.catalog.migrations",
+            consumes=HANDLERS,
+        )
+    )
