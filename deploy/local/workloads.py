@@ -56,6 +56,9 @@ def environment(home: Home, ports: Ports, values: Values, context: Context | Non
             settings[f"NEXTPLAY_{name.upper()}_ADDRESS"] = f"127.0.0.1:{ports[_port(name, 'grpc')]}"
     if context is None:
         return settings
+    if context == "catalog":
+        settings["NEXTPLAY_PUBLIC_URL"] = f"http://127.0.0.1:{ports['gateway']}"
+        settings["NEXTPLAY_CATALOG_PLAYBACK_KEY"] = home.keys["playback"]
     return settings | {
         f"NEXTPLAY_{context.upper()}_POSTGRES_DSN": postgres_dsn(home, ports, context),
         "NEXTPLAY_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{ports['kafka']}",
