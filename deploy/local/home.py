@@ -101,7 +101,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def _keys(path: Path) -> dict[str, str]:
-    """Passwords, S3 keys and the key of playback tokens: random, made once, so that data of earlier runs stays readable."""
+    """Passwords, S3 keys and the key of playback tokens: random, made once, so that earlier data stays readable."""
     keys: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     roles = [f"{context}{suffix}" for context in ("upload", "media", "catalog", "notify") for suffix in ("", "_owner")]
     wanted = {f"postgres:{role}": 24 for role in ("postgres", *roles)} | {"playback": 32}
