@@ -52,12 +52,6 @@ class MigrationSettings(BaseSettings):
     telemetry: TelemetrySettings
 
 
-class DeadLetterSettings(BaseSettings):
-    """What `dead-letters` needs."""
-
-    kafka: KafkaSettings
-
-
 S = TypeVar("S", bound=ProcessSettings)
 W = TypeVar("W", bound=ProcessSettings)
 
@@ -86,29 +80,24 @@ def main(
         case "worker" if worker and worker_settings:
             return _run(f"{context}-worker", worker_settings, worker)
         case "job" if jobs:
-            loaded = _load(settings)
-            job = jobs[asked.name]
+            job, loaded = jobs[asked.name], _load(settings)
             return run_once(f"{context}-{asked.name}", lambda service: job(service, loaded), telemetry=loaded.telemetry)
         case "migrate":
-            wanted = load(MigrationSettings, prefix=f"NEXTPLAY_{context.upper()}_")
-            dsn = wanted.postgres_owner_dsn.get_secret_value()
-            work = partial(migrate, dsn, context, resources.files(migrations))
-            return run_once(f"{context}-migrate", lambda _: work(), telemetry=wanted.telemetry)
+            owner = load(MigrationSettings, prefix=f"NEXTPLAY_{context.upper()}_")
+            applied = partial(
+                migrate, owner.postgres_owner_dsn.get_secret_value(), context, resources.files(migrations)
+            )
+            return run_once(f"{context}-migrate", lambda _: applied(), telemetry=owner.telemetry)
         case "dead-letters":
-            kafka = load(DeadLetterSettings).kafka
             topics = {topic_of(event) for event in consumes}
-            return asyncio.run(_dead_letters(asked, kafka, context, topics))
+            return asyncio.run(_dead_letters(asked, load(KafkaSettings), context, topics))
     raise AssertionError(f"the parser let {asked.command!r} through")
 
 
 def _run(name: str, settings: type[S], compose: Callable[[Service, S], Awaitable[None]]) -> int:
     loaded = _load(settings)
-    return run(
-        name,
-        lambda service: compose(service, loaded),
-        telemetry=loaded.telemetry,
-        metrics_bind=loaded.metrics_bind,
-    )
+    telemetry, metrics_bind = loaded.telemetry, loaded.metrics_bind
+    return run(name, lambda service: compose(service, loaded), telemetry=telemetry, metrics_bind=metrics_bind)
 
 
 def _load(settings: type[Any]) -> Any:
@@ -128,11 +117,8 @@ async def _dead_letters(asked: argparse.Namespace, kafka: KafkaSettings, context
 
 
 def _parser(context: str, jobs: Mapping[str, object], *, has_worker: bool) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=f"python -m services.{context}",
-        description=f"The {context} context of NextPlay. Settings are environment variables, NEXTPLAY_…",
-        epilog=_EXIT_CODES,
-    )
+    described = f"The {context} context of NextPlay. Settings are environment variables, NEXTPLAY_…"
+    parser = argparse.ArgumentParser(f"python -m services.{context}", description=described, epilog=_EXIT_CODES)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="run the gRPC server, the consumers and the relay until SIGTERM")
     if has_worker:
@@ -145,8 +131,9 @@ def _parser(context: str, jobs: Mapping[str, object], *, has_worker: bool) -> ar
     actions = letters.add_subparsers(dest="action", required=True)
     actions.add_parser("list", help="print the open ones, one JSON object a line")
     for action, does in (("retry", "publish again"), ("drop", "close without applying")):
-        decision = actions.add_parser(action, help=f"{does} the named ones, or all")
-        which = decision.add_mutually_exclusive_group(required=True)
+        which = actions.add_parser(action, help=f"{does} the named ones, or all").add_mutually_exclusive_group(
+            required=True
+        )
         which.add_argument("--all", action="store_true", help="all open ones")
         which.add_argument("--id", action="append", help="one, as `list` prints it; may be repeated")
     return parser

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import grpc
 from google.protobuf import descriptor_pool
-from grpc_health.v1 import _async, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from opentelemetry import metrics, trace
 
@@ -82,16 +82,16 @@ async def grpc_server(
         methods = descriptor_pool.Default().FindServiceByName(service).methods_by_name
         guarded = {name: guard.around(policy_of(methods[name]), handler) for name, handler in handlers.items()}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, guarded),))
-    health = _async.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)  # type: ignore[no-untyped-call]
-    names = (*registered.services, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
+    healthy = health.aio.HealthServicer()  # type: ignore[attr-defined]
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)  # type: ignore[no-untyped-call]
+    names = (*registered.services, health.SERVICE_NAME, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)  # type: ignore[no-untyped-call]
     try:
         port = server.add_insecure_port(bind)
     except RuntimeError as error:
         raise OSError(f"The gRPC server cannot listen on {bind}; is the port in use?") from error
     await server.start()
-    leaving = asyncio.create_task(_leave(guard, health))
+    leaving = asyncio.create_task(_leave(guard, healthy))
     try:
         yield port
     finally:
@@ -112,9 +112,9 @@ class _Registered:
         """The same methods once more, without their names."""
 
 
-async def _leave(guard: "_Guard", health: _async.HealthServicer) -> None:
+async def _leave(guard: "_Guard", healthy: Any) -> None:
     await guard.stopping.wait()
-    await health.enter_graceful_shutdown()
+    await healthy.enter_graceful_shutdown()
     for limit in guard.streams:
         if not limit.expired():
             limit.reschedule(0)
