@@ -173,7 +173,7 @@ class _Guard:
             except Exception as error:
                 failure = error if isinstance(error, Failure) else Internal()
                 code = failure.code
-                fields |= {"detail": str(failure), "cause": repr(failure.__cause__)}
+                fields |= {"detail": str(failure)} | ({"cause": repr(error.__cause__)} if error.__cause__ else {})
                 if failure.kind is Kind.INTERNAL:
                     log.error("rpc_broke", cause=error, method=policy.method)
                     span.record_exception(error)
@@ -187,7 +187,7 @@ class _Guard:
                 seconds = time.monotonic() - started
                 _duration.record(seconds, {"method": policy.method, "code": code})
                 span.set_attribute("code", code)
-                log.info("rpc_answered", code=code, ms=round(seconds * 1000, 1), caller=_named(caller), **fields)
+                log.info("rpc_answered", **fields, code=code, ms=round(seconds * 1000, 1), caller=_named(caller))
 
     async def _within(self, longest: float, context: _Context, work: _Work) -> Any:
         """Do `work` until the caller's deadline, until `longest` seconds passed, or until the server stops."""

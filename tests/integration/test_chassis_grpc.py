@@ -21,7 +21,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
 from chassis.auth import ServiceCaller, ServiceToken, User, Verifier, current_service, current_user, optional_user
-from chassis.errors import Failure, FieldViolation, InvalidArgument, Kind, Unauthenticated
+from chassis.errors import Failure, FieldViolation, InvalidArgument, Kind, Unauthenticated, Unavailable
 from chassis.grpc_client import channel, failure_from, trace_id_from
 from chassis.grpc_errors import DETAILS_KEY
 from chassis.grpc_server import grpc_server, idempotency_key
@@ -205,6 +205,17 @@ async def test_a_streaming_method_sees_its_user_in_every_step(server: Running) -
     assert received == [f"{number} {ALICE.user_id} k2" for number in range(2)]
 
 
+async def test_each_call_is_one_line_of_the_log(server: Running, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    await server.call("WhoAmI", token="alice")
+    await server.failure("Fail", "expired")
+    answered = [vars(record)["fields"] for record in caplog.records if record.getMessage() == "rpc_answered"]
+    assert [(line["method"], line["code"], line["caller"]) for line in answered] == [
+        (f"{SERVICE}.WhoAmI", "OK", f"user:{ALICE.user_id}"),
+        (f"{SERVICE}.Fail", "TRIAL_EXPIRED", "anonymous"),
+    ]
+
+
 async def test_a_stream_whose_client_hangs_up_is_closed(server: Running) -> None:
     async with server.calling("Watch") as watch:
         call = watch(Text(value="1"), metadata=[("authorization", "Bearer alice")])
@@ -256,6 +267,12 @@ async def test_the_token_of_a_channel_is_read_again_when_its_file_changes(server
         replacement.write_text("upload\n")
         replacement.rename(file)
         assert (await which(Text())).value == "upload"
+
+
+async def test_a_service_that_lost_its_token_is_told_so_and_sends_nothing(server: Running, tmp_path: Path) -> None:
+    async with server.calling("WhichService", token=ServiceToken(tmp_path / "absent")) as which:
+        with pytest.raises(Unavailable, match="own token"):
+            await which(Text())
 
 
 async def test_a_failure_arrives_whole(server: Running, errors: Callable[[], list[str]]) -> None:
