@@ -1,0 +1,146 @@
+"""RPCs on behalf of HTTP requests: read, called within a deadline, and answered as JSON, events or a problem."""
+
+import asyncio
+import hashlib
+import json
+import random
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, cast
+
+import grpc
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from chassis.errors import DeadlineExceeded, Failure, FieldViolation, Internal, InvalidArgument, Unavailable
+from chassis.grpc_client import failure_from
+from chassis.telemetry import logger
+from gateway.contract import HTTP_BODY, Comments, Endpoint
+from gateway.problems import CLIENT_CLOSED_REQUEST, problem, problem_response
+from gateway.requests import request_reader
+from gateway.settings import Settings
+
+FIRST_MESSAGE_SECONDS = 1.0
+SLOW_READER_SECONDS = 30.0
+
+Answer = Callable[[Request], Awaitable[Response]]
+
+log = logger(__name__)
+
+
+def endpoint_answer(
+    endpoint: Endpoint, comments: Comments, channel: grpc.aio.Channel, settings: Settings, stopping: asyncio.Event
+) -> Answer:
+    """What answers the requests of an endpoint, come what may. Raises `ValueError` for a message without a schema."""
+    read, streams = request_reader(endpoint, comments), endpoint.method.server_streaming
+    open_rpc = channel.unary_stream if streams else channel.unary_unary
+    rpc = open_rpc(f"/{endpoint.grpc_path}", endpoint.request.SerializeToString, endpoint.reply.FromString)
+    seconds = settings.stream_seconds if streams else settings.unary_seconds
+
+    async def answer(request: Request) -> Response:
+        try:
+            call = rpc(await read(request), timeout=seconds, metadata=_metadata(request))
+            if streams:
+                return await _stream(call, stopping, settings.heartbeat_seconds)
+            return _rendered(request, endpoint, await _reply(call, request))
+        except ClientDisconnect:
+            return Response(status_code=CLIENT_CLOSED_REQUEST)
+        except Failure as failure:
+            return problem_response(failure)
+        except grpc.aio.AioRpcError as error:
+            return problem_response(failure_from(error))
+        except Exception as error:
+            log.error("request_broke", cause=error)
+            return problem_response(Internal())
+
+    return answer
+
+
+def _metadata(request: Request) -> list[tuple[str, str]]:
+    """What travels on: who calls, and the idempotency key. The channel adds the trace."""
+    sent = {name: request.headers.get(name) for name in ("authorization", "idempotency-key")}
+    key = sent["idempotency-key"]
+    if key is not None and not re.fullmatch("[ -~]{1,255}", key):
+        told = f"The key has {len(key)} characters; 1 to 255 printable ASCII characters are accepted."
+        raise InvalidArgument(f"Idempotency-Key: {told}", fields=[FieldViolation("Idempotency-Key", told)])
+    # An Authorization that cannot be a token is not sent, so that the service answers as it does without one.
+    return [(name, value) for name, value in sent.items() if value and re.fullmatch("[ -~]{1,8192}", value)]
+
+
+async def _reply(call: Any, request: Request) -> Any:
+    """The reply of a unary call, which is cancelled when its caller hangs up; nobody else would notice that."""
+    hang_up = asyncio.ensure_future(request.receive())
+    hang_up.add_done_callback(lambda _: call.cancel())
+    try:
+        return await call
+    except asyncio.CancelledError:
+        if hang_up.done():
+            raise ClientDisconnect from None
+        raise
+    finally:
+        hang_up.cancel()
+
+
+def _rendered(request: Request, endpoint: Endpoint, reply: Any) -> Response:
+    if not endpoint.method.output_type.fields:
+        return Response(status_code=204)
+    is_body = endpoint.method.output_type.full_name == HTTP_BODY
+    body, media_type = (reply.data, reply.content_type) if is_body else (_json(reply).encode(), "application/json")
+    if endpoint.verb != "GET":
+        return Response(body, media_type=media_type)
+    etag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
+    known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
+    if known & {etag, "*"}:
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type=media_type)
+
+
+async def _stream(call: Any, stopping: asyncio.Event, heartbeat_seconds: float) -> Response:
+    """The messages of a call as server-sent events. A call that fails within its first second is raised instead, so
+    that its caller gets a status and a problem."""
+    answering = cast("asyncio.Task[Any]", asyncio.current_task())
+    answering.add_done_callback(lambda _: call.cancel())  # however the answer ends, also before its first event
+    if stopping.is_set():
+        raise Unavailable("This gateway is stopping; another one goes on.", retry_after=1)
+    first = asyncio.ensure_future(call.read())
+    await asyncio.wait([first], timeout=FIRST_MESSAGE_SECONDS)
+    if first.done():
+        first.result()
+    heartbeat = ServerSentEvent(comment="heartbeat")
+    return EventSourceResponse(
+        _events(call, first, stopping),
+        ping=heartbeat_seconds,
+        ping_message_factory=lambda: heartbeat,
+        send_timeout=SLOW_READER_SECONDS,
+    )
+
+
+async def _events(call: Any, first: Awaitable[Any], stopping: asyncio.Event) -> AsyncIterator[ServerSentEvent]:
+    stop = asyncio.create_task(stopping.wait())
+    stop.add_done_callback(lambda _: call.cancel())
+    # Spread, because all clients of an instance are told at once.
+    resume = ServerSentEvent(comment="resume with Last-Event-ID", retry=random.randint(500, 3000))  # noqa: S311
+    try:
+        message = await first
+        while message is not grpc.aio.EOF:
+            yield ServerSentEvent(_json(message), id=str(message.sequence))
+            message = await call.read()
+    except asyncio.CancelledError:
+        if not stopping.is_set():
+            raise
+        yield resume
+    except grpc.aio.AioRpcError as error:
+        failure = failure_from(error)
+        over = isinstance(failure, DeadlineExceeded)
+        yield resume if over else ServerSentEvent(json.dumps(problem(failure)), event="error")
+    finally:
+        stop.cancel()
+
+
+def _json(message: Message) -> str:
+    fields = MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))

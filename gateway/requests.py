@@ -1,0 +1,163 @@
+"""From an HTTP request to the request message of an RPC.
+
+What does not follow the published schema is refused before protobuf's own parser sees it: that one takes `"12"` for 12
+and `videoId` for `video_id`, and its errors name inner types.
+"""
+
+import json
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+from urllib.parse import parse_qsl
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.json_format import ParseDict, ParseError
+from google.protobuf.message import Message
+from jsonschema_rs import Draft202012Validator, ValidationError, ValidationErrorKind
+from starlette.requests import Request
+
+from chassis.errors import FieldViolation, InvalidArgument
+from gateway.contract import Comments, Endpoint
+from gateway.problems import BodyTooLarge, UnsupportedContentType
+from gateway.schema import INTEGERS, Schema, request_schema
+
+MAX_BODY_BYTES = 1024 * 1024
+# A client that is cut off while it sends does not get to see the answer, so a longer body is read on for a while.
+DISCARDED_BYTES = 16 * MAX_BODY_BYTES
+MAX_VIOLATIONS = 20
+MAX_SHOWN = 160
+
+Json = Any
+ReadRequest = Callable[[Request], Awaitable[Message]]
+"""Reads the request message of an HTTP request. Raises a `Failure`, or `ClientDisconnect`."""
+
+_JSON = re.compile(r'application/json\s*(;\s*charset="?utf-8"?\s*)?', re.IGNORECASE)
+_ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_PARAMETERS = {
+    **dict.fromkeys(INTEGERS, r"-?(0|[1-9][0-9]{0,19})"),
+    FieldDescriptor.TYPE_BOOL: "true|false",
+    FieldDescriptor.TYPE_DOUBLE: r"-?(0|[1-9][0-9]{0,19})(\.[0-9]{1,20})?",
+}
+
+
+def request_reader(endpoint: Endpoint, comments: Comments) -> ReadRequest:
+    """What makes the request messages of an endpoint. Raises `ValueError` for a message that has no schema."""
+    schema = request_schema(endpoint.other_fields, comments)
+    validator = Draft202012Validator(schema, validate_formats=True)
+    fields = {field.name: field for field in endpoint.other_fields}
+
+    async def read(request: Request) -> Message:
+        query, body = request.scope["query_string"], await _body(request)
+        values = parse_json(body or b"{}") if endpoint.has_body else _query_values(request, fields)
+        if unused := query if endpoint.has_body else body:
+            name = "query" if endpoint.has_body else "body"
+            raise InvalidArgument(f"This request takes no {name}; {len(unused):,} bytes were sent.")
+        try:
+            errors = islice(validator.iter_errors(values), MAX_VIOLATIONS)
+            wrong = [violation for error in errors for violation in _violations(error, schema)]
+        except ValueError as error:
+            raise InvalidArgument("The request is nested too deeply, or holds half of a surrogate pair.") from error
+        if wrong:
+            raise _refused(wrong)
+        if b"%00" in request.scope["raw_path"] + query:
+            raise InvalidArgument("The NUL character (%00) is not allowed.")
+        try:
+            return ParseDict(values | request.path_params, endpoint.request())
+        except (ParseError, ValueError) as error:
+            raise InvalidArgument("A value follows the schema and is none, like a time at second 60.") from error
+
+    return read
+
+
+async def _body(request: Request) -> bytes:
+    """The body: at most 1 MiB, and JSON by its type."""
+    body, size = bytearray(), 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        body += chunk if size <= MAX_BODY_BYTES else b""
+        if size > DISCARDED_BYTES:
+            break
+    if size > MAX_BODY_BYTES:
+        raise BodyTooLarge(f"The body has at least {size:,} bytes; the limit is {MAX_BODY_BYTES:,} bytes (1 MiB).")
+    content_type, encoding = (request.headers.get(f"content-{name}", "") for name in ("type", "encoding"))
+    if body and (encoding or not _JSON.fullmatch(content_type)):
+        sent = _shown(f"{encoding} {content_type or 'no Content-Type'}".strip())
+        raise UnsupportedContentType(f"The body is {sent}; application/json in UTF-8, not encoded, is accepted.")
+    return bytes(body)
+
+
+def parse_json(body: bytes) -> Json:
+    """The JSON value of a body. Raises `InvalidArgument`, saying where it is not plain, unambiguous JSON in UTF-8."""
+    try:
+        # `int` refuses the constants that Python takes beyond JSON: NaN and Infinity.
+        value = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=int)
+    except UnicodeDecodeError as error:
+        raise InvalidArgument(f"The body is not UTF-8: byte {error.start + 1:,} belongs to no character.") from error
+    except json.JSONDecodeError as error:
+        raise InvalidArgument(f"The body is not JSON: see line {error.lineno}, column {error.colno}.") from error
+    except (RecursionError, ValueError) as error:
+        raise InvalidArgument("The body is nested deeper, or holds a number longer, than any field takes.") from error
+    if nul := _ESCAPED_NUL.search(body):
+        raise InvalidArgument(f"The NUL character (\\u0000 at byte {nul.end() - 5:,}) is not allowed.")
+    return value
+
+
+def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    for name, value in pairs:
+        if name in found:
+            raise _refused([FieldViolation(_shown(name), "This name stands twice in one object.")])
+        found[name] = value
+    return found
+
+
+def _query_values(request: Request, fields: Mapping[str, FieldDescriptor]) -> dict[str, Json]:
+    """The JSON values of the query's parameters. Text that stands for none stays, for the schema to refuse."""
+    try:
+        query = request.scope["query_string"].decode("ascii")
+        pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=100)
+    except ValueError as error:
+        raise InvalidArgument("The query is not percent-encoded UTF-8, or has more than 100 parameters.") from error
+    if (seen := request.headers.get("last-event-id")) and "after_sequence" in fields:
+        pairs = [(name, text) for name, text in pairs if name != "after_sequence"] + [("after_sequence", seen)]
+    values: dict[str, Json] = {}
+    for name, text in pairs:
+        field = fields.get(name)
+        value = json.loads(text) if field and re.fullmatch(_PARAMETERS.get(field.type, "(?!)"), text) else text
+        if field and field.is_repeated:
+            values.setdefault(name, []).append(value)
+        elif name in values:
+            raise _refused([FieldViolation(_shown(name), "This name stands twice; one value is expected.")])
+        else:
+            values[name] = value
+    return values
+
+
+def _violations(error: ValidationError, schema: Schema) -> Iterator[FieldViolation]:
+    field = ""
+    for part in error.instance_path:
+        schema = schema["items"] if isinstance(part, int) else schema["properties"][part]
+        field += f"[{part}]" if isinstance(part, int) else f".{part}"
+    field, within = field.removeprefix("."), f"{field}.".removeprefix(".")
+    match error.kind:
+        case ValidationErrorKind.Required(property=name):
+            yield FieldViolation(within + name, "This is required.")
+        case ValidationErrorKind.AdditionalProperties(unexpected=names):
+            told = f"This name is unknown; known are: {', '.join(schema['properties']) or 'none'}."
+            yield from (FieldViolation(_shown(within + name), told) for name in names[:MAX_VIOLATIONS])
+        case ValidationErrorKind.MinItems():
+            yield FieldViolation(field, "The list is empty; leave it out or give at least one element.")
+        case _:
+            yield FieldViolation(field, f"{_shown(error.message)}.")
+
+
+def _refused(found: list[FieldViolation]) -> InvalidArgument:
+    told = " ".join(f"{wrong.field or 'body'}: {wrong.message}" for wrong in found[:3])
+    return InvalidArgument(told + (" …" if len(found) > 3 else ""), fields=found[:MAX_VIOLATIONS])
+
+
+def _shown(text: str) -> str:
+    """A text with something of the caller's in it, at a length that fits into an answer; both of its ends stay."""
+    text = text.encode("utf-8", "replace").decode()
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN // 2]} … {text[-MAX_SHOWN // 2 :]}"
