@@ -25,6 +25,8 @@ from nextplay.catalog.v1.catalog_events_pb2 import VideoDeleted, VideoHidden, Vi
 from nextplay.catalog.v1.feeds_service_pb2 import DiscoverVideosRequest, GetFeedRequest
 from nextplay.catalog.v1.video_pb2 import Video
 from services.catalog.consumers.feeds import HANDLERS
+from services.catalog.domain.commands import Change
+from services.catalog.domain.video import Visibility
 from services.catalog.fakes.playback import fake_urls
 from services.catalog.ports import Begin, Tx
 from services.catalog.ports.feeds import FeedFanout
@@ -34,6 +36,7 @@ from services.catalog.servicer.feeds import Feeds
 from services.catalog.signing import asset_urls
 from services.catalog.usecases import feeds as usecases
 from services.catalog.usecases.follows import follow_user, unfollow_user
+from services.catalog.usecases.lifecycle import update_video
 
 CONTEXT = None
 PUBLIC_URL = "https://api.test"
@@ -216,6 +219,29 @@ async def test_a_video_that_is_shown_again_enters_again(pool: Pool, begin: Begin
     await apply(begin, await published(pool, video_id))
     await finish(begin)
     assert await feed(pool, user) == [video_id]
+
+
+async def test_a_change_of_visibility_is_told_as_what_it_means_for_feeds(pool: Pool, begin: Begin) -> None:
+    author = uuid4()
+    video_id = await insert_video(pool, author, visibility="private")
+    ready = await insert_video(pool, author, status="READY")
+    for changed, visibility in [
+        (video_id, Visibility.UNLISTED),
+        (video_id, Visibility.PUBLIC),
+        (video_id, Visibility.PUBLIC),
+        (video_id, Visibility.PRIVATE),
+        (video_id, Visibility.PUBLIC),
+        (ready, Visibility.PRIVATE),
+        (ready, Visibility.PUBLIC),
+    ]:
+        async with begin() as tx:
+            await update_video(tx, changed, author, Change(visibility=visibility), utc_now())
+    told = await pool.fetch("SELECT key, headers ->> 'ce_type' AS type FROM outbox ORDER BY id")
+    assert [(row["key"], row["type"].rpartition(".")[2]) for row in told] == [
+        (str(video_id), "VideoPublished"),
+        (str(video_id), "VideoHidden"),
+        (str(video_id), "VideoPublished"),
+    ]
 
 
 async def test_events_in_the_wrong_order_come_to_the_same(pool: Pool, begin: Begin) -> None:

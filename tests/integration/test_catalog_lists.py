@@ -13,11 +13,16 @@ from chassis.auth import User, acting_as
 from chassis.clock import utc_now
 from chassis.errors import InvalidArgument
 from chassis.postgres import Database, Pool, open_pool
+from chassis.transaction import transactions
 from nextplay.catalog.v1.video_pb2 import Video
 from nextplay.catalog.v1.videos_service_pb2 import ListUserVideosRequest, ListVideosRequest, ListVideosResponse
 from services.catalog.domain.playback import grant_of
+from services.catalog.domain.wording import Rules
 from services.catalog.fakes.playback import fake_urls
-from services.catalog.servicer.lists import Lists
+from services.catalog.reads.forecast import Forecast
+from services.catalog.reads.watching import Watchers
+from services.catalog.repository import open_store
+from services.catalog.servicer.videos import Videos
 from services.catalog.signing import asset_urls
 
 ALICE = User(uuid4(), "free")
@@ -33,12 +38,14 @@ async def pool(scratch_schema: Callable[[Traversable], Awaitable[Scratch]]) -> A
 
 
 @pytest.fixture
-def lists(pool: Pool) -> Lists:
+def lists(pool: Pool) -> Videos:
     link = asset_urls(fake_urls(utc_now), public_base_url="https://api.test", key=KEY, clock=utc_now)
-    return Lists(Database(pool, pool), link)
+    begin = transactions(pool, open_store, lambda: None)
+    rules = Rules(["sports", "music"], len)
+    return Videos(Database(pool, pool), begin, Watchers(), Forecast(), link, rules, utc_now)
 
 
-async def own(lists: Lists, request: ListVideosRequest) -> ListVideosResponse:
+async def own(lists: Videos, request: ListVideosRequest) -> ListVideosResponse:
     with acting_as(ALICE):
         return await lists.ListVideos(request, CONTEXT)
 
@@ -47,7 +54,7 @@ def ids(reply: ListVideosResponse) -> list[str]:
     return [video.video_id for video in reply.videos]
 
 
-async def test_own_videos_are_shown_in_every_state_but_deleted(pool: Pool, lists: Lists) -> None:
+async def test_own_videos_are_shown_in_every_state_but_deleted(pool: Pool, lists: Videos) -> None:
     ready = await insert_video(pool, ALICE.user_id, minutes=1, status="READY")
     private = await insert_video(pool, ALICE.user_id, minutes=2, visibility="private")
     draft = await insert_video(pool, ALICE.user_id, minutes=3, status="DRAFT", with_assets=False)
@@ -56,7 +63,7 @@ async def test_own_videos_are_shown_in_every_state_but_deleted(pool: Pool, lists
     assert ids(await own(lists, ListVideosRequest())) == [str(draft), str(private), str(ready)]
 
 
-async def test_own_videos_are_filtered_by_status_and_category(pool: Pool, lists: Lists) -> None:
+async def test_own_videos_are_filtered_by_status_and_category(pool: Pool, lists: Videos) -> None:
     ready = await insert_video(pool, ALICE.user_id, status="READY", category="music")
     sports = await insert_video(pool, ALICE.user_id, minutes=1, status="READY", category="sports")
     music = await insert_video(pool, ALICE.user_id, minutes=2, category="music")
@@ -68,13 +75,13 @@ async def test_own_videos_are_filtered_by_status_and_category(pool: Pool, lists:
 
 
 @pytest.mark.parametrize("status", [0, 99])
-async def test_a_number_that_is_no_status_is_refused(lists: Lists, status: int) -> None:
+async def test_a_number_that_is_no_status_is_refused(lists: Videos, status: int) -> None:
     with pytest.raises(InvalidArgument) as refused:
         await own(lists, ListVideosRequest(status=status))  # type: ignore[arg-type]
     assert refused.value.fields[0].field == "status"
 
 
-async def test_own_videos_come_in_pages_and_a_token_keeps_to_its_filters(pool: Pool, lists: Lists) -> None:
+async def test_own_videos_come_in_pages_and_a_token_keeps_to_its_filters(pool: Pool, lists: Videos) -> None:
     videos = [str(await insert_video(pool, ALICE.user_id, minutes=minutes // 2)) for minutes in range(5)]
     first = await own(lists, ListVideosRequest(page_size=3))
     second = await own(lists, ListVideosRequest(page_size=3, page_token=first.next_page_token))
@@ -85,7 +92,7 @@ async def test_own_videos_come_in_pages_and_a_token_keeps_to_its_filters(pool: P
         await own(lists, ListVideosRequest(page_token=first.next_page_token, category="music"))
 
 
-async def test_a_video_without_outputs_has_no_urls(pool: Pool, lists: Lists) -> None:
+async def test_a_video_without_outputs_has_no_urls(pool: Pool, lists: Videos) -> None:
     await insert_video(pool, ALICE.user_id, status="PROCESSING", with_assets=False)
     (video,) = (await own(lists, ListVideosRequest())).videos
     for field in ("thumbnail_url", "preview_url", "hls_url", "published_at", "duration_ms"):
@@ -96,7 +103,7 @@ def is_for_owner(video_id: str, hls_url: str) -> bool:
     return grant_of(KEY, UUID(video_id), hls_url.partition("token=")[2], utc_now()).for_owner
 
 
-async def test_what_others_may_not_see_is_linked_for_its_owner_alone(pool: Pool, lists: Lists) -> None:
+async def test_what_others_may_not_see_is_linked_for_its_owner_alone(pool: Pool, lists: Videos) -> None:
     await insert_video(pool, ALICE.user_id, minutes=1, status="READY")
     await insert_video(pool, ALICE.user_id, minutes=2, visibility="private")
     await insert_video(pool, ALICE.user_id, minutes=3, visibility="unlisted")
@@ -105,7 +112,7 @@ async def test_what_others_may_not_see_is_linked_for_its_owner_alone(pool: Pool,
     assert [is_for_owner(video.video_id, video.hls_url) for video in videos] == [False, False, True, True]
 
 
-async def test_a_users_videos_are_the_published_public_ones(pool: Pool, lists: Lists) -> None:
+async def test_a_users_videos_are_the_published_public_ones(pool: Pool, lists: Videos) -> None:
     author = uuid4()
     older = await insert_video(pool, author, minutes=1)
     newer = await insert_video(pool, author, minutes=2)

@@ -23,18 +23,18 @@ class Feeds(FeedServiceServicer):
     """Reads feeds."""
 
     database: Database
-    link: SignAsset
+    sign: SignAsset
 
     async def GetFeed(self, request: GetFeedRequest, context: Any) -> GetFeedResponse:
         user_id = current_user().user_id
         asked = mapping.feed_asked(request, user_id)
         rows = await reads.list_feed(self.database, user_id, asked.after, asked.limit)
-        videos, token = await summaries(asked, rows, mapping.by_publication, self.link)
+        videos, token = await summaries(asked, rows, mapping.by_publication, self.sign)
         return GetFeedResponse(videos=videos, next_page_token=token)
 
     async def DiscoverVideos(self, request: DiscoverVideosRequest, context: Any) -> DiscoverVideosResponse:
         asked = mapping.discovery_asked(request)
         category = request.category if request.HasField("category") else None
         rows = await reads.discover(self.database, category, asked.after, asked.limit)
-        videos, token = await summaries(asked, rows, mapping.by_publication, self.link)
+        videos, token = await summaries(asked, rows, mapping.by_publication, self.sign)
         return DiscoverVideosResponse(videos=videos, next_page_token=token)

@@ -5,14 +5,14 @@ from uuid import UUID
 
 from services.catalog.domain import commands
 from services.catalog.domain.errors import VideoNotFound
-from services.catalog.domain.video import Status, Video, Visibility
+from services.catalog.domain.video import Video, Visibility
 from services.catalog.ports import Tx
 from services.catalog.usecases import events
 from services.catalog.usecases.settling import settle
 
 
 async def update_video(tx: Tx, video_id: UUID, user_id: UUID, change: commands.Change, now: datetime) -> Video:
-    """Change what is said about an own video; one that is published and public no more is hidden.
+    """Change what is said about an own video; a published one that is public no more, or now, is told as that.
 
     Raises VideoNotFound.
     """
@@ -21,9 +21,11 @@ async def update_video(tx: Tx, video_id: UUID, user_id: UUID, change: commands.C
     if outcome is None:
         return video
     changed = await settle(tx, outcome)
-    was_public = video.status is Status.PUBLISHED and video.visibility is Visibility.PUBLIC
-    if was_public and changed.visibility is not Visibility.PUBLIC:
+    was_public, is_public = (each.visibility is Visibility.PUBLIC for each in (video, changed))
+    if changed.published_at and was_public and not is_public:
         tx.emit(events.video_hidden(changed))
+    if changed.published_at and is_public and not was_public:
+        tx.emit(events.video_published(changed, changed.published_at))
     return changed
 
 
