@@ -4,12 +4,14 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from catalog_videos import Catalog, catalog_on
 from google.protobuf.message import Message
 from pydantic import HttpUrl, SecretStr
 from scratch import Scratch, make_event_type, scratch_roles
@@ -135,3 +137,11 @@ def wake() -> asyncio.Event:
 @pytest.fixture
 def begin(notes: Pool, wake: asyncio.Event) -> Begin[Connection]:
     return transactions(notes, lambda connection: connection, wake.set)
+
+
+@pytest.fixture
+async def catalog(scratch_schema: MakeScratch) -> AsyncIterator[Catalog]:
+    """A catalog with tables of its own."""
+    scratch = await scratch_schema(resources.files("services.catalog.migrations"))
+    async with open_pool(scratch.dsn, application_name=scratch.schema) as opened:
+        yield catalog_on(opened)

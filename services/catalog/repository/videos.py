@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from operator import attrgetter
 from uuid import UUID
 
 import asyncpg
@@ -86,8 +87,8 @@ class Videos:
     async def replace_assets(self, video_id: UUID, assets: Sequence[Asset]) -> None:
         await self._connection.execute(QUERIES["delete_assets"], video_id)
         if assets:
-            columns = zip(*((getattr(asset, column) for column in _ASSET_COLUMNS) for asset in assets), strict=True)
-            await self._connection.execute(QUERIES["insert_assets"], video_id, *map(list, columns))
+            columns = map(list, zip(*map(_columns, assets), strict=True))
+            await self._connection.execute(QUERIES["insert_assets"], video_id, *columns)
 
     async def note(self, video_id: UUID, entry: Entry) -> None:
         await self._connection.execute(
@@ -132,7 +133,7 @@ class Videos:
         return [row["video_id"] for row in rows]
 
 
-_ASSET_COLUMNS = (
+_columns = attrgetter(
     "kind",
     "s3_bucket",
     "s3_key",
