@@ -46,7 +46,8 @@ if [ -n "$links" ]; then export UV_FIND_LINKS="$links"; fi
 export UV_HTTP_TIMEOUT="${UV_HTTP_TIMEOUT:-180}" UV_NO_PROGRESS=1
 
 say "3/4 Installing $(grep -c '==' requirements.lock) pinned packages (about 400 MB the first time) ..."
-.venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes --requirement requirements.lock
+.venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python --require-hashes \
+    --requirement requirements.lock
 
 say "4/4 Installing NextPlay itself ..."
 set -- --editable .
