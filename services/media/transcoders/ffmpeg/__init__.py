@@ -28,7 +28,7 @@ PACKAGE_SECONDS = 60.0
 MIN_FREE_BYTES = 256 * 1024 * 1024
 """Room for all outputs of the longest clip, twice over because faststart rewrites, beside the original."""
 LEAST_FRAMES = 0.9
-"""The share of the announced frames that must be decodable; what lacks more is damaged, not just scratched."""
+"""The share of the announced frames that must come; a clip that lacks more is damaged."""
 
 T = TypeVar("T")
 
@@ -88,7 +88,7 @@ class FfmpegTranscoder:
         )
         if frames < LEAST_FRAMES * expected - 1:
             raise corrupt(
-                f"{frames} of {expected} frames can be decoded",
+                f"{frames} of {expected} frames are there",
                 measured=f"{frames} frames",
                 limit=f"{expected} frames",
                 source=source,

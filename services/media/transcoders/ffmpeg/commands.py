@@ -4,6 +4,7 @@
 out of the finished renditions without encoding again. All paths are relative to the working directory.
 """
 
+import math
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +14,8 @@ from services.media.domain.source import Orientation, Source
 from services.media.ladder import KEYFRAME_SECONDS, PREVIEW_SECONDS, SEGMENT_SECONDS, Plan, Rendition
 
 INPUT = "input"
+MAX_ERROR_RATE = 0.1
+"""The share of a track's packets that may be undecodable; a clip with more is damaged, not just scratched."""
 THUMBNAIL = "thumbnail.jpg"
 PREVIEW = "preview.mp4"
 HLS = "renditions/hls"
@@ -25,6 +28,7 @@ _INPUT_CODECS = (
 
 # Chosen by measurement: VMAF of each rung against the CPU of the whole ladder. A lower rung is cheap to encode well.
 _X264_PARAMS = "mbtree=1:rc-lookahead=20:b-adapt=0:trellis=1:aq-mode=2:aq-strength=0.6:scenecut=0"
+_B_FRAME_DELAY = 2
 _QUALITY = {"720p": ("23.8", 1), "480p": ("23.4", 2), "240p": ("24.0", 4)}
 
 _TURNS = {
@@ -66,7 +70,7 @@ def encode_command(ffmpeg: Path, source: Source, plan: Plan, *, threads: int) ->
         *("-threads", str(threads), "-filter_complex_threads", str(min(threads, 4))),
         # Timestamps as the file has them, so that both tracks are cut and moved by the same clock.
         *("-copyts", "-noautorotate", "-f", "mov", "-protocol_whitelist", "file"),
-        *("-codec_whitelist", _INPUT_CODECS, "-i", INPUT),
+        *("-codec_whitelist", _INPUT_CODECS, "-max_error_rate", str(MAX_ERROR_RATE), "-i", INPUT),
         *("-filter_complex", ";".join(filter_graph(source, plan))),
     ]
     for rendition in plan.renditions:
@@ -92,7 +96,7 @@ def package_command(ffmpeg: Path, plan: Plan) -> list[str]:
             *("-hls_segment_filename", f"{HLS}/{rendition.rung.name}_%03d.ts", playlist_path(rendition)),
         ]
     previewed = plan.renditions.index(preview_rendition(plan))
-    return [*command, "-map", f"{previewed}:v", "-c", "copy", "-t", str(PREVIEW_SECONDS), *_mp4(), PREVIEW]
+    return [*command, "-map", f"{previewed}:v", "-c", "copy", "-t", _before_preview_end(plan), *_mp4(), PREVIEW]
 
 
 def filter_graph(source: Source, plan: Plan) -> Iterator[str]:
@@ -143,9 +147,10 @@ def _to_bt709(source: Source, scale: str) -> tuple[str, ...]:
     if source.color_transfer in _HDR_TRANSFERS:
         return (
             f"{told},{scale},format=yuv420p10le",
-            # Linear light with 203 cd/m² (BT.2408's diffuse white) as 1, so that skin keeps its brightness.
+            # Linear light with BT.2408's diffuse white, 203 cd/m², as 1: grey and skin keep their brightness, and what
+            # is brighter than 0.7 is bent together, up to 1000 cd/m².
             "zscale=transfer=linear:npl=203,format=gbrpf32le,zscale=primaries=bt709",
-            "tonemap=mobius:param=0.5:desat=0",
+            "tonemap=mobius:param=0.7:peak=5:desat=0",
             "zscale=transfer=bt709:matrix=bt709:primaries=bt709:range=tv:dither=error_diffusion,format=yuv420p",
         )
     if _primaries(source) == "bt2020":
@@ -178,12 +183,12 @@ def _source_colours(source: Source) -> str:
 
 
 def _thumbnail(plan: Plan) -> str:
-    """The frame that is shown at `thumbnail_at`: the first that ends after it.
+    """The frame that is shown at `thumbnail_at`.
 
     A JPEG's readers assume BT.601 of full range, whatever its encoder was given.
     """
-    start = max(Fraction(0), plan.thumbnail_at - 1 / plan.frame_rate + Fraction(1, 10_000))
-    return f"trim=start={float(start):.6f},scale=out_color_matrix=bt601:out_range=pc,format=yuvj420p"
+    number = math.floor(plan.thumbnail_at * plan.frame_rate)
+    return f"trim=start_frame={number},scale=out_color_matrix=bt601:out_range=pc,format=yuvj420p"
 
 
 def _audio(source: Source) -> str:
@@ -218,6 +223,15 @@ def _video_encoder(rendition: Rendition, source: Source, threads: int) -> tuple[
 
 def _audio_encoder(rendition: Rendition) -> tuple[str, ...]:
     return ("-c:a", "aac", "-aac_coder", "fast", "-b:a", str(rendition.rung.audio_bps))
+
+
+def _before_preview_end(plan: Plan) -> str:
+    """Half a frame before the keyframe that follows the preview, in seconds of decoding time.
+
+    Copying compares decoding times, which run ahead of the shown ones by the frames that B-frames are delayed.
+    """
+    keyframe = math.ceil(PREVIEW_SECONDS * plan.frame_rate)
+    return f"{float((keyframe - _B_FRAME_DELAY - Fraction(1, 2)) / plan.frame_rate):.6f}"
 
 
 def _mp4() -> tuple[str, ...]:
