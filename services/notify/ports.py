@@ -75,4 +75,4 @@ class PageTokenRefused(Exception):
 
 ListFollowers: TypeAlias = Callable[[UUID, str], Coroutine[Any, Any, FollowersPage]]
 """`await list_followers(author_id, page_token)`: at most 1,000 followers of the page that the token names, "" for the
-first. Raises PageTokenRefused, and Unavailable or DeadlineExceeded while they cannot be had."""
+first. Raises PageTokenRefused, and another service's Failure while they cannot be had."""

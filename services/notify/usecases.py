@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from chassis import telemetry
-from chassis.errors import DeadlineExceeded, Unavailable
+from chassis.errors import Failure
 from services.notify import metrics
 from services.notify.domain.fanout import Fanout
 from services.notify.domain.notification import Kind, Outcome, Publication, to_follower, to_owner
@@ -71,7 +71,7 @@ async def tell_followers(begin: Begin, list_followers: ListFollowers, fanout: Fa
     """
     try:
         page = await _next_page(list_followers, fanout)
-    except (Unavailable, DeadlineExceeded) as failure:
+    except Failure as failure:
         log.warning("fanout_postponed", video_id=fanout.publication.video_id, reason=failure.code)
         async with begin() as tx:
             await tx.store.postpone_fanout(fanout, fanout.wait_seconds)
