@@ -1,0 +1,452 @@
+"""Lost, repeated and overtaking events, and processes that die: the video ends all the same, once."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import aioboto3
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from google.protobuf.message import Message
+
+from chassis.events import describe, encode_headers, key_of, topic_of
+from chassis.kafka import to_headers
+from deploy.local.stack import Stack
+from nextplay.catalog.v1.catalog_events_pb2 import VideoStatusChanged
+from nextplay.media.v1 import media_events_pb2
+from tests.e2e.conftest import MakePerson
+from tests.e2e.people import Uploaded, becomes, execute, status_of, until
+
+EVENT_TOPICS = ("nextplay.upload.events.v1", "nextplay.media.events.v1", "nextplay.catalog.events.v1")
+
+
+def in_thread(coroutine: Any) -> Any:
+    """Run a coroutine outside of the tests' own loop."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result(timeout=60)
+
+
+def records_of(platform: Stack, video_id: str, *topics: str) -> list[ConsumerRecord[bytes, bytes]]:
+    """What the broker holds about a video."""
+
+    async def read() -> list[ConsumerRecord[bytes, bytes]]:
+        # Without a group the consumer has every partition, from its beginning on.
+        consumer = AIOKafkaConsumer(
+            *topics, bootstrap_servers=platform.kafka, enable_auto_commit=False, auto_offset_reset="earliest"
+        )
+        await consumer.start()
+        try:
+            ends = await consumer.end_offsets(consumer.assignment())
+            found: list[ConsumerRecord[bytes, bytes]] = []
+            behind = {partition for partition, end in ends.items() if end > 0}
+            while behind:
+                for partition, records in (await consumer.getmany(timeout_ms=1000)).items():
+                    found += [record for record in records if record.key == video_id.encode()]
+                    if records and records[-1].offset + 1 >= ends[partition]:
+                        behind.discard(partition)
+            return found
+        finally:
+            await consumer.stop()
+
+    return list(in_thread(read()))
+
+
+def type_of(record: ConsumerRecord[bytes, bytes]) -> str:
+    """The name of a record's event."""
+    return dict(record.headers)["ce_type"].decode().rpartition(".")[2]
+
+
+def send_again(platform: Stack, records: list[ConsumerRecord[bytes, bytes]]) -> None:
+    """Deliver records a second time, as a producer does that did not hear the acknowledgement."""
+
+    async def send() -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=platform.kafka, acks="all")
+        await producer.start()
+        try:
+            for record in records:
+                await producer.send_and_wait(record.topic, record.value, record.key, headers=list(record.headers))
+        finally:
+            await producer.stop()
+
+    in_thread(send())
+
+
+def send_event(platform: Stack, event: Message) -> None:
+    """Deliver an event that no outbox has seen."""
+
+    async def send() -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=platform.kafka, acks="all")
+        await producer.start()
+        try:
+            await producer.send_and_wait(
+                topic_of(event),
+                event.SerializeToString(),
+                key_of(event).encode(),
+                headers=to_headers(encode_headers(event, describe(event))),
+            )
+        finally:
+            await producer.stop()
+
+    in_thread(send())
+
+
+@contextmanager
+def garbled(platform: Stack, context: str, event: str, video_id: str | None = None) -> Iterator[None]:
+    """While open, events of that name (about that video) leave a context's outbox with a body nobody can read, so
+    that their consumers put them aside as dead letters."""
+    owner, name = platform.dsn(f"{context}_owner"), f"garble_{uuid.uuid4().hex[:8]}"
+    about = f"AND NEW.key = '{video_id}'" if video_id else ""
+    execute(
+        owner,
+        f"""
+        CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF NEW.headers::text LIKE '%v1.{event}"%' {about} THEN NEW.data := '\\xffffffff'::bytea; END IF;
+            RETURN NEW;
+        END $$;
+        """,
+    )
+    execute(owner, f"CREATE TRIGGER {name} BEFORE INSERT ON outbox FOR EACH ROW EXECUTE FUNCTION {name}()")
+    try:
+        yield
+    finally:
+        execute(owner, f"DROP FUNCTION {name}() CASCADE")
+
+
+def is_dead(platform: Stack, video_id: str, event: str) -> None:
+    """Wait until an event about a video is among the dead letters."""
+    topics = [f"{topic}.dlq" for topic in EVENT_TOPICS]
+    until(
+        lambda: event in [type_of(record) for record in records_of(platform, video_id, *topics)] or None,
+        seconds=30,
+        what=f"{event} among the dead letters",
+    )
+
+
+def long_quiet(platform: Stack, video_id: str) -> None:
+    """Two hours pass without a word about a video."""
+    execute(
+        platform.dsn("catalog"),
+        "UPDATE videos SET heard_at = heard_at - interval '2 hours', changed_at = changed_at - interval '2 hours'"
+        " WHERE video_id = $1",
+        uuid.UUID(video_id),
+    )
+    platform.run_job("catalog-unstick-videos")
+
+
+def sequences(platform: Stack, video_id: str) -> list[int]:
+    """The sequences that VideoStatusChanged told, in order of sending."""
+    found = []
+    for record in records_of(platform, video_id, "nextplay.catalog.events.v1"):
+        if type_of(record) == "VideoStatusChanged":
+            found.append(VideoStatusChanged.FromString(record.value or b"").sequence)
+    return found
+
+
+def ready_once(platform: Stack, uploaded: Uploaded) -> None:
+    """One TranscodeCompleted was told, one "Video ready!" written, and sequences have no gap."""
+    told = [type_of(record) for record in records_of(platform, uploaded.video_id, "nextplay.media.events.v1")]
+    assert told.count("TranscodeCompleted") == 1
+    inbox = until(
+        lambda: (
+            [
+                entry
+                for entry in uploaded.owner.get("/v1/notifications").json()["notifications"]
+                if entry["video_id"] == uploaded.video_id
+            ]
+            or None
+        ),
+        seconds=20,
+        what="the notification of the owner",
+    )
+    assert [entry["kind"] for entry in inbox] == ["video_ready"]
+    final = uploaded.status()["sequence"]
+    until(
+        lambda: sequences(platform, uploaded.video_id) == list(range(1, final + 1)) or None,
+        seconds=20,
+        what="every sequence told once",
+    )
+
+
+def test_every_event_delivered_twice_changes_nothing(person: MakePerson, platform: Stack, clip: Path) -> None:
+    alice, bob = person("alice"), person("bob")
+    bob.put(f"/v1/users/{alice.user_id}/follow")
+    uploaded = alice.upload(clip)
+    uploaded.becomes("READY")
+    assert alice.post(f"/v1/videos/{uploaded.video_id}/publish").status_code == 200
+
+    def told(reader: Any) -> list[str]:
+        entries = reader.get("/v1/notifications").json()["notifications"]
+        return [entry["kind"] for entry in entries if entry["video_id"] == uploaded.video_id]
+
+    until(lambda: told(bob) or None, seconds=20, what="the follower being told")
+    until(lambda: told(alice) or None, seconds=20, what="the owner being told")
+    until(lambda: bob.get("/v1/feed").json()["videos"] or None, seconds=20, what="the follower's feed")
+    before = uploaded.status(), told(alice), told(bob), bob.get("/v1/feed").json()["videos"]
+    records = records_of(platform, uploaded.video_id, *EVENT_TOPICS)
+    assert {type_of(record) for record in records} >= {
+        *("UploadStarted", "UploadCompleted", "TranscodeStarted", "TranscodeCompleted"),
+        *("VideoStatusChanged", "VideoPublished"),
+    }
+    jobs = "SELECT count(*) FROM transcode_jobs WHERE video_id = $1"
+    send_again(platform, records)
+
+    # A second clip of the same people goes all the way behind the repeats: then those have been dealt with too.
+    second = alice.upload(clip)
+    second.becomes("READY")
+    alice.post(f"/v1/videos/{second.video_id}/publish")
+    until(lambda: len(bob.get("/v1/feed").json()["videos"]) == 2 or None, seconds=30, what="the second video")
+    until(
+        lambda: applied_all(platform, records) or None,
+        seconds=30,
+        what="every consumer being past the repeats",
+    )
+    feed = [video for video in bob.get("/v1/feed").json()["videos"] if video["video_id"] == uploaded.video_id]
+    assert (uploaded.status(), told(alice), told(bob)) == before[:3]
+    assert [video["published_at"] for video in feed] == [video["published_at"] for video in before[3]]
+    assert execute(platform.dsn("media"), jobs, uuid.UUID(uploaded.video_id))[0]["count"] == 1
+
+
+def applied_all(platform: Stack, records: list[ConsumerRecord[bytes, bytes]]) -> bool:
+    """Whether every group of the platform has committed the ends of the records' partitions."""
+
+    async def look() -> bool:
+        admin = AIOKafkaAdminClient(bootstrap_servers=platform.kafka)
+        consumer = AIOKafkaConsumer(bootstrap_servers=platform.kafka, enable_auto_commit=False)
+        await admin.start()
+        await consumer.start()
+        try:
+            partitions = sorted({TopicPartition(record.topic, record.partition) for record in records})
+            ends = await consumer.end_offsets(partitions)
+            for group in ("upload", "media", "catalog", "notify"):
+                offsets = await admin.list_consumer_group_offsets(group)
+                for partition, committed in offsets.items():
+                    if partition in ends and committed.offset < ends[partition]:
+                        return False
+            return True
+        finally:
+            await consumer.stop()
+            await admin.close()
+
+    return bool(in_thread(look()))
+
+
+def test_medias_events_may_overtake_uploads(person: MakePerson, platform: Stack) -> None:
+    alice = person("alice")
+    initiated = alice.initiate(1000)
+    about = {
+        "video_id": initiated["video_id"],
+        "job_id": str(uuid.uuid4()),
+        "user_id": alice.user_id,
+        "generation": 1,
+        "run_id": str(uuid.uuid4()),
+        "attempt": 1,
+    }
+    facts = media_events_pb2.ProbeFacts(duration_ms=1000, width=640, height=360, fps=30, video_codec="h264")
+    prefix = f"videos/{alice.user_id}/{initiated['video_id']}/{about['run_id']}/"
+    assets = [
+        media_events_pb2.Asset(kind="MP4_720", s3_bucket="nextplay", s3_key=f"{prefix}renditions/720p/video.mp4"),
+        media_events_pb2.Asset(kind="THUMB", s3_bucket="nextplay", s3_key=f"{prefix}thumbnail.jpg"),
+    ]
+    send_event(
+        platform,
+        media_events_pb2.TranscodeCompleted(**about, output_s3_prefix=prefix, assets=assets, probe=facts),
+    )
+    ready = becomes(alice, initiated["video_id"], "READY", seconds=20)
+    send_event(platform, media_events_pb2.TranscodeStarted(**about, probe=facts))
+    etag = alice.send(initiated["upload_id"], 1, bytes(1000))
+    completed = alice.post(
+        f"/v1/uploads/{initiated['upload_id']}/complete", {"parts": [{"part_number": 1, "etag": etag}]}
+    )
+    assert completed.status_code == 200, completed.text
+    timeline = until(
+        lambda: [
+            entries
+            for entries in [alice.get(f"/v1/videos/{initiated['video_id']}/timeline").json()["entries"]]
+            if {"TranscodeStarted", "UploadCompleted"} <= {entry["event"] for entry in entries}
+        ],
+        seconds=20,
+        what="the late events in the timeline",
+    )[0]
+    assert {e["event"]: e["ignored"] for e in timeline if e["event"] in ("TranscodeStarted", "UploadCompleted")} == {
+        "TranscodeStarted": "repeat",
+        "UploadCompleted": "repeat",
+    }
+    after = status_of(alice, initiated["video_id"])
+    assert (after["status"], after["sequence"]) == ("READY", ready["sequence"])
+    until(
+        lambda: sequences(platform, initiated["video_id"]) == list(range(1, ready["sequence"] + 1)) or None,
+        seconds=20,
+        what="a sequence for each implied state",
+    )
+
+
+def test_a_clip_whose_completion_never_reached_media_becomes_ready(
+    person: MakePerson, platform: Stack, clip: Path
+) -> None:
+    with garbled(platform, "upload", "UploadCompleted"):
+        uploaded = person("alice").upload(clip)
+        is_dead(platform, uploaded.video_id, "UploadCompleted")
+    assert uploaded.status()["status"] == "UPLOADED"
+    with garbled(platform, "catalog", "VideoRetryRequested", uploaded.video_id):
+        long_quiet(platform, uploaded.video_id)
+        is_dead(platform, uploaded.video_id, "VideoRetryRequested")
+    long_quiet(platform, uploaded.video_id)
+    assert uploaded.becomes("READY")["generation"] == 1
+    ready_once(platform, uploaded)
+
+
+def test_a_clip_whose_start_was_lost_becomes_ready(person: MakePerson, platform: Stack, clip: Path) -> None:
+    with garbled(platform, "media", "TranscodeStarted"):
+        uploaded = person("alice").upload(clip)
+        uploaded.becomes("READY")
+        is_dead(platform, uploaded.video_id, "TranscodeStarted")
+    ready_once(platform, uploaded)
+
+
+def test_a_clip_whose_end_was_lost_becomes_ready(person: MakePerson, platform: Stack, clip: Path) -> None:
+    with garbled(platform, "media", "TranscodeCompleted"):
+        uploaded = person("alice").upload(clip)
+        is_dead(platform, uploaded.video_id, "TranscodeCompleted")
+    assert uploaded.status()["status"] == "PROCESSING"
+    long_quiet(platform, uploaded.video_id)
+    assert uploaded.becomes("READY")["progress"] == 100
+    ready_once(platform, uploaded)
+
+
+def test_a_clip_whose_rejection_was_lost_is_rejected(person: MakePerson, platform: Stack, clips: Path) -> None:
+    text = clips / "lost-rejection.mp4"
+    text.write_bytes(b"no video at all " * 100)
+    with garbled(platform, "media", "VideoRejected"):
+        uploaded = person("alice").upload(text)
+        is_dead(platform, uploaded.video_id, "VideoRejected")
+    long_quiet(platform, uploaded.video_id)
+    assert uploaded.becomes("REJECTED_FORMAT")["reason"]["code"] == "NOT_A_VIDEO"
+
+
+def test_a_clip_whose_failure_was_lost_fails_with_its_reason(person: MakePerson, platform: Stack, clip: Path) -> None:
+    alice = person("alice")
+    with garbled(platform, "media", "TranscodeFailed"), garbled(platform, "media", "TranscodeRetryScheduled"):
+        platform.hold("media-worker")
+        try:
+            uploaded = alice.upload(clip)
+            job = until(
+                lambda: execute(
+                    platform.dsn("media"),
+                    "SELECT input_s3_key FROM transcode_jobs WHERE video_id = $1",
+                    uuid.UUID(uploaded.video_id),
+                ),
+                seconds=20,
+                what="the job",
+            )[0]
+            delete_object(platform, job["input_s3_key"])
+        finally:
+            platform.release("media-worker")
+        until(lambda: failed_job(platform, uploaded.video_id), seconds=60, what="the job having failed")
+        is_dead(platform, uploaded.video_id, "TranscodeFailed")
+    long_quiet(platform, uploaded.video_id)
+    failed = uploaded.becomes("PROCESSING_FAILED")
+    assert failed["reason"]["code"] == "STORAGE_ERROR"
+    assert "upload" in failed["allowed_actions"]
+
+
+def failed_job(platform: Stack, video_id: str) -> list[Any] | None:
+    """The failed job of a video, if it has failed; else its next retry comes at once."""
+    media, video = platform.dsn("media"), uuid.UUID(video_id)
+    execute(media, "UPDATE transcode_jobs SET next_at = now() WHERE video_id = $1 AND status = 'QUEUED'", video)
+    return execute(media, "SELECT 1 FROM transcode_jobs WHERE video_id = $1 AND status = 'FAILED'", video) or None
+
+
+def delete_object(platform: Stack, key: str) -> None:
+    """Take an object out of the bucket behind everybody's back."""
+
+    async def delete() -> None:
+        s3 = platform.s3
+        async with aioboto3.Session().client(
+            "s3",
+            endpoint_url=s3["endpoint"],
+            region_name=s3["region"],
+            aws_access_key_id=s3["access_key"],
+            aws_secret_access_key=s3["secret_key"],
+        ) as client:
+            await client.delete_object(Bucket=s3["bucket"], Key=key)
+
+    in_thread(delete())
+
+
+@pytest.mark.parametrize("event", ["UploadAborted", "UploadExpired"])
+def test_a_video_whose_uploads_end_was_lost_returns_to_draft(person: MakePerson, platform: Stack, event: str) -> None:
+    alice = person("alice")
+    initiated = alice.initiate(1000)
+    becomes(alice, initiated["video_id"], "UPLOADING", seconds=20)
+    with garbled(platform, "upload", event, initiated["video_id"]):
+        if event == "UploadAborted":
+            alice.delete(f"/v1/uploads/{initiated['upload_id']}")
+        else:
+            execute(
+                platform.dsn("upload"),
+                "UPDATE uploads SET expires_at = now() - interval '1 second' WHERE upload_id = $1",
+                uuid.UUID(initiated["upload_id"]),
+            )
+            platform.run_job("upload-cleanup-expired-uploads")
+        is_dead(platform, initiated["video_id"], event)
+    assert status_of(alice, initiated["video_id"])["status"] == "UPLOADING"
+    long_quiet(platform, initiated["video_id"])
+    becomes(alice, initiated["video_id"], "DRAFT", seconds=20)
+
+
+def test_a_published_video_stays_published_where_its_news_was_lost(
+    person: MakePerson, platform: Stack, clip: Path
+) -> None:
+    uploaded = person("alice").upload(clip)
+    uploaded.becomes("READY")
+    with (
+        garbled(platform, "catalog", "VideoPublished", uploaded.video_id),
+        garbled(platform, "catalog", "VideoStatusChanged", uploaded.video_id),
+    ):
+        assert uploaded.owner.post(f"/v1/videos/{uploaded.video_id}/publish").status_code == 200
+        is_dead(platform, uploaded.video_id, "VideoPublished")
+        is_dead(platform, uploaded.video_id, "VideoStatusChanged")
+    assert uploaded.status()["status"] == "PUBLISHED"
+
+
+def test_a_clip_whose_worker_is_killed_in_the_middle_becomes_ready_once(
+    person: MakePerson, platform: Stack, busy_clip: Path
+) -> None:
+    uploaded = person("alice").upload(busy_clip)
+
+    def encoding() -> dict[str, Any] | None:
+        status = uploaded.status()
+        return status if status["status"] == "PROCESSING" and status["progress"] >= 20 else None
+
+    until(encoding, seconds=60, what="the encoder being at work")
+    pid = platform.pid("media-worker")
+    platform.kill("media-worker")
+    platform.wait_ready("media-worker", other_than=pid)
+    uploaded.becomes("READY", seconds=120)
+    ready_once(platform, uploaded)
+
+
+@pytest.mark.parametrize("process", ["upload", "media", "catalog", "notify", "gateway"])
+def test_a_clip_survives_the_death_of_any_process(
+    person: MakePerson, platform: Stack, clip: Path, process: str
+) -> None:
+    uploaded = person("alice").upload(clip)
+    pid = platform.pid(process)
+    platform.kill(process)
+    platform.wait_ready(process, other_than=pid)
+    uploaded.becomes("READY", seconds=120)
+    ready_once(platform, uploaded)
+
+
+def test_statuses_read_after_complete_show_uploaded_or_later(person: MakePerson, clip: Path) -> None:
+    uploaded = person("alice").upload(clip)
+    status = uploaded.owner.get(
+        f"/v1/videos/{uploaded.video_id}/status", min_sequence=uploaded.completed["sequence"]
+    ).json()
+    assert status["status"] in ("UPLOADED", "PROCESSING", "READY"), json.dumps(status)
