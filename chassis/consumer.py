@@ -39,6 +39,7 @@ from chassis.transaction import Begin, Tx
 
 QUERIES = queries.load("chassis")
 POLL_MS = 250
+SESSION_MS = 6_000  # the shortest that Kafka's defaults allow: how long a killed member's partitions lie idle
 COMMIT_SECONDS = 0.5
 ATTEMPT_SECONDS = 30.0
 PERMANENT_TRIES = 3
@@ -179,7 +180,7 @@ async def consume(
                 problem: Exception = error
                 health.begins(partition, record.offset)
                 if time.monotonic() - started_at > not_yet_seconds:
-                    return f"could not be applied for {not_yet_seconds:.0f} s: {error}"
+                    return f"could not be applied for {not_yet_seconds:g} s: {error}"
             except (Unavailable, DeadlineExceeded, TimeoutError) as error:
                 problem = error
             except Exception as error:
@@ -239,6 +240,8 @@ async def _consume_as_member(
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=256 * 1024,
+        session_timeout_ms=SESSION_MS,
+        heartbeat_interval_ms=SESSION_MS // 3,
     )
     partitions = _Partitions(name, consumer, apply, health)
     await started(consumer)
