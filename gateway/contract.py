@@ -101,4 +101,5 @@ def _comments(file: FileDescriptorProto) -> Iterator[tuple[str, str]]:
             node = getattr(node, field.name)[index]
             names.append(getattr(node, "name", ""))
         else:
-            yield ".".join(names), " ".join(" ".join(lines).split())
+            if lines:
+                yield ".".join(names), " ".join(" ".join(lines).split())
