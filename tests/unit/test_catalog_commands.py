@@ -1,5 +1,6 @@
 """What may be asked of a video in which state."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -177,7 +178,7 @@ def test_an_update_tells_what_changed_and_nothing_else() -> None:
 @pytest.mark.parametrize("status", sorted(Status))
 def test_what_is_allowed_is_what_the_commands_accept(status: Status) -> None:
     asked = replace(video(status), publish_when_ready=False)
-    tried = {
+    tried: dict[Action, Callable[[], object]] = {
         Action.UPLOAD: lambda: commands.claim(asked, uuid4(), TOLD, NOW),
         Action.PUBLISH: lambda: commands.publish(asked, Publication(), KINDS, NOW),
         Action.PUBLISH_WHEN_READY: lambda: (

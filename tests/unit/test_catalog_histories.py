@@ -74,7 +74,8 @@ def tell(plan: Generation, generation: int, uploads: bool) -> Telling:
         return Fact(cause, generation, NOW, **carried)  # type: ignore[arg-type]
 
     reason = Reason("CODE", "A sentence.", "transcode")
-    upload, media = [fact(Cause.UPLOAD_STARTED)] if uploads else [], []
+    upload: list[Fact] = [fact(Cause.UPLOAD_STARTED)] if uploads else []
+    media: list[Fact] = []
     if plan.end in UPLOAD_ENDS and uploads:
         return Telling([*upload, fact(plan.end, reason=reason)], media)
     if uploads:

@@ -72,6 +72,17 @@ class Watchers:
             if not self._slots[video_id]:
                 del self._slots[video_id]
 
+    @property
+    def watched(self) -> Collection[UUID]:
+        """The videos that somebody watches."""
+        return list(self._slots)
+
+    def tell(self, standings: Mapping[UUID, Standing]) -> None:
+        """Give each watcher the latest of its video."""
+        for video_id, standing in standings.items():
+            for slot in self._slots.get(video_id, ()):
+                slot.put(standing)
+
     async def keep_informed(self, read: Read, seconds: float) -> None:
         """Read all watched videos at once, every `seconds` while somebody watches, until cancelled."""
         while True:
@@ -79,9 +90,7 @@ class Watchers:
                 self._somebody.clear()
                 await self._somebody.wait()
             try:
-                for video_id, standing in (await read(list(self._slots))).items():
-                    for slot in self._slots.get(video_id, ()):
-                        slot.put(standing)
+                self.tell(await read(self.watched))
             except Unavailable as error:
                 log.warning("watched_videos_not_read", watched=len(self._slots), reason=str(error))
             await asyncio.sleep(seconds)

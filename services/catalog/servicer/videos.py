@@ -1,6 +1,6 @@
 """Videos: single ones, and lists of them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -69,7 +69,7 @@ class Videos(VideoServiceServicer):
         standing = await status.read_own_status(self.database, video_id, current_user().user_id, request.min_sequence)
         return mapping.status_message_of(standing, self.forecast.outlook, self.clock())
 
-    async def WatchVideo(self, request: WatchVideoRequest, context: Any) -> AsyncIterator[WatchVideoResponse]:
+    async def WatchVideo(self, request: WatchVideoRequest, context: Any) -> AsyncGenerator[WatchVideoResponse, None]:
         video_id = parse_uuid("video_id", request.video_id)
         present = await status.read_own_status(self.database, video_id, current_user().user_id, request.after_sequence)
         async with aclosing(self.watchers.watch(present, request.after_sequence)) as standings:

@@ -1,0 +1,84 @@
+"""How far, which place, how long."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from services.catalog.domain import commands
+from services.catalog.domain.outlook import (
+    Outlook,
+    RunProgress,
+    Waiting,
+    eta_seconds,
+    progress,
+    queue_order,
+    queue_position,
+)
+from services.catalog.domain.video import Measured, Original, Status, Tier, Video, Visibility
+
+NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+KNOWN = Outlook(ms_per_clip_ms=0.5, typical_run_ms=6_000, jobs_per_minute=30)
+
+
+def video(status: Status, tier: Tier = "free", waited: int = 0) -> Video:
+    """A video of 20 s that was uploaded so many seconds ago."""
+    told = commands.Description("A clip", "", "sports", Visibility.PUBLIC)
+    return replace(
+        commands.draft(uuid4(), uuid4(), uuid4(), told, NOW).video,
+        status=status,
+        original=Original("key", 1, tier, NOW + timedelta(days=7)),
+        measured=Measured(20_000, 1, 1, 30) if status is Status.PROCESSING else None,
+        uploaded_at=NOW - timedelta(seconds=waited),
+    )
+
+
+def queue(*waiting: tuple[Tier, int]) -> Outlook:
+    order = sorted(queue_order(Waiting(tier, NOW - timedelta(seconds=waited))) for tier, waited in waiting)
+    return replace(KNOWN, queue=order)
+
+
+def test_better_tiers_go_first_and_within_one_who_came_first() -> None:
+    outlook = queue(("free", 60), ("free", 10), ("verified", 5), ("paid", 1), ("paid", 30))
+    assert queue_position(video(Status.UPLOADED, "paid", 30), outlook) == 0
+    assert queue_position(video(Status.UPLOADED, "paid", 1), outlook) == 1
+    assert queue_position(video(Status.UPLOADED, "verified", 5), outlook) == 2
+    assert queue_position(video(Status.UPLOADED, "free", 60), outlook) == 3
+    assert queue_position(video(Status.UPLOADED, "free", 10), outlook) == 4
+
+
+@pytest.mark.parametrize("status", sorted(set(Status) - {Status.UPLOADED}))
+def test_who_does_not_wait_has_no_place(status: Status) -> None:
+    assert queue_position(video(status), KNOWN) is None
+
+
+def test_a_run_that_tells_its_remaining_time_is_believed_while_that_is_fresh() -> None:
+    told = RunProgress(50, 8, NOW - timedelta(seconds=3))
+    assert eta_seconds(video(Status.PROCESSING), told, KNOWN, NOW) == 5
+    stale = RunProgress(50, 8, NOW - timedelta(seconds=16))
+    assert eta_seconds(video(Status.PROCESSING), stale, KNOWN, NOW) == 5
+    assert eta_seconds(video(Status.PROCESSING), RunProgress(90, 1, NOW - timedelta(seconds=9)), KNOWN, NOW) == 1
+
+
+def test_a_running_clip_is_estimated_by_its_length() -> None:
+    assert eta_seconds(video(Status.PROCESSING), None, KNOWN, NOW) == 10
+
+
+def test_a_waiting_clip_is_estimated_by_those_ahead_and_a_typical_run() -> None:
+    ahead = queue(("free", 60), ("free", 50), ("free", 40), ("free", 0))
+    assert eta_seconds(video(Status.UPLOADED), None, ahead, NOW) == 3 * 2 + 6
+    assert eta_seconds(video(Status.UPLOADED), None, replace(ahead, jobs_per_minute=0), NOW) == 3 * 6 + 6
+
+
+def test_without_anything_to_learn_from_there_is_no_estimate() -> None:
+    for status in (Status.UPLOADED, Status.PROCESSING):
+        assert eta_seconds(video(status), None, Outlook(), NOW) is None
+    for status in (Status.DRAFT, Status.UPLOADING, Status.READY, Status.PROCESSING_FAILED):
+        assert eta_seconds(video(status), None, KNOWN, NOW) is None
+
+
+def test_a_run_fills_the_way_from_10_to_99() -> None:
+    seen = [progress(video(Status.PROCESSING), RunProgress(percent, None, NOW)) for percent in (0, 50, 100)]
+    assert seen == [10, 54, 99]
+    assert progress(replace(video(Status.READY), ready_at=NOW), None) == 100
