@@ -2,6 +2,7 @@
 
 import grpc
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis.events import EventMeta
 from chassis.grpc_client import failure_from
@@ -9,7 +10,6 @@ from nextplay.catalog.v1.ingest_service_pb2 import ClaimVideoForUploadRequest, D
 from nextplay.catalog.v1.ingest_service_pb2_grpc import IngestServiceStub
 from nextplay.catalog.v1.video_pb2 import Video
 from services.upload.ports import Claim, Delivered
-from services.upload.usecases.events import timestamp
 
 DELIVER_SECONDS = 1.0
 """A caller waits no longer to read its own write; Kafka delivers all the same."""
@@ -39,11 +39,10 @@ class CatalogOverGrpc:
         return reply.generation
 
     async def deliver(self, event: Message, meta: EventMeta) -> Delivered:
+        time = Timestamp()
+        time.FromDatetime(meta.time)
         request = DeliverEventRequest(
-            event_id=str(meta.id),
-            event_type=meta.type,
-            event_time=timestamp(meta.time),
-            payload=event.SerializeToString(),
+            event_id=str(meta.id), event_type=meta.type, event_time=time, payload=event.SerializeToString()
         )
         try:
             reply = await self._stub.DeliverEvent(request, timeout=DELIVER_SECONDS)

@@ -10,7 +10,14 @@ from google.protobuf.message import Message
 
 from chassis import transaction
 from chassis.events import EventMeta
-from chassis.object_store import MultipartUpload, Part, PresignedPart, StoredObject
+from chassis.object_store import InvalidPart as InvalidPart
+from chassis.object_store import MultipartUpload as MultipartUpload
+from chassis.object_store import MultipartUploadNotFound as MultipartUploadNotFound
+from chassis.object_store import ObjectNotFound as ObjectNotFound
+from chassis.object_store import Part as Part
+from chassis.object_store import PartTooSmall as PartTooSmall
+from chassis.object_store import PresignedPart as PresignedPart
+from chassis.object_store import StoredObject as StoredObject
 from services.upload.domain.announcement import Visibility
 from services.upload.domain.parts import PartToSign
 from services.upload.domain.upload import PartList, Tier, Upload

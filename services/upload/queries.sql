@@ -82,7 +82,11 @@ LIMIT $2
 
 -- name: expire_overdue
 -- By uploads_by_expiry; in portions, so that no transaction runs long.
-SELECT *, now() AS read_at FROM cleanup_expired_uploads($1)
+SELECT array_agg(upload_id) FROM cleanup_expired_uploads($1) AS expired (upload_id)
+
+-- name: find_uploads
+-- By primary key. After `expire_overdue`, because a statement doesn't see what a function that it calls has written.
+SELECT *, now() AS read_at FROM uploads WHERE upload_id = ANY ($1)
 
 -- name: delete_ended
 -- By uploads_without_original; in portions. Parts go with their upload.

@@ -88,7 +88,8 @@ class Repository:
         return await self._uploads("completing_since", seconds, limit)
 
     async def expire_overdue(self, limit: int) -> Sequence[Upload]:
-        return await self._uploads("expire_overdue", limit)
+        expired = await self._connection.fetchval(QUERIES["expire_overdue"], limit)
+        return await self._uploads("find_uploads", expired) if expired else ()
 
     async def delete_ended(self, days: int, limit: int) -> int:
         return await self._count("delete_ended", days, limit)

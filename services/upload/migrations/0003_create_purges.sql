@@ -23,9 +23,9 @@ CREATE TABLE purges (
 CREATE INDEX purges_next_at ON purges (next_at);
 
 -- Ends up to `p_limit` active uploads that outlived their time, orders what S3 holds of them to be purged, and returns
--- them, so that UploadExpired is emitted in the same transaction. An upload whose row is locked is being completed or
--- aborted at this moment and is left to the next run; one that is COMPLETING is never touched.
-CREATE FUNCTION cleanup_expired_uploads(p_limit int DEFAULT 500) RETURNS SETOF uploads
+-- their ids, so that UploadExpired is emitted in the same transaction. An upload whose row is locked is being completed
+-- or aborted at this moment and is left to the next run; one that is COMPLETING is never touched.
+CREATE FUNCTION cleanup_expired_uploads(p_limit int DEFAULT 500) RETURNS SETOF uuid
 LANGUAGE sql
 SET search_path FROM CURRENT
 AS $$
@@ -38,10 +38,10 @@ AS $$
     ), expired AS (
         UPDATE uploads SET status = 'EXPIRED', ended_at = now()
         FROM overdue WHERE uploads.upload_id = overdue.upload_id
-        RETURNING uploads.*
+        RETURNING uploads.upload_id, uploads.s3_key
     ), purge AS (
         INSERT INTO purges (prefix, reason)
         SELECT regexp_replace(s3_key, '[^/]+$', ''), 'expired' FROM expired
     )
-    SELECT * FROM expired
+    SELECT upload_id FROM expired
 $$;

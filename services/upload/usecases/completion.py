@@ -11,14 +11,23 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
-from chassis import object_store, telemetry
+from chassis import telemetry
 from chassis.errors import Failure
-from chassis.object_store import MultipartUploadNotFound, ObjectNotFound, StoredObject
 from services.upload import metrics
 from services.upload.domain.errors import PartMismatch, UploadNotFound
 from services.upload.domain.parts import NamedPart, parts_to_assemble
 from services.upload.domain.upload import ACTIVE, UNFINISHED, PartList, Status, Upload
-from services.upload.ports import Begin, Catalog, Objects, Tx
+from services.upload.ports import (
+    Begin,
+    Catalog,
+    InvalidPart,
+    MultipartUploadNotFound,
+    ObjectNotFound,
+    Objects,
+    PartTooSmall,
+    StoredObject,
+    Tx,
+)
 from services.upload.usecases import events
 from services.upload.usecases.ending import end_by_abort
 
@@ -84,7 +93,7 @@ async def settle(begin: Begin, objects: Objects, keep_original: timedelta, uploa
     """
     try:
         stored = await _assemble(objects, upload)
-    except (object_store.InvalidPart, object_store.PartTooSmall) as error:
+    except (InvalidPart, PartTooSmall) as error:
         await _reopen(begin, upload)
         raise PartMismatch("A part was sent anew while the upload was being completed.") from error
     return await _conclude(begin, keep_original, upload, stored)

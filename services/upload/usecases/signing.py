@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from chassis.object_store import MultipartUploadNotFound, Part, PresignedPart
 from services.upload.domain.errors import UploadNotFound
 from services.upload.domain.parts import PartToSign, check_signable, missing_parts
 from services.upload.domain.upload import ACTIVE, Status, Upload
-from services.upload.ports import Begin, Objects
+from services.upload.ports import Begin, MultipartUploadNotFound, Objects, Part, PresignedPart
 from services.upload.usecases.completion import settle_lost
 
 URL_SECONDS = 600

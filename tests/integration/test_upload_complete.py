@@ -1,0 +1,322 @@
+"""Completing: exactly once, whatever is repeated, raced or killed."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+import pytest
+from google.protobuf.message import Message
+from upload_world import FILE_BYTES, MIB, Crash, Fuse, MakeScratch, World, fused, open_world
+
+from chassis.errors import Failure, Unavailable
+from chassis.events import EventMeta
+from chassis.object_store import StoredObject
+from nextplay.upload.v1.upload_events_pb2 import UploadCompleted, UploadFailed
+from services.upload.domain.errors import (
+    PartMismatch,
+    PartsMissing,
+    PartTooSmall,
+    UploadExpired,
+    UploadNotActive,
+    UploadNotFound,
+)
+from services.upload.domain.parts import NamedPart
+from services.upload.domain.upload import Status, Upload
+from services.upload.fakes import MemoryCatalog, MemoryObjects
+from services.upload.ports import Delivered
+from services.upload.usecases.ending import abort_upload, expire_uploads
+
+COMPLETED = ["upload.v1.UploadStarted", "upload.v1.UploadCompleted", "analytics.v1.UploadCompleted"]
+FAILED = ["upload.v1.UploadStarted", "upload.v1.UploadFailed"]
+
+
+@pytest.fixture
+async def world(scratch_schema: MakeScratch) -> AsyncIterator[World]:
+    async with open_world(scratch_schema) as opened:
+        yield opened
+
+
+async def must_be_completed_once(world: World, upload: Upload) -> None:
+    assert await world.status(upload) is Status.COMPLETED
+    assert await world.names(upload) == COMPLETED
+    assert world.memory.objects[upload.s3_key].size_bytes == upload.file_size_bytes
+    assert world.memory.multiparts == {}
+
+
+async def test_a_whole_file_is_completed(world: World) -> None:
+    upload = await world.sent()
+    answer = await world.complete(upload)
+    assert (answer.video_status, answer.sequence) == ("UPLOADED", 3)
+    await must_be_completed_once(world, upload)
+    [_, event, _] = await world.events(upload)
+    assert isinstance(event, UploadCompleted)
+    assert (event.input_s3_key, event.size_bytes, event.tier) == (upload.s3_key, FILE_BYTES, "free")
+    completed = await world.read(upload)
+    assert completed.completed_at == completed.ended_at
+    assert event.original_expires_at.ToDatetime(upload.created_at.tzinfo) == completed.original_expires_at
+
+
+async def test_completing_again_gives_the_same_answer_and_tells_nothing_new(world: World) -> None:
+    upload = await world.sent()
+    first = await world.complete(upload)
+    world.told.videos[upload.video_id].become("PROCESSING", "READY")
+    second = await world.complete(upload, [NamedPart(1, "whatever")])
+    assert (second.video_status, second.sequence) == (first.video_status, first.sequence)
+    await must_be_completed_once(world, upload)
+
+
+async def test_completing_many_times_at_once_completes_once(world: World) -> None:
+    upload = await world.sent()
+    answers = await asyncio.gather(*(world.complete(upload) for _ in range(5)))
+    assert {(answer.video_status, answer.sequence) for answer in answers} == {("UPLOADED", 3)}
+    await must_be_completed_once(world, upload)
+
+
+async def test_the_parts_that_were_sent_are_marked_with_their_etags(world: World) -> None:
+    upload = await world.sent()
+    await world.complete(upload)
+    assert [tuple(row) for row in await world.parts(upload)] == [
+        (1, f"etag-1-{10 * MIB}", True, 10 * MIB),
+        (2, f"etag-2-{10 * MIB}", True, 10 * MIB),
+        (3, f"etag-3-{5 * MIB}", True, 5 * MIB),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arrived", "client", "refusal"),
+    [
+        ([1, 3], None, PartsMissing),
+        ([1, 3], [NamedPart(1, f"etag-1-{10 * MIB}"), NamedPart(2, "x")], PartsMissing),
+        ([1, 2, 3], [NamedPart(1, "wrong")], PartMismatch),
+        ([1, 2, 3], [NamedPart(1, f"etag-1-{10 * MIB}")], PartsMissing),
+    ],
+)
+async def test_wrong_parts_change_nothing(
+    world: World, arrived: list[int], client: list[NamedPart] | None, refusal: type[Failure]
+) -> None:
+    upload = await world.initiate()
+    await world.send(upload, *arrived)
+    before = await world.read(upload)
+    with pytest.raises(refusal):
+        await world.complete(upload, client)
+    assert replace(await world.read(upload), read_at=before.read_at) == before
+    assert await world.names(upload) == ["upload.v1.UploadStarted"]
+    await world.send(upload)
+    await world.complete(upload)
+    await must_be_completed_once(world, upload)
+
+
+async def test_a_small_part_is_refused_and_the_upload_stays_active(world: World) -> None:
+    upload = await world.initiate(file_size_bytes=8 * MIB)
+    world.memory.hold(upload.s3_upload_id, 1, 3 * MIB)
+    world.memory.hold(upload.s3_upload_id, 2, 5 * MIB)
+    with pytest.raises(PartTooSmall):
+        await world.complete(upload)
+    assert await world.status(upload) is Status.INITIATED
+
+
+async def test_an_overdue_upload_is_completed_until_it_is_marked_expired(world: World) -> None:
+    late = await world.sent()
+    await world.age(late, minutes=61)
+    await world.complete(late)
+    await must_be_completed_once(world, late)
+    expired = await world.sent()
+    await world.age(expired, minutes=61)
+    await expire_uploads(world.begin)
+    with pytest.raises(UploadExpired):
+        await world.complete(expired)
+
+
+async def test_an_aborted_upload_is_not_completed(world: World) -> None:
+    upload = await world.sent()
+    await abort_upload(world.begin, world.objects, upload.user_id, upload.upload_id)
+    with pytest.raises(UploadNotActive):
+        await world.complete(upload)
+
+
+async def test_somebody_elses_upload_is_not_there(world: World) -> None:
+    upload, other = await world.sent(), await world.initiate()
+    with pytest.raises(UploadNotFound):
+        await world.complete(replace(upload, user_id=other.user_id))
+    assert await world.status(upload) is Status.IN_PROGRESS
+
+
+async def test_parts_that_s3_has_lost_fail_the_upload(world: World) -> None:
+    upload = await world.sent()
+    world.memory.multiparts.clear()
+    with pytest.raises(UploadNotActive, match="MULTIPART_LOST"):
+        await world.complete(upload)
+    assert await world.status(upload) is Status.FAILED
+    assert await world.names(upload) == FAILED
+    [_, event] = await world.events(upload)
+    assert isinstance(event, UploadFailed)
+    assert (event.code, event.message) == ("MULTIPART_LOST", "The parts of the upload are not stored any more.")
+
+
+class Truncating(MemoryObjects):
+    """S3 stores one byte less than it was sent."""
+
+    async def complete_multipart(self, key: str, s3_upload_id: str, parts: Sequence[tuple[int, str]]) -> StoredObject:
+        stored = await super().complete_multipart(key, s3_upload_id, parts)
+        self.objects[key] = replace(stored, size_bytes=stored.size_bytes - 1)
+        return self.objects[key]
+
+
+async def test_an_object_of_another_size_fails_the_upload_and_is_deleted(world: World) -> None:
+    world.objects = Truncating()
+    upload = await world.sent()
+    with pytest.raises(UploadNotActive, match="SIZE_MISMATCH"):
+        await world.complete(upload)
+    assert await world.names(upload) == FAILED
+    await world.purge_all()
+    assert world.memory.objects == {}
+
+
+class Resending(MemoryObjects):
+    """The client sends part 1 again between our look at the parts and S3's."""
+
+    async def complete_multipart(self, key: str, s3_upload_id: str, parts: Sequence[tuple[int, str]]) -> StoredObject:
+        self.hold(s3_upload_id, 1, 10 * MIB, "another")
+        return await super().complete_multipart(key, s3_upload_id, parts)
+
+
+async def test_a_part_sent_anew_meanwhile_reopens_the_upload(world: World) -> None:
+    world.objects = Resending()
+    upload = await world.sent()
+    with pytest.raises(PartMismatch):
+        await world.complete(upload)
+    assert await world.status(upload) is Status.IN_PROGRESS
+    await world.complete(upload)
+    await must_be_completed_once(world, upload)
+
+
+class Hanging(MemoryObjects):
+    """S3 assembles, but its answer is lost."""
+
+    async def complete_multipart(self, key: str, s3_upload_id: str, parts: Sequence[tuple[int, str]]) -> StoredObject:
+        await super().complete_multipart(key, s3_upload_id, parts)
+        raise Unavailable
+
+
+async def test_an_unknown_outcome_is_found_out_by_the_job(world: World) -> None:
+    world.objects = Hanging()
+    upload = await world.sent()
+    with pytest.raises(Unavailable):
+        await world.complete(upload)
+    assert await world.status(upload) is Status.COMPLETING
+    with pytest.raises(UploadNotActive):
+        await abort_upload(world.begin, world.objects, upload.user_id, upload.upload_id)
+    assert await world.run_finishing_job() == 1
+    await must_be_completed_once(world, upload)
+
+
+async def test_an_unknown_outcome_is_found_out_by_the_next_call(world: World) -> None:
+    world.objects = Hanging()
+    upload = await world.sent()
+    with pytest.raises(Unavailable):
+        await world.complete(upload)
+    assert (await world.complete(upload)).video_status == "UPLOADED"
+    await must_be_completed_once(world, upload)
+
+
+async def test_the_job_leaves_what_began_a_moment_ago(world: World) -> None:
+    world.objects = Hanging()
+    upload = await world.sent()
+    with pytest.raises(Unavailable):
+        await world.complete(upload)
+    assert await world.run_finishing_job(after_seconds=60) == 0
+    await world.age(upload, seconds=61)
+    assert await world.run_finishing_job(after_seconds=60) == 1
+
+
+class Silent(MemoryCatalog):
+    """A catalog that takes claims and answers nothing else."""
+
+    async def deliver(self, event: Message, meta: EventMeta) -> Delivered:
+        raise Unavailable
+
+
+async def test_a_silent_catalog_does_not_keep_an_upload_from_completing(world: World) -> None:
+    upload = await world.sent()
+    catalog = world.told
+    world.catalog = Silent(videos=catalog.videos, claims=catalog.claims)
+    answer = await world.complete(upload)
+    assert (answer.video_status, answer.sequence) == ("UPLOADED", 2)
+    world.catalog = catalog
+    later = await world.complete(upload)
+    assert (later.video_status, later.sequence) == ("UPLOADED", 3)
+    await must_be_completed_once(world, upload)
+
+
+async def test_the_early_event_and_kafkas_have_one_id(world: World) -> None:
+    upload = await world.sent()
+    await world.complete(upload)
+    query = "SELECT headers ->> 'ce_id' FROM outbox WHERE headers ->> 'ce_type' = 'nextplay.upload.v1.UploadCompleted'"
+    assert await world.pool.fetchval(query) == str((await world.read(upload)).completed_event_id)
+    assert {str(event_id) for event_id in world.told.applied} >= {await world.pool.fetchval(query)}
+
+
+@pytest.mark.parametrize("client_returns", [True, False])
+async def test_a_process_that_dies_at_any_step_loses_and_doubles_nothing(world: World, client_returns: bool) -> None:
+    """Dies before and after each call of a port in turn. What was accepted (COMPLETING) is completed by the job alone;
+    before that nothing has changed, and the client's next call completes."""
+    counted = Fuse()
+    await fused(world, counted).complete(await world.sent())
+    assert len(counted.steps) > 10
+    for at in range(1, len(counted.steps) + 1):
+        upload = await world.sent()
+        with pytest.raises(Crash) as crash:
+            await fused(world, Fuse(at)).complete(upload)
+        accepted = await world.status(upload) is not Status.IN_PROGRESS
+        if client_returns:
+            await world.complete(upload)
+        await world.run_finishing_job()
+        if client_returns or accepted:
+            assert await world.status(upload) is Status.COMPLETED, crash.value
+            assert await world.names(upload) == COMPLETED, crash.value
+            assert world.memory.objects[upload.s3_key].size_bytes == FILE_BYTES, crash.value
+        else:
+            assert await world.status(upload) is Status.IN_PROGRESS, crash.value
+            assert await world.names(upload) == ["upload.v1.UploadStarted"], crash.value
+            assert upload.s3_upload_id in world.memory.multiparts, crash.value
+
+
+async def test_a_job_that_dies_at_any_step_is_taken_up_by_the_next(world: World) -> None:
+    whole = Fuse()
+    await fused(world, whole).complete(await world.sent())
+    assembled = whole.steps.index("after complete_multipart") + 1
+
+    async def stuck() -> Upload:
+        upload = await world.sent()
+        with pytest.raises(Crash):
+            await fused(world, Fuse(assembled)).complete(upload)
+        assert await world.status(upload) is Status.COMPLETING
+        return upload
+
+    await stuck()
+    counted = Fuse()
+    assert await fused(world, counted).run_finishing_job() == 1
+    for at in range(1, len(counted.steps) + 1):
+        upload = await stuck()
+        with pytest.raises(Crash) as crash:
+            await fused(world, Fuse(at)).run_finishing_job()
+        await asyncio.gather(world.run_finishing_job(), world.run_finishing_job())
+        assert await world.names(upload) == COMPLETED, crash.value
+        assert await world.status(upload) is Status.COMPLETED, crash.value
+
+
+async def test_of_complete_and_abort_at_once_one_wins(world: World) -> None:
+    for _ in range(10):
+        upload = await world.sent()
+        completing = world.complete(upload)
+        aborting = abort_upload(world.begin, world.objects, upload.user_id, upload.upload_id)
+        completed, aborted = await asyncio.gather(completing, aborting, return_exceptions=True)
+        status = await world.status(upload)
+        if isinstance(completed, UploadNotActive):
+            assert (aborted, status) == (None, Status.ABORTED)
+            await world.purge_all()
+            assert upload.s3_key not in world.memory.objects
+        else:
+            assert not isinstance(completed, BaseException), completed
+            assert isinstance(aborted, UploadNotActive)
+            assert status is Status.COMPLETED

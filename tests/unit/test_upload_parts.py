@@ -1,0 +1,183 @@
+"""How a file is cut, what may be signed, what is missing, and what S3 may assemble."""
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chassis.errors import FieldViolation, InvalidArgument
+from chassis.object_store import Part
+from services.upload.domain.announcement import MAX_FILE_BYTES
+from services.upload.domain.errors import PartMismatch, PartsMissing, PartTooSmall
+from services.upload.domain.parts import (
+    MIB,
+    MIN_PART_BYTES,
+    NamedPart,
+    PartToSign,
+    check_signable,
+    missing_parts,
+    parts_to_assemble,
+    suggested_count,
+)
+
+SHA = base64.b64encode(bytes(32)).decode()
+FILE = 25 * MIB
+
+
+def held(**sizes: int) -> list[Part]:
+    """Parts that S3 holds: `held(p1=10)` is part 1 with 10 MiB."""
+    return [Part(int(name[1:]), size * MIB, f"etag{name[1:]}") for name, size in sizes.items()]
+
+
+def signable(*parts: PartToSign, size: int = FILE, signed: dict[int, int] | None = None) -> list[FieldViolation]:
+    """What is wrong with signing these parts."""
+    try:
+        check_signable(size, signed or {}, parts)
+    except InvalidArgument as failure:
+        return list(failure.fields)
+    return []
+
+
+def test_a_file_is_cut_into_parts_of_10_mib() -> None:
+    assert [suggested_count(size) for size in (1, 10 * MIB, 10 * MIB + 1, MAX_FILE_BYTES)] == [1, 1, 2, 15]
+
+
+@pytest.mark.parametrize("number", [0, 6, 10_001, 2**32 - 1])
+def test_a_part_number_lies_within_what_5_mib_parts_would_need(number: int) -> None:
+    assert signable(PartToSign(number, 1, None)) == [
+        FieldViolation("part_number", f"must be 1 to 5 for a file of {FILE} bytes, is {number}")
+    ]
+    assert signable(PartToSign(5, 1, None)) == []
+
+
+@pytest.mark.parametrize("length", [0, FILE + 1, 2**63])
+def test_a_part_has_1_byte_to_the_size_of_the_file(length: int) -> None:
+    [violation] = signable(PartToSign(1, length, None))
+    assert violation == FieldViolation(
+        "content_length", f"must be 1 to {FILE} bytes, the size of the file, is {length} bytes"
+    )
+
+
+def test_all_signed_parts_together_do_not_exceed_the_file() -> None:
+    signed = {1: 10 * MIB, 2: 10 * MIB}
+    assert signable(PartToSign(3, 5 * MIB, None), signed=signed) == []
+    assert signable(PartToSign(3, 5 * MIB + 1, None), signed=signed) == [
+        FieldViolation(
+            "content_length", f"makes all signed parts {FILE + 1} bytes together; declared were {FILE} bytes"
+        )
+    ]
+
+
+def test_signing_a_part_again_replaces_its_length() -> None:
+    assert signable(PartToSign(1, 15 * MIB, None), signed={1: 10 * MIB, 2: 10 * MIB}) == []
+
+
+def test_a_batch_is_checked_as_a_whole_and_names_its_entries() -> None:
+    batch = [PartToSign(1, 20 * MIB, None, "parts[0]."), PartToSign(2, 6 * MIB, None, "parts[1].")]
+    assert [violation.field for violation in signable(*batch)] == ["parts[1].content_length"]
+    twice = [PartToSign(1, 5, None, "parts[0]."), PartToSign(1, 5, "x", "parts[1].")]
+    assert [violation.field for violation in signable(*twice)] == [
+        "parts[1].part_number",
+        "parts[1].checksum_sha256",
+    ]
+
+
+@pytest.mark.parametrize(("checksum", "accepted"), [(SHA, True), ("", False), (SHA[:-1], False), ("=" * 44, False)])
+def test_a_checksum_is_a_sha256_in_base64(checksum: str, accepted: bool) -> None:
+    assert (signable(PartToSign(1, 5, checksum)) == []) is accepted
+
+
+@pytest.mark.parametrize(
+    ("signed", "received", "missing"),
+    [
+        ({}, {}, [1, 2, 3]),
+        ({1: 10}, {}, [1, 2, 3]),
+        ({1: 10}, {"p1": 10}, [2, 3]),
+        ({3: 5}, {"p3": 5}, [1, 2]),
+        ({1: 10, 2: 10, 3: 5}, {"p1": 10, "p3": 5}, [2]),
+        ({1: 10, 2: 10, 3: 5}, {"p1": 10, "p2": 10, "p3": 5}, []),
+        # A client that cuts otherwise: 5 MiB, 8 MiB, one part.
+        ({1: 5}, {"p1": 5}, [2, 3, 4, 5]),
+        ({1: 5, 3: 5}, {"p1": 5, "p3": 5}, [2, 4, 5]),
+        ({2: 8}, {}, [1, 2, 3, 4]),
+        ({1: 25}, {}, [1]),
+        ({1: 25}, {"p1": 25}, []),
+    ],
+)
+def test_missing_parts_follow_the_way_a_client_cuts(
+    signed: dict[int, int], received: dict[str, int], missing: list[int]
+) -> None:
+    assert missing_parts(FILE, {number: size * MIB for number, size in signed.items()}, held(**received)) == missing
+
+
+@given(
+    size=st.integers(1, MAX_FILE_BYTES),
+    cut=st.integers(MIN_PART_BYTES, 30 * MIB),
+    sent=st.sets(st.integers(1, 30)),
+    signed=st.sets(st.integers(1, 30)),
+)
+def test_sending_what_is_missing_makes_every_regular_cut_whole(
+    size: int, cut: int, sent: set[int], signed: set[int]
+) -> None:
+    lengths = {number: min(cut, size - (number - 1) * cut) for number in range(1, -(-size // cut) + 1)}
+    signed_lengths = {number: lengths[number] for number in lengths if number in signed | sent}
+    received = [Part(number, lengths[number], "") for number in lengths if number in sent]
+    missing = missing_parts(size, signed_lengths, received)
+    assert not {part.number for part in received} & set(missing)
+    assert (missing == []) == (len(received) == len(lengths))
+    if 1 in signed_lengths or cut == 10 * MIB or not signed_lengths:
+        expected = lengths if signed_lengths else range(1, suggested_count(size) + 1)
+        assert {part.number for part in received} | set(missing) == set(expected)
+
+
+def test_without_a_list_all_that_s3_holds_is_assembled() -> None:
+    assert parts_to_assemble(FILE, {}, held(p1=10, p2=10, p3=5), None) == ((1, "etag1"), (2, "etag2"), (3, "etag3"))
+
+
+def test_the_clients_list_may_come_in_any_order_and_leave_parts_out() -> None:
+    client = [NamedPart(4, "etag4"), NamedPart(1, "etag1")]
+    assert parts_to_assemble(15 * MIB, {}, held(p1=10, p2=10, p4=5), client) == ((1, "etag1"), (4, "etag4"))
+
+
+@pytest.mark.parametrize(
+    ("received", "client", "told"),
+    [
+        ({}, None, "Parts 1, 2 and 3 are missing: 0 of 26214400 bytes are there."),
+        ({"p1": 10, "p3": 5}, None, "Part 2 is missing: 15728640 of 26214400 bytes are there."),
+        ({"p1": 10, "p2": 10, "p3": 5}, [1, 2], "Part 3 is missing: 20971520 of 26214400 bytes are there."),
+        ({"p1": 10, "p3": 5}, [1, 2, 3], "Part 2 did not arrive."),
+        ({"p1": 10}, [1, 7, 9], "Parts 7 and 9 did not arrive."),
+    ],
+)
+def test_missing_parts_are_named(received: dict[str, int], client: list[int] | None, told: str) -> None:
+    named = None if client is None else [NamedPart(number, f"etag{number}") for number in client]
+    signed = {1: 10 * MIB, 2: 10 * MIB, 3: 5 * MIB}
+    with pytest.raises(PartsMissing) as raised:
+        parts_to_assemble(FILE, signed, held(**received), named)
+    assert str(raised.value) == told
+
+
+def test_a_wrong_etag_is_named() -> None:
+    client = [NamedPart(1, "etag1"), NamedPart(2, "other"), NamedPart(3, "etag3")]
+    with pytest.raises(PartMismatch) as raised:
+        parts_to_assemble(FILE, {}, held(p1=10, p2=10, p3=5), client)
+    assert str(raised.value) == "The ETag of part 2 is not the one that S3 answered."
+
+
+def test_more_bytes_than_declared_are_refused_with_both_numbers() -> None:
+    with pytest.raises(PartMismatch) as raised:
+        parts_to_assemble(FILE, {}, held(p1=10, p2=10, p3=6), None)
+    assert str(raised.value) == "Parts 1, 2 and 3 have 27262976 bytes together; declared were 26214400 bytes."
+
+
+def test_a_small_part_before_the_last_is_named_with_its_size() -> None:
+    with pytest.raises(PartTooSmall) as raised:
+        parts_to_assemble(FILE, {}, held(p1=10, p2=4, p3=11), None)
+    assert str(raised.value) == "All parts but the last have at least 5242880 bytes (5 MiB): part 2 has 4194304 bytes."
+
+
+def test_a_part_named_twice_is_refused() -> None:
+    with pytest.raises(InvalidArgument) as raised:
+        parts_to_assemble(FILE, {}, held(p1=10), [NamedPart(1, "etag1"), NamedPart(1, "etag1")])
+    assert raised.value.fields == (FieldViolation("parts[1].part_number", "names part 1 a second time"),)
