@@ -23,9 +23,9 @@ from chassis.work import waking, work
 from nextplay.upload.v1.upload_service_pb2_grpc import add_UploadServiceServicer_to_server
 from services.upload import maintenance
 from services.upload.catalog import CatalogOverGrpc
+from services.upload.characters import count_characters
 from services.upload.consumers import CONSUMED, handlers
 from services.upload.domain.announcement import Rules
-from services.upload.mapping import count_characters
 from services.upload.ports import Begin
 from services.upload.repository import Repository
 from services.upload.servicer import Uploads
@@ -95,8 +95,8 @@ async def delete_expired_originals(service: Service, settings: Settings) -> dict
     return await maintenance.delete_expired_originals(_begin(await _open_pool(service, settings)))
 
 
-async def delete_expired_keys(service: Service, settings: Settings) -> dict[str, int]:
-    return await maintenance.delete_expired_keys(await _open_pool(service, settings))
+async def clean_up(service: Service, settings: Settings) -> dict[str, int]:
+    return await maintenance.clean_up(await _open_pool(service, settings))
 
 
 async def _open_pool(service: Service, settings: Settings) -> Pool:
@@ -115,10 +115,10 @@ if __name__ == "__main__":
             Settings,
             serve=serve,
             jobs={
-                "cleanup_expired_uploads": cleanup_expired_uploads,
-                "finish_completing": finish_completing,
-                "delete_expired_originals": delete_expired_originals,
-                "delete_expired_keys": delete_expired_keys,
+                "cleanup-expired-uploads": cleanup_expired_uploads,
+                "finish-completing": finish_completing,
+                "delete-expired-originals": delete_expired_originals,
+                "clean-up": clean_up,
             },
             migrations="services.upload.migrations",
             consumes=CONSUMED,

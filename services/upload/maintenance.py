@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from chassis import idempotency
 from chassis.consumer import forget_applied_events
+from chassis.idempotency import delete_expired_keys
 from chassis.postgres import Pool
 from services.upload.ports import Begin, Objects
 from services.upload.usecases import completion, ending, purging
@@ -30,9 +30,9 @@ async def delete_expired_originals(begin: Begin) -> dict[str, int]:
     return {"originals": await purging.delete_outlived_originals(begin)}
 
 
-async def delete_expired_keys(pool: Pool) -> dict[str, int]:
+async def clean_up(pool: Pool) -> dict[str, int]:
     """Delete idempotency keys after 24 hours and inbox rows after 30 days."""
     return {
-        "idempotency_keys": await idempotency.delete_expired_keys(pool),
+        "idempotency_keys": await delete_expired_keys(pool),
         "applied_events": await forget_applied_events(pool),
     }

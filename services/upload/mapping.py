@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-import regex
 from google.protobuf.any_pb2 import Any
 
 from chassis.errors import FieldViolation, InvalidArgument
@@ -20,13 +19,7 @@ from services.upload.usecases.completion import Answer
 from services.upload.usecases.events import latest_fact, timestamp
 from services.upload.usecases.signing import Progress, SignedPart
 
-_CHARACTER = regex.compile(r"\X")
 MAX_FINGERPRINT = 200
-
-
-def count_characters(text: str) -> int:
-    """How many characters a person sees: Unicode's extended grapheme clusters."""
-    return sum(1 for _ in _CHARACTER.finditer(text))
 
 
 def announcement(request: pb.InitiateUploadRequest, rules: Rules) -> Announcement:

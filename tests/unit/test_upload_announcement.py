@@ -6,9 +6,9 @@ from uuid import UUID
 import pytest
 
 from chassis.errors import Failure, FieldViolation, InvalidArgument
+from services.upload.characters import count_characters
 from services.upload.domain.announcement import Announcement, Rules, announce
 from services.upload.domain.errors import FileTooLarge, UnsupportedContentType
-from services.upload.mapping import count_characters
 
 RULES = Rules(categories=("sports", "music"), count_characters=count_characters)
 FAMILY = "👨‍👩‍👧‍👦"

@@ -7,11 +7,11 @@ import pytest
 from chassis.errors import InvalidArgument
 from nextplay.catalog.v1.video_pb2 import Video
 from nextplay.upload.v1 import upload_service_pb2 as pb
+from services.upload.characters import count_characters
 from services.upload.domain.announcement import Rules
 from services.upload.domain.parts import NamedPart, PartToSign
 from services.upload.mapping import (
     announcement,
-    count_characters,
     list_query,
     named_parts,
     parts_to_sign,
