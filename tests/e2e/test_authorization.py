@@ -198,6 +198,10 @@ class Answer(NamedTuple):
     detail: str
 
 
+def to_bytes(message: Message) -> bytes:
+    return message.SerializeToString()
+
+
 Call = Callable[[MethodDescriptor, dict[str, Any], str | None], Answer]
 
 
@@ -218,15 +222,13 @@ def call(platform: Stack) -> Iterator[Call]:
         metadata = (("authorization", f"Bearer {token}"),) if token is not None else ()
         try:
             if method.server_streaming:
-                stream = channel.unary_stream(path, Message.SerializeToString, reply_type.FromString)(
+                stream = channel.unary_stream(path, to_bytes, reply_type.FromString)(
                     message, timeout=20, metadata=metadata
                 )
                 next(iter(stream))
                 stream.cancel()
             else:
-                channel.unary_unary(path, Message.SerializeToString, reply_type.FromString)(
-                    message, timeout=20, metadata=metadata
-                )
+                channel.unary_unary(path, to_bytes, reply_type.FromString)(message, timeout=20, metadata=metadata)
         except grpc.RpcError as error:
             return Answer(error.code().name, error.details() or "")
         return Answer("OK", "")
