@@ -11,8 +11,8 @@ from services.notify.domain.fanout import Fanout
 from services.notify.domain.notification import Kind, Outcome, Publication, to_follower, to_owner
 from services.notify.ports import Begin, FollowersPage, ListFollowers, PageTokenRefused, Tx
 
-CLAIM_SECONDS = 30.0
-"""How long a page may take, three times over; a killed process' page is taken up again after this."""
+CLAIM_SECONDS = 10.0
+"""How long a page may take; what a killed process had claimed is claimed again after this."""
 FANOUTS_AT_ONCE = 4
 DELETED_AT_ONCE = 5_000
 
@@ -58,7 +58,7 @@ async def forget(tx: Tx, video_id: UUID) -> None:
 
 
 async def claim_fanouts(begin: Begin, owner: str) -> Sequence[Fanout]:
-    """Fan-outs whose next page is to be told now; each is `owner`'s for 30 s."""
+    """Fan-outs whose next page is to be told now; each is `owner`'s for 10 s."""
     async with begin() as tx:
         return await tx.store.claim_fanouts(owner, CLAIM_SECONDS, FANOUTS_AT_ONCE)
 
