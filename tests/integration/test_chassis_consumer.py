@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 from scratch import Scratch, make_event_type, until
 from travel import has_noted, note, noted, running
 
-from chassis import consumer
+from chassis import group_member
 from chassis.consumer import ConsumerHealth, NotYet, apply_once, consume, forget_applied_events, handle_signals
 from chassis.dead_letters import DeadLetter, drop_dead_letters, list_dead_letters, retry_dead_letters
 from chassis.errors import Unavailable
@@ -42,7 +42,7 @@ def consuming(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Consuming:
     # The local broker lets members wait for half of it before a group begins.
-    monkeypatch.setattr(consumer, "SESSION_MS", 1_500)
+    monkeypatch.setattr(group_member, "SESSION_MS", 1_500)
 
     def run(handler: Any = note, *, health: ConsumerHealth | None = None, **options: Any) -> Any:
         health = health or ConsumerHealth()
@@ -300,7 +300,7 @@ async def test_an_event_that_is_tried_for_too_long_makes_the_process_unready(
     async def away(event: Any, tx: Tx[Connection], meta: EventMeta) -> None:
         raise Unavailable
 
-    monkeypatch.setattr(consumer, "STUCK_SECONDS", 0.3)
+    monkeypatch.setattr(group_member, "STUCK_SECONDS", 0.3)
     health = ConsumerHealth()
     await publish(producer, event_type(thing_id="a", number=1))
 

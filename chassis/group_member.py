@@ -1,0 +1,181 @@
+"""A member of a Kafka consumer group: its partitions go on beside each other, each one record at a time, in order.
+
+The poll loop never waits for a record, so the member keeps its place in the group however long one takes. A partition
+with records in hand is paused until they are done. Offsets of what is done are committed every half second and when
+partitions move; after a crash the broker delivers again what was done but not committed.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TypeAlias
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from chassis import telemetry
+from chassis.errors import Unavailable
+from chassis.kafka import CLOSE_SECONDS, connection_options, started
+from chassis.metrics import CONSUMER_LAG, EVENT_IN_WORK
+from chassis.settings import KafkaSettings
+
+POLL_MS = 250
+SESSION_MS = 6_000  # the shortest that Kafka's defaults allow: how long a killed member's partitions lie idle
+COMMIT_SECONDS = 0.5
+COMMIT_DEADLINE_SECONDS = 5.0
+SILENT_SECONDS = 60.0
+STUCK_SECONDS = 120.0
+
+Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
+Apply: TypeAlias = Callable[[Record], Awaitable[None]]
+
+log = telemetry.logger(__name__)
+
+
+class ConsumerHealth:
+    """What a consumer tells about itself: `service.check("consumer", health.check)`."""
+
+    def __init__(self) -> None:
+        self.stopped: str | None = None
+        self._polled = time.monotonic()
+        self._in_work: dict[TopicPartition, tuple[int, float]] = {}
+
+    async def check(self) -> None:
+        """Raises Unavailable, naming partition and offset, when the consumer stopped, is silent or is stuck."""
+        now = time.monotonic()
+        if self.stopped:
+            raise Unavailable(self.stopped)
+        if now - self._polled > SILENT_SECONDS:
+            raise Unavailable(f"The consumer has not polled for {now - self._polled:.0f} s.")
+        for partition, (offset, since) in self._in_work.items():
+            if now - since > STUCK_SECONDS:
+                where = f"{partition.topic}[{partition.partition}] offset {offset}"
+                raise Unavailable(f"The event at {where} has been tried for {now - since:.0f} s.")
+
+    def polled(self) -> None:
+        self._polled = time.monotonic()
+
+    def begins(self, partition: TopicPartition, offset: int) -> None:
+        """An event is in work; called again, its time counts anew: one that waits for another is not stuck."""
+        self._in_work[partition] = (offset, time.monotonic())
+
+    def ended(self, partition: TopicPartition) -> None:
+        self._in_work.pop(partition, None)
+
+    @property
+    def oldest_in_work_seconds(self) -> float:
+        now = time.monotonic()
+        return max((now - since for _, since in self._in_work.values()), default=0.0)
+
+
+async def be_member(
+    settings: KafkaSettings,
+    group: str,
+    topics: list[str],
+    apply: Apply,
+    health: ConsumerHealth,
+) -> None:
+    """Give every record of the topics to `apply`, as a member of the group, until cancelled.
+
+    `apply` returns when the record needs no more work. Raises what it raises, and KafkaError.
+    """
+    consumer = AIOKafkaConsumer(
+        **connection_options(settings),
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=256 * 1024,
+        session_timeout_ms=SESSION_MS,
+        heartbeat_interval_ms=SESSION_MS // 3,
+    )
+    partitions = _Partitions(group, consumer, apply, health)
+    await started(consumer)
+    try:
+        consumer.subscribe(topics, listener=partitions)
+        while True:
+            for partition, records in (await consumer.getmany(timeout_ms=POLL_MS)).items():
+                partitions.hand(partition, records)
+            health.polled()
+            await partitions.look_after()
+    finally:
+        await partitions.on_partitions_revoked(set())
+        with suppress(TimeoutError, KafkaError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await consumer.stop()
+
+
+class _Partitions(ConsumerRebalanceListener):
+    """The partitions this member has: for each that has records in hand one task, during which it is paused."""
+
+    def __init__(
+        self,
+        group: str,
+        consumer: AIOKafkaConsumer,
+        apply: Apply,
+        health: ConsumerHealth,
+    ) -> None:
+        self._group = group
+        self._consumer = consumer
+        self._apply = apply
+        self._health = health
+        self._tasks: dict[TopicPartition, asyncio.Task[None]] = {}
+        self._done: dict[TopicPartition, int] = {}
+        self._committed_at = time.monotonic()
+
+    def hand(self, partition: TopicPartition, records: list[ConsumerRecord[bytes, bytes]]) -> None:
+        """Begin to apply records of a partition, and ask the broker for no more of it until they are applied."""
+        self._consumer.pause(partition)
+        self._tasks[partition] = asyncio.create_task(self._work(partition, records))
+
+    async def look_after(self) -> None:
+        """Resume partitions whose records are applied, commit what is due. Raises what a task raised."""
+        for partition in [partition for partition, task in self._tasks.items() if task.done()]:
+            self._tasks.pop(partition).result()
+            self._consumer.resume(partition)
+        EVENT_IN_WORK.set(self._health.oldest_in_work_seconds, {"consumer": self._group})
+        if time.monotonic() - self._committed_at > COMMIT_SECONDS:
+            await self._commit()
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """Stop all work and commit: in this protocol a rebalance takes every partition away for a moment."""
+        tasks, self._tasks = list(self._tasks.values()), {}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._commit()
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        log.info(
+            "partitions_assigned",
+            consumer=self._group,
+            partitions=sorted(f"{p.topic}[{p.partition}]" for p in assigned),
+        )
+
+    async def _work(self, partition: TopicPartition, records: list[ConsumerRecord[bytes, bytes]]) -> None:
+        try:
+            for record in records:
+                self._health.begins(partition, record.offset)
+                await self._apply(record)
+                self._done[partition] = record.offset + 1
+        finally:
+            self._health.ended(partition)
+
+    async def _commit(self) -> None:
+        """Commit what was applied. A failure is not repeated: the next commit says more, and repeats are recognised."""
+        self._committed_at = time.monotonic()
+        done, self._done = self._done, {}
+        for partition, offset in done.items():
+            end = self._consumer.highwater(partition)
+            labels: dict[str, str | int] = {
+                "consumer": self._group,
+                "topic": partition.topic,
+                "partition": partition.partition,
+            }
+            CONSUMER_LAG.set(max(0, (end or offset) - offset), labels)
+        try:
+            if done:
+                async with asyncio.timeout(COMMIT_DEADLINE_SECONDS):
+                    await self._consumer.commit(done)
+        except (KafkaError, TimeoutError) as error:
+            log.warning("offsets_not_committed", consumer=self._group, reason=repr(error))
