@@ -11,11 +11,11 @@ from typing import Any, cast
 import grpc
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import EventSourceResponse
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from chassis.errors import DeadlineExceeded, Failure, FieldViolation, Internal, InvalidArgument, Unavailable
+from chassis.errors import Failure, FieldViolation, Internal, InvalidArgument, Unavailable
 from chassis.grpc_client import failure_from
 from chassis.telemetry import logger
 from gateway.contract import HTTP_BODY, Comments, Endpoint
@@ -27,6 +27,7 @@ FIRST_MESSAGE_SECONDS = 1.0
 SLOW_READER_SECONDS = 30.0
 
 Answer = Callable[[Request], Awaitable[Response]]
+Event = dict[str, Any]
 
 log = logger(__name__)
 
@@ -110,33 +111,32 @@ async def _stream(call: Any, stopping: asyncio.Event, heartbeat_seconds: float) 
     await asyncio.wait([first], timeout=FIRST_MESSAGE_SECONDS)
     if first.done():
         first.result()
-    heartbeat = ServerSentEvent(comment="heartbeat")
     return EventSourceResponse(
         _events(call, first, stopping),
+        sep="\n",
         ping=heartbeat_seconds,
-        ping_message_factory=lambda: heartbeat,
+        ping_message_factory=lambda: {"comment": "heartbeat"},  # type: ignore[arg-type,return-value]
         send_timeout=SLOW_READER_SECONDS,
     )
 
 
-async def _events(call: Any, first: Awaitable[Any], stopping: asyncio.Event) -> AsyncIterator[ServerSentEvent]:
+async def _events(call: Any, first: Awaitable[Any], stopping: asyncio.Event) -> AsyncIterator[Event]:
     stop = asyncio.create_task(stopping.wait())
     stop.add_done_callback(lambda _: call.cancel())
     # Spread, because all clients of an instance are told at once.
-    resume = ServerSentEvent(comment="resume with Last-Event-ID", retry=random.randint(500, 3000))  # noqa: S311
+    resume: Event = {"comment": "resume with Last-Event-ID", "retry": random.randint(500, 3000)}  # noqa: S311
     try:
         message = await first
         while message is not grpc.aio.EOF:
-            yield ServerSentEvent(_json(message), id=str(message.sequence))
+            yield {"data": _json(message), "id": str(message.sequence)}
             message = await call.read()
     except asyncio.CancelledError:
         if not stopping.is_set():
             raise
         yield resume
     except grpc.aio.AioRpcError as error:
-        failure = failure_from(error)
-        over = isinstance(failure, DeadlineExceeded)
-        yield resume if over else ServerSentEvent(json.dumps(problem(failure)), event="error")
+        over = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        yield resume if over else {"event": "error", "data": json.dumps(problem(failure_from(error)))}
     finally:
         stop.cancel()
 

@@ -10,14 +10,13 @@ coroutine functions of (request, context), or async generators for streams.
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
 import httpx
 from google.protobuf.message import Message
-from google.protobuf.message_factory import GetMessageClass
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
 from chassis.errors import Failure
@@ -43,7 +42,6 @@ class World:
     contract: Contract
     backend: grpc.aio.Server
     _programs: dict[str, Program]
-    calls: list[str] = field(default_factory=list)
 
     def program(self, rpc: str, program: Program) -> None:
         """Let the backend answer an RPC, by its short name, in this way."""
@@ -107,8 +105,14 @@ async def gateway_world(descriptors: bytes | None = None, **settings: Any) -> As
 
 def settings_for(address: str, **settings: Any) -> Settings:
     """Settings with one backend for all contexts."""
-    given: dict[str, Any] = {"http_bind": "127.0.0.1:0", "drain_seconds": 0, "telemetry": TelemetrySettings()} | settings
-    return Settings(upload_address=address, catalog_address=address, notify_address=address, **given)
+    given: dict[str, Any] = {
+        "http_bind": "127.0.0.1:0",
+        "drain_seconds": 0,
+        "telemetry": TelemetrySettings(),
+    } | settings
+    return Settings(
+        upload_address=address, catalog_address=address, notify_address=address, telemetry=TelemetrySettings(), **given
+    )
 
 
 class _Programmed(grpc.GenericRpcHandler):
