@@ -10,7 +10,6 @@ anew on every page.
 """
 
 import base64
-import binascii
 import hashlib
 import struct
 from collections.abc import Callable, Sequence
@@ -27,8 +26,8 @@ DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LAYOUT = struct.Struct(">q16s8s")
-"""Microseconds since 1970, the id, the query."""
+_MICROSECOND = timedelta(microseconds=1)
+_TOKEN = struct.Struct(">q16s8s")  # microseconds since 1970, the id, the query
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +45,9 @@ START = Position(datetime(9999, 12, 31, tzinfo=UTC), UUID(int=2**128 - 1))
 class PagedRequest(Protocol):
     """A request message with an optional page_size and an optional page_token."""
 
-    @property
-    def page_size(self) -> int: ...
-    @property
-    def page_token(self) -> str: ...
+    page_size: int
+    page_token: str
+
     def HasField(self, field_name: Any, /) -> bool: ...
 
 
@@ -69,54 +67,36 @@ class AskedPage:
     def cut(self, rows: Sequence[R], position: Callable[[R], Position]) -> tuple[Sequence[R], str]:
         """The rows to show, and the token of the next page; an empty one on the last page."""
         page = rows[: self.size]
-        if len(rows) <= self.size:
-            return page, ""
-        return page, encode_page_token(position(page[-1]), query=self.query)
+        return page, encode_token(position(page[-1]), self.query) if len(rows) > self.size else ""
 
 
 def asked_page(request: PagedRequest, *, query: str, maximum: int = MAX_PAGE_SIZE) -> AskedPage:
-    """Raises InvalidArgument for a size outside of 1 to `maximum` and for a token that is none of this query."""
-    return AskedPage(
-        after=decode_page_token(request.page_token, query=query),
-        size=page_size(request.page_size if request.HasField("page_size") else None, maximum=maximum),
-        query=query,
-    )
+    """The first page without a token, and 20 rows without a size.
+
+    Raises InvalidArgument for a size outside of 1 to `maximum` and for a token that is none of this query.
+    """
+    size = request.page_size if request.HasField("page_size") else DEFAULT_PAGE_SIZE
+    if not 1 <= size <= maximum:
+        raise InvalidArgument(fields=[FieldViolation("page_size", f"must be 1 to {maximum}, is {size}")])
+    return AskedPage(decode_token(request.page_token, query) if request.page_token else START, size, query)
 
 
-def encode_page_token(position: Position, *, query: str) -> str:
+def encode_token(position: Position, query: str) -> str:
     """The token of the page after `position`: 43 characters that are safe in a URL."""
-    microseconds = (position.time - _EPOCH) // timedelta(microseconds=1)
-    packed = _LAYOUT.pack(microseconds, position.id.bytes, _digest(query))
+    packed = _TOKEN.pack((position.time - _EPOCH) // _MICROSECOND, position.id.bytes, _digest(query))
     return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
 
 
-def decode_page_token(token: str | None, *, query: str) -> Position:
-    """Where the page begins; `START` for no token or an empty one.
-
-    Raises InvalidArgument for what is no token, or one of another query.
-    """
-    if not token:
-        return START
+def decode_token(token: str, query: str) -> Position:
+    """Raises InvalidArgument for what is no token, or one of another query."""
     try:
-        microseconds, id_bytes, digest = _LAYOUT.unpack(base64.b64decode(token + "=", altchars=b"-_", validate=True))
-        if digest != _digest(query):
-            raise _wrong_token("belongs to another list or to other filters")
-        return Position(_EPOCH + timedelta(microseconds=microseconds), UUID(bytes=id_bytes))
-    except (binascii.Error, struct.error, ValueError, OverflowError) as error:
-        raise _wrong_token("is not a token that this list gave out") from error
-
-
-def page_size(asked: int | None, *, maximum: int = MAX_PAGE_SIZE) -> int:
-    """How many rows a page has: 20 when nothing was asked. Raises InvalidArgument outside of 1 to `maximum`."""
-    if asked is None:
-        return DEFAULT_PAGE_SIZE
-    if not 1 <= asked <= maximum:
-        raise InvalidArgument(fields=[FieldViolation("page_size", f"must be 1 to {maximum}, is {asked}")])
-    return asked
-
-
-def _wrong_token(why: str) -> InvalidArgument:
-    return InvalidArgument(fields=[FieldViolation("page_token", f"{why}; begin again without it")])
+        microseconds, id_bytes, digest = _TOKEN.unpack(base64.b64decode(token + "=", altchars=b"-_", validate=True))
+        if digest == _digest(query):
+            return Position(_EPOCH + microseconds * _MICROSECOND, UUID(bytes=id_bytes))
+        why = "belongs to another list or to other filters"
+    except (struct.error, ValueError, OverflowError):
+        why = "is not a token that this list gave out"
+    raise InvalidArgument(fields=[FieldViolation("page_token", f"{why}; begin again without it")])
 
 
 def _digest(query: str) -> bytes:

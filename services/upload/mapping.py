@@ -1,14 +1,13 @@
 """Between messages and what the use cases know."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from google.protobuf.any_pb2 import Any
 
 from chassis.errors import FieldViolation, InvalidArgument
-from chassis.paging import Position, decode_page_token, encode_page_token, page_size
+from chassis.paging import AskedPage, Position, asked_page
 from chassis.validation import parse_uuid
 from nextplay.catalog.v1.video_pb2 import Video
 from nextplay.upload.v1 import upload_service_pb2 as pb
@@ -103,37 +102,17 @@ def progress(seen: Progress, now: datetime) -> pb.GetUploadResponse:
     )
 
 
-@dataclass(frozen=True)
-class ListQuery:
-    """A page of unfinished uploads that is asked for."""
-
-    fingerprint: str | None
-    after: Position
-    size: int
-    token_scope: str
-
-
-def list_query(request: pb.ListUploadsRequest, user_id: UUID) -> ListQuery:
-    """Raises InvalidArgument for a wrong page size or fingerprint, and for a token of another list."""
+def uploads_asked(request: pb.ListUploadsRequest, user_id: UUID) -> tuple[AskedPage, str | None]:
+    """The page, and the fingerprint that its uploads have (None: any). Raises InvalidArgument."""
     fingerprint = request.fingerprint if request.HasField("fingerprint") else None
     if fingerprint is not None and not 1 <= len(fingerprint) <= MAX_FINGERPRINT:
         rule = f"must have 1 to {MAX_FINGERPRINT} characters, has {len(fingerprint)}"
         raise InvalidArgument(fields=[FieldViolation("fingerprint", rule)])
-    scope = f"uploads {user_id} {fingerprint}"
-    return ListQuery(
-        fingerprint,
-        after=decode_page_token(request.page_token, query=scope),
-        size=page_size(request.page_size if request.HasField("page_size") else None),
-        token_scope=scope,
-    )
+    return asked_page(request, query=f"uploads {user_id} {fingerprint}"), fingerprint
 
 
-def list_page(query: ListQuery, uploads: Sequence[Upload]) -> pb.ListUploadsResponse:
-    """`uploads` are one more than the page has where another page follows."""
-    page = uploads[: query.size]
-    token = ""
-    if len(uploads) > query.size:
-        token = encode_page_token(Position(page[-1].created_at, page[-1].upload_id), query=query.token_scope)
+def uploads_page(asked: AskedPage, uploads: Sequence[Upload]) -> pb.ListUploadsResponse:
+    page, token = asked.cut(uploads, lambda upload: Position(upload.created_at, upload.upload_id))
     return pb.ListUploadsResponse(uploads=[_summary(upload) for upload in page], next_page_token=token)
 
 

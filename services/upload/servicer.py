@@ -82,9 +82,9 @@ class Uploads(UploadServiceServicer):
 
     async def ListUploads(self, request: pb.ListUploadsRequest, context: Any) -> pb.ListUploadsResponse:
         user_id = current_user().user_id
-        query = mapping.list_query(request, user_id)
-        uploads = await reads.list_unfinished(self.pool, user_id, query.fingerprint, query.after, query.size + 1)
-        return mapping.list_page(query, uploads)
+        asked, fingerprint = mapping.uploads_asked(request, user_id)
+        uploads = await reads.list_unfinished(self.pool, user_id, fingerprint, asked.after, asked.limit)
+        return mapping.uploads_page(asked, uploads)
 
     async def CompleteUpload(self, request: pb.CompleteUploadRequest, context: Any) -> pb.CompleteUploadResponse:
         user_id, upload_id = current_user().user_id, parse_uuid("upload_id", request.upload_id)
