@@ -12,10 +12,10 @@ from services.upload.domain.announcement import Rules
 from services.upload.domain.parts import NamedPart, PartToSign
 from services.upload.mapping import (
     announcement,
-    list_query,
     named_parts,
     parts_to_sign,
     upload_state,
+    uploads_asked,
 )
 
 RULES = Rules(("sports",), count_characters)
@@ -72,13 +72,13 @@ def test_no_parts_means_those_that_s3_holds() -> None:
 
 def test_a_page_token_is_of_one_user_and_one_fingerprint() -> None:
     user_id = uuid4()
-    first = list_query(pb.ListUploadsRequest(fingerprint="f"), user_id)
-    assert (first.size, first.fingerprint) == (20, "f")
+    asked, fingerprint = uploads_asked(pb.ListUploadsRequest(fingerprint="f"), user_id)
+    assert (asked.size, fingerprint) == (20, "f")
     with pytest.raises(InvalidArgument) as raised:
-        list_query(pb.ListUploadsRequest(page_token="forged"), user_id)
+        uploads_asked(pb.ListUploadsRequest(page_token="forged"), user_id)
     assert fields_of(raised) == ["page_token"]
     with pytest.raises(InvalidArgument) as raised:
-        list_query(pb.ListUploadsRequest(fingerprint="f" * 201), user_id)
+        uploads_asked(pb.ListUploadsRequest(fingerprint="f" * 201), user_id)
     assert fields_of(raised) == ["fingerprint"]
 
 
