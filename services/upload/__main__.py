@@ -70,7 +70,7 @@ async def serve(service: Service, settings: Settings) -> None:
         begin=begin,
         objects=objects,
         catalog=catalog,
-        rules=Rules(settings.categories, count_characters),
+        rules=Rules(settings.product.categories, count_characters),
         limits=Limits(settings.initiate_limit, settings.initiate_window, settings.lifetime),
         keep_original=settings.keep_original,
         clock=utc_now,

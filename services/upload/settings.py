@@ -16,6 +16,15 @@ from chassis.settings import (
     TelemetrySettings,
 )
 
+CATEGORIES = ["sports", "music", "gaming", "comedy", "education", "lifestyle", "news", "other"]
+
+
+class ProductSettings(BaseSettings):
+    """What is the same for the whole product."""
+
+    model_config = SettingsConfigDict(env_prefix="NEXTPLAY_", env_ignore_empty=True)
+    categories: Strings = Field(CATEGORIES, min_length=1, description="the categories that a video may have")
+
 
 class CatalogPeer(BaseSettings):
     """Where the catalog is reached."""
@@ -31,11 +40,6 @@ class Settings(BaseSettings):
     postgres_dsn: Dsn
     grpc_bind: HostPort
     metrics_bind: HostPort
-    categories: Strings = Field(
-        ["sports", "music", "gaming", "comedy", "education", "lifestyle", "news", "other"],
-        min_length=1,
-        description="the categories of videos, a JSON list",
-    )
     initiate_limit: int = Field(10, ge=1, description="how many uploads a user may start within the window")
     initiate_window_seconds: int = Field(3600, ge=1, description="the window of the limit, seconds")
     lifetime_seconds: int = Field(3600, ge=1, description="how long an upload lives, seconds")
@@ -44,6 +48,7 @@ class Settings(BaseSettings):
     )
     keep_original_days: int = Field(7, ge=1, description="how long an original is kept after its transcode ended, days")
     keep_ended_days: int = Field(7, ge=1, description="age at which uploads without an original are deleted, days")
+    product: ProductSettings
     kafka: KafkaSettings
     identity: IdentitySettings
     object_store: ObjectStoreSettings
