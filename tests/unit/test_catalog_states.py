@@ -71,6 +71,7 @@ def test_a_completed_upload_in_draft_makes_two_transitions_and_two_sequences() -
 def test_a_transcode_that_overtakes_the_upload_implies_it_and_the_late_fact_is_a_repeat_that_still_tells() -> None:
     outcome = apply(apply(draft(), STARTED, NOW).video, PROCESSING, NOW)
     assert passed(outcome) == [("UPLOADED", 3), ("PROCESSING", 4)]
+    assert ("implied", "UPLOADED") in outcome.entry.facts
     late = apply(outcome.video, COMPLETED, NOW)
     assert late.transitions == ()
     assert late.entry.ignored == "repeat"
@@ -154,6 +155,13 @@ def test_a_wish_to_publish_is_granted_when_the_video_becomes_ready() -> None:
     assert not outcome.video.notify_followers
     assert outcome.video.published_at == NOW
     assert not outcome.video.publish_when_ready
+    assert (outcome.entry.status, outcome.entry.sequence) == (Status.READY, 5)
+    assert outcome.sequel
+    assert (outcome.sequel.event, outcome.sequel.status, outcome.sequel.sequence) == (
+        "PublishVideo",
+        Status.PUBLISHED,
+        6,
+    )
 
 
 def test_a_wish_to_publish_a_video_without_thumbnail_leaves_it_ready() -> None:

@@ -115,13 +115,14 @@ class Transition:
 class Outcome:
     """The video afterwards, how it got there, and what the timeline tells about it.
 
-    `assets` replace the video's outputs where they are not None.
+    `assets` replace the video's outputs where they are not None. `sequel` tells what followed in the same moment.
     """
 
     video: Video
     entry: Entry
     transitions: tuple[Transition, ...] = ()
     assets: tuple[Asset, ...] | None = None
+    sequel: Entry | None = None
 
 
 class FromTheFuture(Exception):
@@ -145,11 +146,11 @@ def apply(video: Video, fact: Fact, now: datetime) -> Outcome:
         moved = replace(moved, upload_id=None)
     if Status.UPLOADED in path:
         moved = replace(moved, uploaded_at=fact.occurred_at)
+    entry = _entry(fact, transitions)
     if fact.cause is not Cause.TRANSCODE_COMPLETED:
-        return Outcome(moved, _entry(fact, transitions), transitions)
-    moved, published = _publish_if_asked(replace(moved, ready_at=now, run_ms=fact.run_ms), fact, now)
-    transitions += published
-    return Outcome(moved, _entry(fact, transitions), transitions, fact.assets)
+        return Outcome(moved, entry, transitions)
+    ready = replace(moved, ready_at=now, run_ms=fact.run_ms)
+    return _publish_if_asked(ready, Outcome(ready, entry, transitions, fact.assets), now)
 
 
 def step(video: Video, cause: Cause, now: datetime) -> tuple[Video, tuple[Transition, ...]]:
@@ -170,13 +171,28 @@ def is_short_enough(video: Video) -> bool:
     return video.measured is not None and video.measured.duration_ms <= MAX_DURATION_MS
 
 
-def _publish_if_asked(video: Video, fact: Fact, now: datetime) -> tuple[Video, tuple[Transition, ...]]:
+def _publish_if_asked(ready: Video, outcome: Outcome, now: datetime) -> Outcome:
     """Publication that was asked for in advance. A video that may not be published stays READY for its owner."""
-    asked, video = video.publish_when_ready, replace(video, publish_when_ready=False)
-    if not asked or missing_assets({asset.kind for asset in fact.assets}) or not is_short_enough(video):
-        return video, ()
-    published, transitions = step(video, Cause.PUBLISH, now)
-    return replace(published, published_at=now), transitions
+    if not ready.publish_when_ready:
+        return outcome
+    granted = replace(ready, publish_when_ready=False)
+    if missing_assets({asset.kind for asset in outcome.assets or ()}) or not is_short_enough(ready):
+        return replace(outcome, video=granted)
+    moved, published = step(granted, Cause.PUBLISH, now)
+    (last,) = published
+    return replace(
+        outcome,
+        video=replace(moved, published_at=now),
+        transitions=outcome.transitions + published,
+        sequel=Entry(
+            Cause.PUBLISH.event,
+            now,
+            ready.generation,
+            last.to_status,
+            last.sequence,
+            facts=(("when_ready", "granted"),),
+        ),
+    )
 
 
 def _keep(video: Video, fact: Fact, now: datetime) -> Video:
@@ -220,6 +236,8 @@ def _walk(
 
 
 def _entry(fact: Fact, transitions: tuple[Transition, ...] = (), ignored: Ignored = "") -> Entry:
+    before = ", ".join(transition.to_status.value for transition in transitions[:-1])
+    implied = (("implied", before),) if before else ()
     return Entry(
         event=fact.cause.event,
         occurred_at=fact.occurred_at,
@@ -227,6 +245,6 @@ def _entry(fact: Fact, transitions: tuple[Transition, ...] = (), ignored: Ignore
         status=transitions[-1].to_status if transitions else None,
         sequence=transitions[-1].sequence if transitions else None,
         attempt=fact.attempt,
-        facts=fact.said,
+        facts=fact.said + implied,
         ignored=ignored,
     )

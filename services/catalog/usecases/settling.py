@@ -23,8 +23,10 @@ async def tell(tx: Tx, outcome: Outcome) -> Video:
     video, transitions = outcome.video, outcome.transitions
     if outcome.assets is not None:
         await tx.store.videos.replace_assets(video.video_id, outcome.assets)
-    entry = replace(outcome.entry, trace_id=telemetry.current_trace_id() or "")
-    await tx.store.videos.note(video.video_id, entry)
+    trace_id = telemetry.current_trace_id() or ""
+    for entry in (outcome.entry, outcome.sequel):
+        if entry:
+            await tx.store.videos.note(video.video_id, replace(entry, trace_id=trace_id))
     for transition in transitions:
         tx.emit(events.status_changed(video, transition))
         metrics.TRANSITIONS.add(1, {"status": transition.to_status.value})
