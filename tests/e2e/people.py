@@ -110,11 +110,14 @@ def status_of(owner: Person, video_id: str) -> dict[str, Any]:
 
 
 def becomes(owner: Person, video_id: str, *wanted: str, seconds: float = 90) -> dict[str, Any]:
-    """The status of a video once it is one of `wanted`."""
+    """The status of a video once it is one of `wanted`; like every client, it asks again after a 503."""
 
     def look() -> dict[str, Any] | None:
-        status = status_of(owner, video_id)
-        return status if status["status"] in wanted else None
+        reply = owner.get(f"/v1/videos/{video_id}/status")
+        if reply.status_code == 503 and "retry-after" in reply.headers:
+            return None
+        assert reply.status_code == 200, reply.text
+        return dict(reply.json()) if reply.json()["status"] in wanted else None
 
     return until(look, seconds=seconds, what=f"the video {video_id} being {' or '.join(wanted)}")
 

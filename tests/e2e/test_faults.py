@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import aioboto3
+import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from google.protobuf.message import Message
 
 from chassis.events import describe, encode_headers, key_of, topic_of
@@ -216,22 +216,21 @@ def applied_all(platform: Stack, records: list[ConsumerRecord[bytes, bytes]]) ->
     """Whether every group of the platform has committed the ends of the records' partitions."""
 
     async def look() -> bool:
-        admin = AIOKafkaAdminClient(bootstrap_servers=platform.kafka)
-        consumer = AIOKafkaConsumer(bootstrap_servers=platform.kafka, enable_auto_commit=False)
-        await admin.start()
-        await consumer.start()
-        try:
-            partitions = sorted({TopicPartition(record.topic, record.partition) for record in records})
-            ends = await consumer.end_offsets(partitions)
-            for group in ("upload", "media", "catalog", "notify"):
-                offsets = await admin.list_consumer_group_offsets(group)
-                for partition, committed in offsets.items():
-                    if partition in ends and committed.offset < ends[partition]:
+        for group in ("upload", "media", "catalog", "notify"):
+            # It asks for the group's offsets without becoming a member.
+            consumer = AIOKafkaConsumer(bootstrap_servers=platform.kafka, group_id=group, enable_auto_commit=False)
+            await consumer.start()
+            try:
+                partitions = sorted({TopicPartition(record.topic, record.partition) for record in records})
+                consumer.assign(partitions)
+                ends = await consumer.end_offsets(partitions)
+                for partition in partitions:
+                    committed = await consumer.committed(partition)
+                    if committed is not None and committed < ends[partition]:
                         return False
-            return True
-        finally:
-            await consumer.stop()
-            await admin.close()
+            finally:
+                await consumer.stop()
+        return True
 
     return bool(in_thread(look()))
 
@@ -264,15 +263,12 @@ def test_medias_events_may_overtake_uploads(person: MakePerson, platform: Stack)
         f"/v1/uploads/{initiated['upload_id']}/complete", {"parts": [{"part_number": 1, "etag": etag}]}
     )
     assert completed.status_code == 200, completed.text
-    timeline = until(
-        lambda: [
-            entries
-            for entries in [alice.get(f"/v1/videos/{initiated['video_id']}/timeline").json()["entries"]]
-            if {"TranscodeStarted", "UploadCompleted"} <= {entry["event"] for entry in entries}
-        ],
-        seconds=20,
-        what="the late events in the timeline",
-    )[0]
+
+    def late_events() -> list[dict[str, Any]] | None:
+        entries = alice.get(f"/v1/videos/{initiated['video_id']}/timeline").json()["entries"]
+        return entries if {"TranscodeStarted", "UploadCompleted"} <= {entry["event"] for entry in entries} else None
+
+    timeline = until(late_events, seconds=20, what="the late events in the timeline")
     assert {e["event"]: e["ignored"] for e in timeline if e["event"] in ("TranscodeStarted", "UploadCompleted")} == {
         "TranscodeStarted": "repeat",
         "UploadCompleted": "repeat",
@@ -335,12 +331,9 @@ def test_a_clip_whose_failure_was_lost_fails_with_its_reason(person: MakePerson,
         platform.hold("media-worker")
         try:
             uploaded = alice.upload(clip)
+            query = "SELECT input_s3_key FROM transcode_jobs WHERE video_id = $1"
             job = until(
-                lambda: execute(
-                    platform.dsn("media"),
-                    "SELECT input_s3_key FROM transcode_jobs WHERE video_id = $1",
-                    uuid.UUID(uploaded.video_id),
-                ),
+                lambda: execute(platform.dsn("media"), query, uuid.UUID(uploaded.video_id)) or None,
                 seconds=20,
                 what="the job",
             )[0]
@@ -432,6 +425,14 @@ def test_a_clip_whose_worker_is_killed_in_the_middle_becomes_ready_once(
     ready_once(platform, uploaded)
 
 
+def is_ready(platform: Stack) -> bool | None:
+    """Whether the gateway says that it reaches every service; None while it does not."""
+    try:
+        return httpx.get(f"{platform.gateway}/readyz", timeout=10).status_code == 200 or None
+    except httpx.TransportError:
+        return None
+
+
 @pytest.mark.parametrize("process", ["upload", "media", "catalog", "notify", "gateway"])
 def test_a_clip_survives_the_death_of_any_process(
     person: MakePerson, platform: Stack, clip: Path, process: str
@@ -440,6 +441,7 @@ def test_a_clip_survives_the_death_of_any_process(
     pid = platform.pid(process)
     platform.kill(process)
     platform.wait_ready(process, other_than=pid)
+    until(lambda: is_ready(platform), seconds=20, what="the gateway reaching every service again")
     uploaded.becomes("READY", seconds=120)
     ready_once(platform, uploaded)
 
