@@ -86,7 +86,7 @@ async def gateway_world(descriptors: bytes | None = None, **settings: Any) -> As
     programs: dict[str, Program] = {}
     async with AsyncExitStack() as opened:
         backend = grpc.aio.server()
-        backend.add_generic_rpc_handlers((_Programmed(contract, programs),))
+        backend.add_generic_rpc_handlers((Programmed(contract, programs),))
         health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(), backend)
         address = f"127.0.0.1:{backend.add_insecure_port('127.0.0.1:0')}"
         await backend.start()
@@ -105,17 +105,14 @@ async def gateway_world(descriptors: bytes | None = None, **settings: Any) -> As
 
 def settings_for(address: str, **settings: Any) -> Settings:
     """Settings with one backend for all contexts."""
-    given: dict[str, Any] = {
-        "http_bind": "127.0.0.1:0",
-        "drain_seconds": 0,
-        "telemetry": TelemetrySettings(),
-    } | settings
-    return Settings(
-        upload_address=address, catalog_address=address, notify_address=address, telemetry=TelemetrySettings(), **given
-    )
+    given: dict[str, Any] = {"http_bind": "127.0.0.1:0", "drain_seconds": 0, "telemetry": TelemetrySettings()}
+    addresses = {f"{context}_address": address for context in ("upload", "catalog", "notify")}
+    return Settings(**given | addresses | settings)
 
 
-class _Programmed(grpc.GenericRpcHandler):
+class Programmed(grpc.GenericRpcHandler):
+    """Answers the public RPCs of a contract by the programs of a test, which may still change."""
+
     def __init__(self, contract: Contract, programs: dict[str, Program]) -> None:
         self._endpoints: dict[str, Endpoint] = {f"/{one.grpc_path}": one for one in contract.endpoints}
         self._programs = programs
