@@ -25,6 +25,7 @@ MAX_CONNECTIONS = 20
 CONNECT_SECONDS = 5.0
 ACQUIRE_SECONDS = 2.0
 START_SECONDS = 60.0
+CLOSE_SECONDS = 10.0
 
 # Conditions that pass by themselves: the same call may succeed a moment later.
 _TRANSIENT = (
@@ -130,7 +131,7 @@ async def _read_json(connection: Connection) -> None:
 
 async def _close(pool: Pool) -> None:
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(CLOSE_SECONDS):
             await pool.close()
     except TimeoutError:
         pool.terminate()

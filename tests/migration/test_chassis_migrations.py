@@ -1,0 +1,114 @@
+"""Migrations on real schemas: order, repetition, races, and files that changed afterwards."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from scratch import Scratch, scratch_roles
+
+from chassis.migrations import MigrationError, migrate
+from deploy.local.stack import Stack
+
+CHASSIS = ["0001_create_outbox.sql", "0002_create_inbox.sql", "0003_create_idempotency_keys.sql"]
+
+
+@pytest.fixture
+async def empty(stack: Stack) -> AsyncIterator[Scratch]:
+    async with scratch_roles(stack.dsn("postgres")) as scratch:
+        yield scratch
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    (tmp_path / "0001_create_things.sql").write_text("CREATE TABLE things (id int PRIMARY KEY)")
+    (tmp_path / "0002_add_color.sql").write_text("ALTER TABLE things ADD color text; CREATE SEQUENCE numbers")
+    return tmp_path
+
+
+async def tables(scratch: Scratch) -> set[str]:
+    connection = await asyncpg.connect(scratch.owner_dsn)
+    rows = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = $1", scratch.schema)
+    await connection.close()
+    return {row["tablename"] for row in rows}
+
+
+async def test_chassis_tables_come_first_and_a_second_run_does_nothing(empty: Scratch, directory: Path) -> None:
+    applied = await migrate(empty.owner_dsn, empty.schema, directory)
+    assert applied == [*CHASSIS, "0001_create_things.sql", "0002_add_color.sql"]
+    assert await migrate(empty.owner_dsn, empty.schema, directory) == []
+    assert {"outbox", "inbox", "idempotency_keys", "things"} <= await tables(empty)
+
+
+async def test_only_what_is_new_is_applied(empty: Scratch, directory: Path) -> None:
+    await migrate(empty.owner_dsn, empty.schema, directory)
+    (directory / "0003_drop_things.sql").write_text("DROP TABLE things")
+    assert await migrate(empty.owner_dsn, empty.schema, directory) == ["0003_drop_things.sql"]
+    assert "things" not in await tables(empty)
+
+
+async def test_instances_that_start_at_once_apply_each_file_once(empty: Scratch, directory: Path) -> None:
+    runs = await asyncio.gather(*(migrate(empty.owner_dsn, empty.schema, directory) for _ in range(4)))
+    assert sorted(runs, key=len) == [[], [], [], [*CHASSIS, "0001_create_things.sql", "0002_add_color.sql"]]
+
+
+async def test_a_file_changed_after_it_was_applied_stops_with_its_name(empty: Scratch, directory: Path) -> None:
+    await migrate(empty.owner_dsn, empty.schema, directory)
+    (directory / "0001_create_things.sql").write_text("CREATE TABLE other_things (id int)")
+    with pytest.raises(MigrationError, match=r"0001_create_things\.sql was changed after it had been applied"):
+        await migrate(empty.owner_dsn, empty.schema, directory)
+    assert "other_things" not in await tables(empty)
+
+
+async def test_a_file_that_fails_leaves_nothing_of_itself_and_all_before_it(empty: Scratch, directory: Path) -> None:
+    (directory / "0003_break_things.sql").write_text("CREATE TABLE half (id int); SELECT no_such_function()")
+    with pytest.raises(MigrationError, match=r"0003_break_things\.sql failed and was rolled back"):
+        await migrate(empty.owner_dsn, empty.schema, directory)
+    assert "things" in await tables(empty)
+    assert "half" not in await tables(empty)
+    (directory / "0003_break_things.sql").write_text("CREATE TABLE whole (id int)")
+    assert await migrate(empty.owner_dsn, empty.schema, directory) == ["0003_break_things.sql"]
+
+
+async def test_a_new_file_below_an_applied_one_is_refused(empty: Scratch, directory: Path) -> None:
+    (directory / "0005_create_more.sql").write_text("CREATE TABLE more (id int)")
+    await migrate(empty.owner_dsn, empty.schema, directory)
+    (directory / "0004_create_late.sql").write_text("CREATE TABLE late (id int)")
+    with pytest.raises(MigrationError, match=r"0004_create_late\.sql is new but numbered below the applied 0005"):
+        await migrate(empty.owner_dsn, empty.schema, directory)
+
+
+async def test_an_applied_file_that_is_missing_is_named_unless_a_newer_release_applied_it(
+    empty: Scratch, directory: Path
+) -> None:
+    await migrate(empty.owner_dsn, empty.schema, directory)
+    (directory / "0002_add_color.sql").unlink()
+    assert await migrate(empty.owner_dsn, empty.schema, directory) == []
+    (directory / "0003_create_more.sql").write_text("CREATE TABLE more (id int)")
+    with pytest.raises(MigrationError, match=r"0002_add_color\.sql was applied, but the file is missing"):
+        await migrate(empty.owner_dsn, empty.schema, directory)
+
+
+@pytest.mark.parametrize("name", ["1_create_things.sql", "0001-create-things.sql", "0001_things.sql"])
+async def test_a_file_must_be_named_by_number_verb_and_noun(empty: Scratch, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("SELECT 1")
+    with pytest.raises(MigrationError, match="NNNN_verb_noun"):
+        await migrate(empty.owner_dsn, empty.schema, tmp_path)
+
+
+async def test_two_files_with_one_number_are_refused(empty: Scratch, directory: Path) -> None:
+    (directory / "0002_add_weight.sql").write_text("SELECT 1")
+    with pytest.raises(MigrationError, match="have the same number"):
+        await migrate(empty.owner_dsn, empty.schema, directory)
+
+
+async def test_the_login_role_may_use_what_is_created_and_change_no_table(empty: Scratch, directory: Path) -> None:
+    await migrate(empty.owner_dsn, empty.schema, directory)
+    login = await asyncpg.connect(empty.dsn)
+    await login.execute("INSERT INTO things (id) VALUES (nextval('numbers')); UPDATE things SET color = 'red'")
+    assert await login.fetchval("SELECT color FROM things") == "red"
+    for forbidden in ("DROP TABLE things", "CREATE TABLE mine (id int)", "DELETE FROM schema_migrations"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await login.execute(forbidden)
+    await login.close()
