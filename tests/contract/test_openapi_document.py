@@ -116,11 +116,10 @@ def test_waiting_is_described_where_it_is_answered() -> None:
     assert waiting == {"RATE_LIMITED", "UNAVAILABLE"}
 
 
-def answer(
-    status: int, body: Any, path: str = "/v1/uploads/abc", verb: str = "DELETE", **headers: str
-) -> httpx.Response:
-    request = httpx.Request(verb, f"http://gateway{path}")
-    return httpx.Response(status, json=body, headers=headers, request=request)
+def aborted(status: int, body: Any, content_type: str) -> httpx.Response:
+    """An answer to AbortUpload."""
+    request = httpx.Request("DELETE", "http://gateway/v1/uploads/abc")
+    return httpx.Response(status, json=body, headers={"Content-Type": content_type}, request=request)
 
 
 PROBLEM = {
