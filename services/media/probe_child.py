@@ -91,6 +91,10 @@ def measure(file: Ranges, size: int, max_frame_pixels: int) -> dict[str, Any]:
 def _facts(container: InputContainer, head: bytes, size: int, max_frame_pixels: int) -> dict[str, Any]:
     video = _video_track(container)
     codec = video.codec_context
+    timing = _timing(container, video)
+    for stream in (*container.streams.video, *container.streams.audio):
+        if any(entry.pos + entry.size > size for entry in stream.index_entries):
+            raise Refused("CORRUPT", "it ends before its last sample")
     facts: dict[str, Any] = {
         "container": "mov" if head[4:8] != b"ftyp" or head[8:12] == b"qt  " else "mp4",
         "video_index": video.index,
@@ -102,7 +106,7 @@ def _facts(container: InputContainer, head: bytes, size: int, max_frame_pixels: 
         "pixel_format": codec.pix_fmt or "unknown",
         "matrix": [65536, 0, 0, 65536],
         **_colour(codec),
-        **_timing(container, video, size),
+        **timing,
         "audio": _audio(container),
     }
     if facts["video_codec"] in DECODABLE and 0 < codec.width * codec.height <= max_frame_pixels:
@@ -144,7 +148,7 @@ def _audio(container: InputContainer) -> dict[str, Any] | None:
     }
 
 
-def _timing(container: InputContainer, video: VideoStream, size: int) -> dict[str, Any]:
+def _timing(container: InputContainer, video: VideoStream) -> dict[str, Any]:
     """Times from the table of samples, which a header can't talk away; the header's duration where it says more."""
     base = Fraction(video.time_base or 1)
     entries = [entry for entry in video.index_entries if not entry.is_discard]
@@ -156,8 +160,6 @@ def _timing(container: InputContainer, video: VideoStream, size: int) -> dict[st
         entries = [entry for entry in video.index_entries if not entry.is_discard]
     if not entries:
         raise Refused("CORRUPT", "its video track has no samples")
-    if max(entry.pos + entry.size for entry in entries) > size:
-        raise Refused("CORRUPT", "it ends before its last frame")
     times = sorted(entry.timestamp for entry in entries)
     steps = sorted(later - earlier for earlier, later in itertools.pairwise(times))
     step = steps[len(steps) // 2] if steps else 0

@@ -141,12 +141,13 @@ def watch(path: Path, *, pictures_of: Sequence[int] | None = None) -> Video:
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         codec = stream.codec_context
-        pictures, times = [], []
+        pictures: list[Picture] = []
+        times: list[float] = []
         for frame in container.decode(stream):
             assert frame.rotation == 0
             assert frame.time is not None
             if pictures_of is None or len(times) in pictures_of:
-                pictures.append(frame.to_ndarray(format="rgb24"))
+                pictures.append(np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8))
             times.append(frame.time)
         assert stream.duration is not None
         assert stream.time_base is not None
@@ -164,21 +165,14 @@ def watch(path: Path, *, pictures_of: Sequence[int] | None = None) -> Video:
         return Video(pictures, times, seconds, float(stream.average_rate or 0), facts)
 
 
-def corners(picture: Picture) -> list[tuple[int, int, int]]:
+def corners(picture: Picture) -> list[list[int]]:
     """The colours of the four corners, from the top left by rows, each averaged over the middle of its mark."""
     height, width, _ = picture.shape
     up, left = max(1, height // 8), max(1, width // 8)
     points = ((up, left), (up, width - left - 1), (height - up - 1, left), (height - up - 1, width - left - 1))
     reach_y, reach_x = height // 24, width // 24
-    return [
-        tuple(
-            int(value)
-            for value in picture[y - reach_y : y + reach_y + 1, x - reach_x : x + reach_x + 1]
-            .reshape(-1, 3)
-            .mean(axis=0)
-        )
-        for y, x in points
-    ]  # type: ignore[misc]
+    marks = [picture[y - reach_y : y + reach_y + 1, x - reach_x : x + reach_x + 1] for y, x in points]
+    return [[int(value) for value in mark.reshape(-1, 3).mean(axis=0)] for mark in marks]
 
 
 def far_apart(measured: Sequence[Sequence[int]], expected: Sequence[Sequence[int]]) -> int:

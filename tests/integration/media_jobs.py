@@ -1,10 +1,10 @@
 """Media's tables and ports as the tests of its jobs use them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from google.protobuf.message import Message
 
 from chassis.clock import new_id
@@ -86,13 +86,19 @@ def fake_tools(begin: Begin, *clips: Clip, **ports: Any) -> Tools:
     return Tools(begin=begin, bucket="nextplay", **(fakes | ports))
 
 
+def stored(tools: Tools) -> dict[str, bytes]:
+    """What the tools' object store holds."""
+    assert isinstance(tools.objects, MemoryObjects)
+    return tools.objects.stored
+
+
 async def claim(begin: Begin) -> Run:
     """The run that comes first; there must be one."""
     (run,) = await claim_run(begin, "tester", LEASE_SECONDS, new_id)
     return run
 
 
-async def told(pool: Pool, clip: Clip) -> list[Message]:
+async def told(pool: Pool, clip: Clip) -> list[Any]:
     """The events about the clip that media emitted, in order."""
     rows = await pool.fetch("SELECT headers, data FROM outbox WHERE key = $1 ORDER BY id", str(clip.video_id))
     return [
@@ -104,7 +110,7 @@ async def names_of_told(pool: Pool, clip: Clip) -> list[str]:
     return [event.DESCRIPTOR.name for event in await told(pool, clip)]
 
 
-async def job_of(pool: Pool, clip: Clip, generation: int = 1) -> Mapping[str, Any]:
+async def job_of(pool: Pool, clip: Clip, generation: int = 1) -> asyncpg.Record:
     row = await pool.fetchrow(
         "SELECT * FROM transcode_jobs WHERE video_id = $1 AND generation = $2", clip.video_id, generation
     )

@@ -1,6 +1,7 @@
 """What the ladder makes of real clips, measured in the pixels and samples of the outputs."""
 
 import asyncio
+import itertools
 from pathlib import Path
 
 import av
@@ -57,7 +58,8 @@ async def test_every_rung_has_its_size_rate_and_duration(plain: Transcoded) -> N
         video = watch(plain.file(kind), pictures_of=[0])
         seconds = 3.0 if kind == "PREVIEW" else 7.5
         assert video.size == size
-        assert (video.seconds, len(video.times)) == (pytest.approx(seconds, abs=0.001), round(seconds * 30))
+        assert len(video.times) == round(seconds * 30)
+        assert video.seconds == pytest.approx(seconds, abs=0.001)
         assert video.frame_rate == pytest.approx(30)
     assert {asset.kind: asset.size for asset in plain.outputs.assets} == {
         **sizes,
@@ -81,7 +83,7 @@ async def test_pictures_keep_place_and_colour_on_every_rung(plain: Transcoded) -
 
 async def test_the_thumbnail_is_the_frame_at_one_second_in_the_same_colours(plain: Transcoded) -> None:
     with av.open(str(plain.file("THUMB"))) as container:
-        thumbnail = next(container.decode(video=0)).to_ndarray(format="rgb24")
+        thumbnail = np.asarray(next(container.decode(video=0)).to_ndarray(format="rgb24"), dtype=np.uint8)
     around = watch(plain.top, pictures_of=range(22, 39))
     differences = [float(np.abs(thumbnail.astype(int) - picture.astype(int)).mean()) for picture in around.pictures]
     assert around.times[30] == 1.0
@@ -254,8 +256,7 @@ async def test_hdr_becomes_sdr_with_its_hues_and_brightness(transfer: str, tmp_p
     )
     tags = ("-colorspace", "bt2020nc", "-color_primaries", "bt2020", "-color_trc", transfer)
     encoder = ("-c:v", "libx265", "-preset", "ultrafast", "-crf", "14", "-x265-params", "log-level=none")
-    tags = (*tags, "-tag:v", "hvc1")
-    ffmpeg(*marked((320, 180), seconds=0.2), "-vf", convert, *encoder, *tags, clip)
+    ffmpeg(*marked((320, 180), seconds=0.2), "-vf", convert, *encoder, *tags, "-tag:v", "hvc1", clip)
     video = watch((await transcode(clip, tmp_path)).top)
     assert [video.stream[tag] for tag in ("primaries", "transfer", "matrix", "range")] == [1, 1, 1, 1]
     assert far_apart(corners(video.pictures[0]), CORNERS) < NEAR
@@ -283,7 +284,7 @@ async def test_a_variable_frame_rate_does_not_drift(tmp_path: Path) -> None:
     ffmpeg(*marked((320, 180), seconds=2), "-vf", f"{flash},{drop}", "-fps_mode", "vfr", *H264, *BT709, clip)
     made = await transcode(clip, tmp_path)
     video = watch(made.top)
-    steps = {round(later - earlier, 3) for earlier, later in zip(video.times, video.times[1:], strict=False)}
+    steps = {round(later - earlier, 3) for earlier, later in itertools.pairwise(video.times)}
     bright = [time for time, picture in zip(video.times, video.pictures, strict=True) if picture.mean() > 220]
     assert not made.source.constant_rate
     assert len(steps) == 1

@@ -18,6 +18,7 @@ from media_jobs import (
     job_of,
     let_leases_end,
     names_of_told,
+    stored,
     told,
 )
 from scratch import Scratch
@@ -29,7 +30,7 @@ from chassis.transaction import transactions
 from nextplay.media.v1.media_signals_pb2 import TranscodeProgressed
 from services.media import mapping, reads
 from services.media.domain.outcomes import Fault, not_a_video
-from services.media.fakes import A_SOURCE, FakeProber, FakeTranscoder, MemoryObjects, RecordedSignals
+from services.media.fakes import A_SOURCE, FakeProber, FakeTranscoder, RecordedSignals
 from services.media.ports import Begin, Outputs, Report, Task
 from services.media.repository import JOBS, Repository
 from services.media.usecases import outputs, runs
@@ -62,12 +63,12 @@ async def work_off(pool: Pool, tools: Tools) -> None:
 class Blocked:
     """A transcoder that stores something and then waits for ever."""
 
-    def __init__(self, objects: MemoryObjects) -> None:
-        self.objects = objects
+    def __init__(self, stored: dict[str, bytes]) -> None:
+        self.stored = stored
         self.reached = asyncio.Event()
 
     async def transcode(self, task: Task, report: Report) -> Outputs:
-        self.objects.stored[f"{task.output_s3_prefix}thumbnail.jpg"] = b"half done"
+        self.stored[f"{task.output_s3_prefix}thumbnail.jpg"] = b"half done"
         self.reached.set()
         await asyncio.Event().wait()
         raise AssertionError("unreachable")
@@ -140,7 +141,7 @@ async def test_a_run_that_succeeds_is_told_once_with_its_outputs(pool: Pool, beg
     assert (started.attempt, started.probe.width, started.probe.fps) == (1, 1920, 30.0)
     assert (job["status"], job["output_s3_prefix"]) == ("COMPLETED", completed.output_s3_prefix)
     assert completed.output_s3_prefix == f"{clip.outputs}{completed.run_id}/"
-    assert {asset.s3_key for asset in completed.assets} < set(tools.objects.stored)
+    assert {asset.s3_key for asset in completed.assets} < set(stored(tools))
     assert {asset.s3_bucket for asset in completed.assets} == {"nextplay"}
 
 
@@ -174,7 +175,7 @@ async def test_damage_that_shows_while_decoding_rejects_and_leaves_no_object(poo
     await apply(begin, clip.uploaded())
     await work_off(pool, tools)
     assert await names_of_told(pool, clip) == ["TranscodeStarted", "VideoRejected"]
-    assert list(tools.objects.stored) == [clip.key]
+    assert list(stored(tools)) == [clip.key]
 
 
 async def test_a_transient_fault_is_tried_four_times_in_all(pool: Pool, begin: Begin) -> None:
@@ -208,7 +209,7 @@ async def test_a_permanent_fault_is_not_tried_again(pool: Pool, begin: Begin) ->
     await apply(begin, clip.uploaded())
     await work_off(pool, tools)
     assert await names_of_told(pool, clip) == ["TranscodeStarted", "TranscodeFailed"]
-    assert list(tools.objects.stored) == [clip.key]
+    assert list(stored(tools)) == [clip.key]
 
 
 async def test_a_mistake_of_ours_uses_an_attempt_up(pool: Pool, begin: Begin) -> None:
@@ -251,7 +252,7 @@ async def test_the_answer_about_a_job_is_its_latest_event(pool: Pool, begin: Beg
 async def test_a_worker_that_stops_gives_its_job_back_unused(pool: Pool, begin: Begin) -> None:
     clip = Clip()
     tools = fake_tools(begin, clip)
-    blocked = Blocked(tools.objects)
+    blocked = Blocked(stored(tools))
     tools = replace(tools, transcoder=blocked)
     await apply(begin, clip.uploaded())
     run = await claim(begin)
@@ -263,7 +264,7 @@ async def test_a_worker_that_stops_gives_its_job_back_unused(pool: Pool, begin: 
     await asyncio.wait([working])
     job = await job_of(pool, clip)
     assert (job["status"], job["attempts"], job["lease_owner"]) == ("QUEUED", 0, None)
-    assert list(tools.objects.stored) == [clip.key]
+    assert list(stored(tools)) == [clip.key]
     assert (await claim(begin)).attempt == 1
 
 
@@ -290,7 +291,7 @@ async def test_a_worker_that_lost_its_lease_can_announce_nothing(pool: Pool, beg
     await tidy_up(tools, sleeper)
     await tidy_up(tools, winner)
     assert await names_of_told(pool, clip) == ["TranscodeRetryScheduled", "TranscodeStarted", "TranscodeCompleted"]
-    left = [key for key in tools.objects.stored if key.startswith(clip.outputs)]
+    left = [key for key in stored(tools) if key.startswith(clip.outputs)]
     assert left
     assert all(key.startswith(winner.output_s3_prefix) for key in left)
 
@@ -314,7 +315,7 @@ async def test_a_clip_that_takes_every_worker_with_it_fails_in_the_end(pool: Poo
 async def test_deleting_a_video_stops_its_running_transcode(pool: Pool, begin: Begin) -> None:
     clip = Clip()
     tools = fake_tools(begin, clip)
-    blocked = Blocked(tools.objects)
+    blocked = Blocked(stored(tools))
     tools = replace(tools, transcoder=blocked)
     await apply(begin, clip.uploaded())
     run = await claim(begin)
@@ -324,7 +325,7 @@ async def test_deleting_a_video_stops_its_running_transcode(pool: Pool, begin: B
     await asyncio.wait_for(working, 5)
     assert (await job_of(pool, clip))["status"] == "CANCELLED"
     assert await names_of_told(pool, clip) == ["TranscodeStarted"]
-    assert list(tools.objects.stored) == [clip.key]
+    assert list(stored(tools)) == [clip.key]
 
 
 async def test_the_outputs_of_a_deleted_video_are_purged_and_once_more_later(pool: Pool, begin: Begin) -> None:
@@ -335,15 +336,15 @@ async def test_the_outputs_of_a_deleted_video_are_purged_and_once_more_later(poo
     await apply(begin, clip.deleted(), clip.deleted())
     (purge,) = await outputs.claim_purges(begin, "tester")
     await outputs.purge(begin, tools.objects, purge)
-    assert list(tools.objects.stored) == [clip.key]
+    assert list(stored(tools)) == [clip.key]
     assert await outputs.claim_purges(begin, "tester") == []
 
-    tools.objects.stored[f"{clip.outputs}late/thumbnail.jpg"] = b"by a worker that did not know yet"
+    stored(tools)[f"{clip.outputs}late/thumbnail.jpg"] = b"by a worker that did not know yet"
     await pool.execute("UPDATE deleted_videos SET next_at = now()")
     (again,) = await outputs.claim_purges(begin, "tester")
     await outputs.purge(begin, tools.objects, again)
     await pool.execute("UPDATE deleted_videos SET next_at = now()")
-    assert list(tools.objects.stored) == [clip.key]
+    assert list(stored(tools)) == [clip.key]
     assert await outputs.claim_purges(begin, "tester") == []
 
 
@@ -355,13 +356,13 @@ async def test_the_sweep_removes_what_lost_runs_left_and_nothing_else(pool: Pool
     tools = fake_tools(begin, clip)
     await apply(begin, clip.uploaded())
     lost = await claim(begin)
-    tools.objects.stored[f"{lost.output_s3_prefix}thumbnail.jpg"] = b"left behind"
+    stored(tools)[f"{lost.output_s3_prefix}thumbnail.jpg"] = b"left behind"
     await let_leases_end(pool)
     await work_off(pool, tools)
-    kept = {key for key in tools.objects.stored if not key.startswith(lost.output_s3_prefix)}
+    kept = {key for key in stored(tools) if not key.startswith(lost.output_s3_prefix)}
     assert await outputs.sweep(begin, tools.objects, ended_seconds_ago=3600) == 0
     assert await outputs.sweep(begin, tools.objects, ended_seconds_ago=0) == 1
-    assert set(tools.objects.stored) == kept
+    assert set(stored(tools)) == kept
     assert await outputs.sweep(begin, tools.objects, ended_seconds_ago=0) == 0
 
 
@@ -370,9 +371,9 @@ async def test_the_sweep_leaves_a_run_that_is_under_way_alone(pool: Pool, begin:
     tools = fake_tools(begin, clip)
     await apply(begin, clip.uploaded())
     run = await claim(begin)
-    tools.objects.stored[f"{run.output_s3_prefix}thumbnail.jpg"] = b"being made"
+    stored(tools)[f"{run.output_s3_prefix}thumbnail.jpg"] = b"being made"
     assert await outputs.sweep(begin, tools.objects, ended_seconds_ago=0) == 0
-    assert f"{run.output_s3_prefix}thumbnail.jpg" in tools.objects.stored
+    assert f"{run.output_s3_prefix}thumbnail.jpg" in stored(tools)
 
 
 async def test_the_queue_is_told_by_tier(pool: Pool, begin: Begin) -> None:

@@ -1,0 +1,180 @@
+"""What is measured of originals, and which files are refused without being decoded."""
+
+import shutil
+import struct
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from media_clips import BT709, H264, ffmpeg, make_clip, marked, probe, tone
+
+from services.media.domain.outcomes import Rejected, check
+from services.media.domain.source import Orientation
+from services.media.fakes import MemoryObjects
+from services.media.probe import SandboxedProber
+
+
+async def refusal(clip: Path) -> Rejected:
+    with pytest.raises(Rejected) as rejected:
+        check(await probe(clip))
+    return rejected.value
+
+
+async def test_a_plain_clip_is_measured(tmp_path: Path) -> None:
+    source = await probe(make_clip(tmp_path / "clip.mp4", (320, 180), seconds=1, rate="25"))
+    assert (source.container, source.video_codec, source.shown_size) == ("mp4", "h264", (320, 180))
+    assert (source.duration_ms, source.frames, source.frame_rate, source.fps) == (1000, 25, Fraction(25), 25.0)
+    assert (source.constant_rate, source.interlaced, source.orientation) == (True, False, Orientation.UPRIGHT)
+    assert (source.pixel_format, source.color_matrix, source.color_range) == ("yuv420p", "bt709", "tv")
+    assert source.audio
+    assert (source.audio.codec, source.audio.channels, source.audio.sample_rate) == ("aac", 2, 48_000)
+
+
+async def test_a_quicktime_hevc_clip_is_measured(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mov"
+    encoder = ("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none", "-pix_fmt", "yuv420p10le")
+    ffmpeg(*marked((320, 180), seconds=0.2), *encoder, *BT709, "-tag:v", "hvc1", clip)
+    source = await probe(clip)
+    assert (source.container, source.video_codec, source.pixel_format) == ("mov", "hevc", "yuv420p10le")
+    assert source.audio is None
+
+
+async def test_thirty_seconds_pass_and_one_frame_more_does_not(tmp_path: Path) -> None:
+    clip = tmp_path / "long.mp4"
+    still = ("-f", "lavfi", "-i", "color=s=64x64:r=30:d=31")
+    ffmpeg(*still, "-frames:v", "900", *H264, clip)
+    check(await probe(clip))
+    ffmpeg(*still, "-frames:v", "901", *H264, clip)
+    rejected = await refusal(clip)
+    assert (rejected.code, rejected.measured) == ("DURATION_TOO_LONG", "30033 ms")
+
+
+async def test_sound_that_is_longer_than_the_picture_rejects_nothing(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    still = ("-f", "lavfi", "-i", "color=s=64x64:r=30:d=30")
+    ffmpeg(*still, *tone(seconds=31), *H264, "-c:a", "aac", clip)
+    source = await probe(clip)
+    check(source)
+    assert source.duration_ms == 30_000
+
+
+async def test_the_edit_list_decides_about_the_duration(tmp_path: Path) -> None:
+    long, cut = tmp_path / "long.mp4", tmp_path / "cut.mp4"
+    still = ("-f", "lavfi", "-i", "color=s=64x64:r=30:d=32")
+    ffmpeg(*still, *H264, "-g", "300", long)
+    ffmpeg("-ss", "5", "-i", long, "-c", "copy", cut)
+    source = await probe(cut)
+    assert source.duration_ms == pytest.approx(27_000, abs=100)
+
+
+@pytest.mark.parametrize("flags", ["frag_keyframe+empty_moov", "dash+frag_every_frame+global_sidx"])
+async def test_a_fragmented_clip_is_measured_by_its_fragments(flags: str, tmp_path: Path) -> None:
+    clip, fragmented = make_clip(tmp_path / "clip.mp4", seconds=2), tmp_path / "fragmented.mp4"
+    ffmpeg("-i", clip, "-c", "copy", "-movflags", flags, fragmented)
+    source = await probe(fragmented)
+    assert source.frames == 60
+    # Without an edit list, the first frame lasts until the sound has caught up.
+    assert source.duration_ms == pytest.approx(2000, abs=25)
+
+
+async def test_a_header_that_lies_about_the_duration_is_not_believed(tmp_path: Path) -> None:
+    clip = tmp_path / "liar.mp4"
+    ffmpeg("-f", "lavfi", "-i", "color=s=64x64:r=30:d=40", *H264, clip)
+    data = bytearray(clip.read_bytes())
+    for box in (b"mvhd", b"tkhd", b"mdhd", b"elst"):
+        position = data.index(box)
+        # The duration's place in version 0 of each box: make it one second in its own time scale.
+        offset = {b"mvhd": 20, b"tkhd": 24, b"mdhd": 20, b"elst": 12}[box]
+        scale = {b"mvhd": 1000, b"tkhd": 1000, b"mdhd": 15360, b"elst": 1000}[box]
+        data[position + offset : position + offset + 4] = struct.pack(">I", scale)
+    clip.write_bytes(data)
+    source = await probe(clip)
+    assert source.duration_ms in (1000, 40_000)
+
+
+async def test_the_first_picture_track_counts_and_cover_art_does_not(tmp_path: Path) -> None:
+    clip, cover, both = make_clip(tmp_path / "clip.mp4"), tmp_path / "cover.png", tmp_path / "both.mp4"
+    ffmpeg(*marked((600, 600)), "-frames:v", "1", cover)
+    ffmpeg(
+        "-i", cover, "-i", clip, "-map", "0", "-map", "1", "-c", "copy", "-disposition:v:0", "attached_pic", both
+    )  # fmt: skip
+    assert (await probe(both)).shown_size == (320, 180)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "measured"),
+    [("mpeg4", "mpeg4"), ("libvpx-vp9", "vp9"), ("libsvtav1", "av1"), ("mjpeg", "mjpeg")],
+)
+async def test_other_codecs_are_named_and_refused(encoder: str, measured: str, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    ffmpeg(*marked((320, 180), seconds=0.2), "-c:v", encoder, "-pix_fmt", "yuv420p", clip)
+    rejected = await refusal(clip)
+    assert (rejected.code, rejected.measured) == ("CODEC_UNSUPPORTED", measured)
+
+
+async def test_sound_alone_is_no_video(tmp_path: Path) -> None:
+    clip = tmp_path / "sound.mp4"
+    ffmpeg(*tone(), "-c:a", "aac", clip)
+    assert (await refusal(clip)).code == "NO_VIDEO_TRACK"
+
+
+@pytest.mark.parametrize("name", ["clip.mkv", "clip.avi", "clip.ts", "clip.gif", "clip.png", "clip.m3u8"])
+async def test_other_containers_are_refused_whatever_they_are_called(name: str, tmp_path: Path) -> None:
+    original, renamed = tmp_path / name, tmp_path / "renamed.mp4"
+    one = ("-frames:v", "1") if name.endswith("png") else ()
+    codec = () if name.endswith(("gif", "png")) else H264
+    ffmpeg(*marked((64, 64), seconds=0.2), *one, *codec, original)
+    shutil.copy(original, renamed)
+    assert (await refusal(renamed)).code == "NOT_A_VIDEO"
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 5000, b"<html><body>404</body></html>", b"#!/bin/sh\nrm -rf /\n"])
+async def test_what_is_no_video_at_all_is_refused(content: bytes, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(content)
+    assert (await refusal(clip)).code == "NOT_A_VIDEO"
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.9, 0.99])
+@pytest.mark.parametrize("faststart", [True, False])
+async def test_a_clip_that_ends_early_is_corrupt(share: float, faststart: bool, tmp_path: Path) -> None:
+    clip, cut = make_clip(tmp_path / "clip.mp4"), tmp_path / "cut.mp4"
+    if faststart:
+        ffmpeg("-i", clip, "-c", "copy", "-movflags", "+faststart", cut)
+        clip = cut
+    data = clip.read_bytes()
+    cut.write_bytes(data[: int(len(data) * share)])
+    assert (await refusal(cut)).code == "CORRUPT"
+
+
+async def test_a_frame_that_is_too_large_is_refused_without_being_decoded(tmp_path: Path) -> None:
+    clip = tmp_path / "huge.mp4"
+    ffmpeg("-f", "lavfi", "-i", "color=s=4608x2592:r=1:d=1", *H264, clip)
+    rejected = await refusal(clip)
+    assert (rejected.code, rejected.measured) == ("TOO_LARGE_FRAME", "11943936 pixels")
+
+
+@dataclass
+class Counted(MemoryObjects):
+    """Counts the bytes that were read."""
+
+    read: list[int] = field(default_factory=list)
+
+    async def get_range(self, key: str, start: int, length: int) -> bytes:
+        data = await super().get_range(key, start, length)
+        self.read.append(len(data))
+        return data
+
+
+@pytest.mark.parametrize("faststart", [True, False])
+async def test_the_probe_reads_the_tables_wherever_they_are_and_not_the_body(faststart: bool, tmp_path: Path) -> None:
+    clip = tmp_path / "large.mp4"
+    noise = ("-f", "lavfi", "-i", "testsrc2=s=640x360:r=30:d=1,noise=alls=80:allf=t,format=yuv420p")
+    encoder = ("-c:v", "libx264", "-preset", "ultrafast", "-qp", "4")
+    ffmpeg(*noise, *encoder, *(("-movflags", "+faststart") if faststart else ()), clip)
+    objects = Counted({"original": clip.read_bytes()})
+    size = len(objects.stored["original"])
+    source = await SandboxedProber(objects, tmp_path).probe("original", size)
+    assert source.frames == 30
+    assert sum(objects.read) < size / 4
