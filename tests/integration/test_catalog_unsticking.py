@@ -136,6 +136,16 @@ async def test_a_peer_that_is_away_is_asked_again_by_the_next_run(catalog: Catal
     assert await unstick(catalog, FakePeer(), media) == {"moved": 1}
 
 
+async def test_a_run_ends_early_while_a_peer_is_away(catalog: Catalog) -> None:
+    media = FakePeer()
+    media.away = True
+    for clip in (Clip() for _ in range(5)):
+        await catalog.claim(clip)
+        await catalog.hear(clip.completed())
+    assert await unstick(catalog, FakePeer(), media) == {"unanswered": 3}
+    assert len(media.asked) == 3
+
+
 async def test_only_what_was_quiet_for_long_enough_is_asked_after(catalog: Catalog) -> None:
     uploading, uploaded, ready, draft = clips = [Clip() for _ in range(4)]
     for clip in clips:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from chassis import telemetry
 from chassis.clock import Clock
 from chassis.consumer import NotYet
-from chassis.errors import Failure
+from chassis.errors import DeadlineExceeded, Failure, Unavailable
 from services.catalog import metrics
 from services.catalog.domain.states import Cause, Fact, Outcome, apply
 from services.catalog.domain.timeline import Entry
@@ -24,6 +24,7 @@ from services.catalog.usecases.facts import fact_from
 from services.catalog.usecases.settling import settle
 
 AT_ONCE = 500
+GIVE_UP_AFTER = 3
 
 log = telemetry.logger(__name__)
 
@@ -41,19 +42,22 @@ async def unstick_videos(
 ) -> Mapping[str, int]:
     """Ask after up to 500 quiet videos, the quietest first; how many came to what.
 
-    A video whose owner cannot be asked is counted as `unanswered` and looked at again by the next run.
+    A video whose owner cannot be asked is counted as `unanswered` and looked at again by the next run; when three in a
+    row are, somebody is away and this run ends.
     """
     async with begin() as tx:
         quiet = await tx.store.videos.find_quiet(patience.uploading, patience.processing, AT_ONCE)
-    counts = Counter[str]()
+    counts, away = Counter[str](), 0
     for video in quiet:
         try:
-            outcome = await _unstick(begin, ask_upload, ask_media, video, clock)
+            outcome, away = await _unstick(begin, ask_upload, ask_media, video, clock), 0
         except (Failure, NotYet) as error:
             log.warning("quiet_video_not_answered", video_id=video.video_id, reason=str(error))
-            outcome = "unanswered"
+            outcome, away = "unanswered", away + isinstance(error, Unavailable | DeadlineExceeded)
         counts[outcome] += 1
         metrics.UNSTUCK.add(1, {"outcome": outcome})
+        if away == GIVE_UP_AFTER:
+            break
     return counts
 
 
