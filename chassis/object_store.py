@@ -10,12 +10,12 @@ MultipartUploadNotFound, InvalidPart, PartTooSmall, and errors.Unavailable for w
 """
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
 from urllib.parse import quote, urlencode
 
 import aioboto3
@@ -31,7 +31,7 @@ from chassis.settings import ObjectStoreSettings
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
-    from types_aiobotocore_s3.type_defs import ObjectIdentifierTypeDef
+    from types_aiobotocore_s3.type_defs import DeleteTypeDef
 
 P = TypeVar("P")
 
@@ -139,45 +139,35 @@ async def open_object_store(settings: ObjectStoreSettings) -> AsyncIterator["Obj
         response_checksum_validation="when_required",
     )
     async with session.client("s3", endpoint_url=internal, config=config) as client:
-        yield ObjectStore(
-            client,
-            credentials,
-            settings.bucket,
-            settings.region,
-            internal_url=_bucket_url(internal, settings.bucket, settings.region),
-            public_url=_bucket_url(public, settings.bucket, settings.region),
+        urls = (
+            f"{endpoint}/{settings.bucket}"
+            if endpoint
+            else f"https://{settings.bucket}.s3.{settings.region}.amazonaws.com"
+            for endpoint in (internal, public)
         )
+        yield ObjectStore(client, credentials, settings.bucket, settings.region, *urls)
 
 
+@dataclass(frozen=True)
 class ObjectStore:
     """The objects of one bucket. ETags are without quotes everywhere; sizes are bytes; expiries are seconds."""
 
-    def __init__(
-        self,
-        client: "S3Client",
-        credentials: AioCredentials,
-        bucket: str,
-        region: str,
-        *,
-        internal_url: str,
-        public_url: str,
-    ) -> None:
-        self._client = client
-        self._credentials = credentials
-        self._bucket = bucket
-        self._region = region
-        self._internal_url = internal_url
-        self._public_url = public_url
+    client: "S3Client"
+    credentials: AioCredentials
+    bucket: str
+    region: str
+    internal_url: str
+    public_url: str
 
     async def check(self) -> None:
         """Raises Unavailable unless the bucket answers: `service.check("s3", store.check)`."""
         async with _call():
-            await self._client.head_bucket(Bucket=self._bucket)
+            await self.client.head_bucket(Bucket=self.bucket)
 
     async def create_multipart(self, key: str, content_type: str) -> str:
         """Begin a multipart upload; its S3 upload id."""
         async with _call():
-            reply = await self._client.create_multipart_upload(Bucket=self._bucket, Key=key, ContentType=content_type)
+            reply = await self.client.create_multipart_upload(Bucket=self.bucket, Key=key, ContentType=content_type)
         return reply["UploadId"]
 
     async def presign_part(
@@ -196,17 +186,19 @@ class ObjectStore:
         if checksum_sha256 is not None:
             headers["x-amz-checksum-sha256"] = checksum_sha256
         query = urlencode({"partNumber": part_number, "uploadId": s3_upload_id})
-        url = f"{self._public_url}/{quote(key)}?{query}"
-        return PresignedPart(await self._sign("PUT", url, headers, expires_seconds, utc_now()), headers)
+        url = f"{self.public_url}/{quote(key)}?{query}"
+        return PresignedPart(await self._presign("PUT", url, expires_seconds, utc_now(), headers), headers)
 
     async def list_parts(self, key: str, s3_upload_id: str) -> list[Part]:
-        """The parts that arrived, by number. Raises MultipartUploadNotFound."""
-        pages = self._client.get_paginator("list_parts").paginate(Bucket=self._bucket, Key=key, UploadId=s3_upload_id)
-        return [
-            Part(part["PartNumber"], part["Size"], _bare(part["ETag"]))
-            async for page in _paged(pages)
-            for part in page.get("Parts", [])
-        ]
+        """The parts that arrived, by number. Raises MultipartUploadNotFound.
+
+        Some endpoints go on listing what was sent before under the same number; the last one sent counts.
+        """
+        pages = self.client.get_paginator("list_parts").paginate(Bucket=self.bucket, Key=key, UploadId=s3_upload_id)
+        listed = [part async for page in _paged(pages) for part in page.get("Parts", [])]
+        listed.sort(key=lambda part: (part["PartNumber"], part["LastModified"]))
+        latest = {part["PartNumber"]: part for part in listed}
+        return [Part(number, part["Size"], part["ETag"].strip('"')) for number, part in latest.items()]
 
     async def complete_multipart(self, key: str, s3_upload_id: str, parts: Sequence[tuple[int, str]]) -> StoredObject:
         """Assemble the object from (part number, etag) pairs and read its facts back.
@@ -214,8 +206,8 @@ class ObjectStore:
         Raises MultipartUploadNotFound (also when it was completed before: `head` tells), InvalidPart, PartTooSmall.
         """
         async with _call(COMPLETE_SECONDS):
-            await self._client.complete_multipart_upload(
-                Bucket=self._bucket,
+            await self.client.complete_multipart_upload(
+                Bucket=self.bucket,
                 Key=key,
                 UploadId=s3_upload_id,
                 MultipartUpload={"Parts": [{"PartNumber": number, "ETag": f'"{etag}"'} for number, etag in parts]},
@@ -226,13 +218,13 @@ class ObjectStore:
         """Throw the parts away. An upload that is already gone is fine."""
         try:
             async with _call():
-                await self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=s3_upload_id)
+                await self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=s3_upload_id)
         except MultipartUploadNotFound:
             return
 
     async def list_multiparts(self, prefix: str = "") -> AsyncIterator[MultipartUpload]:
         """The open multipart uploads below `prefix`."""
-        pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket, Prefix=prefix)
+        pages = self.client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix)
         async for page in _paged(pages):
             for upload in page.get("Uploads", []):
                 yield MultipartUpload(upload["Key"], upload["UploadId"], upload["Initiated"])
@@ -245,23 +237,16 @@ class ObjectStore:
         Equal arguments give equal URLs, so a `signed_at` rounded down to a window makes URLs that caches share.
         `public=False` signs for the internal endpoint (ffmpeg, probes).
         """
-        url = f"{self._public_url if public else self._internal_url}/{quote(key)}"
-        return await self._sign("GET", url, {}, expires_seconds, signed_at or utc_now())
+        url = f"{self.public_url if public else self.internal_url}/{quote(key)}"
+        return await self._presign("GET", url, expires_seconds, signed_at or utc_now(), {})
 
     async def head(self, key: str) -> StoredObject:
         """The object's facts. Raises ObjectNotFound."""
         async with _call():
-            reply = await self._client.head_object(Bucket=self._bucket, Key=key)
+            reply = await self.client.head_object(Bucket=self.bucket, Key=key)
         return StoredObject(
-            key, reply["ContentLength"], _bare(reply["ETag"]), reply.get("ContentType", ""), reply["LastModified"]
+            key, reply["ContentLength"], reply["ETag"].strip('"'), reply.get("ContentType", ""), reply["LastModified"]
         )
-
-    async def get(self, key: str) -> bytes:
-        """A small object's bytes. Raises ObjectNotFound."""
-        async with _call(TRANSFER_SECONDS):
-            reply = await self._client.get_object(Bucket=self._bucket, Key=key)
-            async with reply["Body"] as body:
-                return await body.read()
 
     async def get_range(self, key: str, start: int, length: int) -> bytes:
         """`length` (at least 1) bytes from `start` on, fewer at the object's end, none beyond it.
@@ -271,7 +256,7 @@ class ObjectStore:
         wanted = f"bytes={start}-{start + length - 1}"
         try:
             async with _call(TRANSFER_SECONDS):
-                reply = await self._client.get_object(Bucket=self._bucket, Key=key, Range=wanted)
+                reply = await self.client.get_object(Bucket=self.bucket, Key=key, Range=wanted)
                 async with reply["Body"] as body:
                     return await body.read()
         except _BeyondTheEnd:
@@ -280,31 +265,23 @@ class ObjectStore:
     async def download(self, key: str, path: Path) -> None:
         """Stream the object to a file. Raises ObjectNotFound."""
         async with _call(TRANSFER_SECONDS):
-            reply = await self._client.get_object(Bucket=self._bucket, Key=key)
+            reply = await self.client.get_object(Bucket=self.bucket, Key=key)
             async with reply["Body"] as body:
                 with path.open("wb") as file:
                     async for chunk in body.content.iter_chunked(CHUNK_BYTES):
                         await asyncio.to_thread(file.write, chunk)
 
-    async def put(self, key: str, data: bytes, *, content_type: str, cache_control: str = PRIVATE) -> None:
-        """Store a small object in one request."""
-        await self._put(key, data, content_type, cache_control)
+    async def put(self, key: str, data: bytes | BinaryIO, *, content_type: str, cache_control: str = PRIVATE) -> None:
+        """Store an object in one request."""
+        async with _call(TRANSFER_SECONDS):
+            await self.client.put_object(
+                Bucket=self.bucket, Key=key, Body=data, ContentType=content_type, CacheControl=cache_control
+            )
 
     async def put_file(self, key: str, path: Path, *, content_type: str, cache_control: str = PRIVATE) -> None:
         """Stream a file into one object."""
         with path.open("rb") as file:
-            await self._put(key, file, content_type, cache_control)
-
-    async def delete(self, keys: Collection[str]) -> None:
-        """Delete the objects, a thousand a request; absent ones are fine."""
-        named: list[ObjectIdentifierTypeDef] = [{"Key": key} for key in keys]
-        for first in range(0, len(named), 1000):
-            async with _call():
-                reply = await self._client.delete_objects(
-                    Bucket=self._bucket, Delete={"Objects": named[first : first + 1000], "Quiet": True}
-                )
-            if failed := reply.get("Errors"):
-                raise Unavailable(f"{len(failed)} of {len(named)} objects could not be deleted.", retry_after=5.0)
+            await self.put(key, file, content_type=content_type, cache_control=cache_control)
 
     async def delete_prefix(self, prefix: str) -> int:
         """Delete everything below a prefix (not empty), page by page; how many objects."""
@@ -312,7 +289,11 @@ class ObjectStore:
             raise ValueError("an empty prefix would delete the whole bucket")
         deleted = 0
         async for page in self._pages(prefix):
-            await self.delete([found.key for found in page])
+            async with _call():
+                wanted: DeleteTypeDef = {"Objects": [{"Key": found.key} for found in page], "Quiet": True}
+                reply = await self.client.delete_objects(Bucket=self.bucket, Delete=wanted)
+            if failed := reply.get("Errors"):
+                raise Unavailable(f"{len(failed)} of {len(page)} objects could not be deleted.", retry_after=5.0)
             deleted += len(page)
         return deleted
 
@@ -323,31 +304,20 @@ class ObjectStore:
                 yield found
 
     async def _pages(self, prefix: str) -> AsyncIterator[Sequence[StoredObject]]:
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        """The pages of a listing, at most a thousand objects each, none empty."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         async for page in _paged(pages):
-            yield [
-                StoredObject(found["Key"], found["Size"], _bare(found["ETag"]), "", found["LastModified"])
-                for found in page.get("Contents", [])
-            ]
+            if found := page.get("Contents"):
+                yield [
+                    StoredObject(one["Key"], one["Size"], one["ETag"].strip('"'), "", one["LastModified"])
+                    for one in found
+                ]
 
-    async def _put(self, key: str, body: Any, content_type: str, cache_control: str) -> None:
-        async with _call(TRANSFER_SECONDS):
-            await self._client.put_object(
-                Bucket=self._bucket, Key=key, Body=body, ContentType=content_type, CacheControl=cache_control
-            )
-
-    async def _sign(
-        self, method: str, url: str, headers: Mapping[str, str], expires_seconds: int, signed_at: datetime
+    async def _presign(
+        self, method: str, url: str, expires_seconds: int, signed_at: datetime, headers: Mapping[str, str]
     ) -> str:
-        return presign(
-            await self._credentials.get_frozen_credentials(),
-            self._region,
-            method,
-            url,
-            headers=headers,
-            signed_at=signed_at,
-            expires_seconds=expires_seconds,
-        )
+        frozen = await self.credentials.get_frozen_credentials()
+        return presign(frozen, self.region, method, url, expires_seconds, signed_at, headers)
 
 
 @asynccontextmanager
@@ -377,11 +347,3 @@ async def _paged(pages: AsyncIterable[P]) -> AsyncIterator[P]:
             except StopAsyncIteration:
                 return
         yield page
-
-
-def _bucket_url(endpoint: str | None, bucket: str, region: str) -> str:
-    return f"{endpoint}/{bucket}" if endpoint else f"https://{bucket}.s3.{region}.amazonaws.com"
-
-
-def _bare(etag: str) -> str:
-    return etag.strip('"')

@@ -178,10 +178,11 @@ class Objects(Protocol):
         """A URL that takes exactly this length and type (and SHA-256, base64)."""
 
     async def list_parts(self, key: str, s3_upload_id: str) -> list[Part]:
-        """The parts that arrived, by number. Raises MultipartUploadNotFound."""
+        """The parts that arrived, by number; a part that was sent again may be listed again, last. Raises
+        MultipartUploadNotFound."""
 
     async def complete_multipart(self, key: str, s3_upload_id: str, parts: Sequence[tuple[int, str]]) -> StoredObject:
-        """Assemble the object. Raises MultipartUploadNotFound (also when it was completed before), InvalidPart,
+        """Assemble the object. Raises MultipartUploadNotFound (it may also when it was completed before), InvalidPart,
         PartTooSmall, ObjectNotFound (deleted at once)."""
 
     async def abort_multipart(self, key: str, s3_upload_id: str) -> None:

@@ -18,6 +18,7 @@ from services.upload.domain.parts import (
     check_signable,
     missing_parts,
     parts_to_assemble,
+    present,
     suggested_count,
 )
 
@@ -168,13 +169,20 @@ def test_a_wrong_etag_is_named() -> None:
 def test_more_bytes_than_declared_are_refused_with_both_numbers() -> None:
     with pytest.raises(PartMismatch) as raised:
         parts_to_assemble(FILE, {}, held(p1=10, p2=10, p3=6), None)
-    assert str(raised.value) == "Parts 1, 2 and 3 have 27262976 bytes together; declared were 26214400 bytes."
+    assert str(raised.value) == "Parts 1, 2 and 3 add up to 27262976 bytes; declared were 26214400 bytes."
 
 
 def test_a_small_part_before_the_last_is_named_with_its_size() -> None:
     with pytest.raises(PartTooSmall) as raised:
         parts_to_assemble(FILE, {}, held(p1=10, p2=4, p3=11), None)
     assert str(raised.value) == "All parts but the last have at least 5242880 bytes (5 MiB): part 2 has 4194304 bytes."
+
+
+def test_of_a_part_that_was_sent_again_the_client_chooses_by_etag_and_else_the_last_counts() -> None:
+    twice = [Part(1, 5 * MIB, "first"), Part(1, 5 * MIB, "second")]
+    assert [part.etag for part in present(twice)] == ["second"]
+    assert parts_to_assemble(5 * MIB, {}, twice, None) == ((1, "second"),)
+    assert parts_to_assemble(5 * MIB, {}, twice, [NamedPart(1, "first")]) == ((1, "first"),)
 
 
 def test_a_part_named_twice_is_refused() -> None:

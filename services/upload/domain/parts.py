@@ -5,7 +5,7 @@ import binascii
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from chassis.errors import FieldViolation, InvalidArgument
 from services.upload.domain.errors import PartMismatch, PartsMissing, PartTooSmall
@@ -46,6 +46,9 @@ class ReceivedPart(Protocol):
     def etag(self) -> str: ...
 
 
+Received = TypeVar("Received", bound=ReceivedPart)
+
+
 def suggested_count(file_size_bytes: int) -> int:
     """How many parts the file has when it is cut as we suggest."""
     return _ceil(file_size_bytes, SUGGESTED_PART_BYTES)
@@ -81,6 +84,12 @@ def check_signable(file_size_bytes: int, signed: Mapping[int, int], parts: Seque
         raise InvalidArgument(fields=wrong)
 
 
+def present(received: Iterable[Received]) -> list[Received]:
+    """One part for each number, ascending: of a part that is listed more than once the one that comes last."""
+    latest = {part.number: part for part in received}
+    return [latest[number] for number in sorted(latest)]
+
+
 def missing_parts(file_size_bytes: int, signed: Mapping[int, int], received: Iterable[ReceivedPart]) -> list[int]:
     """The numbers still to be sent, ascending, for a client that cuts as suggested, or as it was signed.
 
@@ -100,52 +109,53 @@ def missing_parts(file_size_bytes: int, signed: Mapping[int, int], received: Ite
 def parts_to_assemble(
     file_size_bytes: int,
     signed: Mapping[int, int],
-    received: Sequence[ReceivedPart],
+    received: Sequence[Received],
     client: Sequence[NamedPart] | None,
 ) -> PartList:
     """The parts of which S3 makes the original: those that the client names, or (None) all that S3 holds.
 
     Raises PartsMissing, PartMismatch and PartTooSmall, naming the parts; InvalidArgument for a part named twice.
     """
-    held = {part.number: part for part in received}
-    chosen = sorted(held) if client is None else _agreed(held, client)
-    total = sum(held[number].size_bytes for number in chosen)
+    chosen = present(received) if client is None else _agreed(received, client)
+    total = sum(part.size_bytes for part in chosen)
     if total < file_size_bytes:
-        _raise_missing(file_size_bytes, total, missing_parts(file_size_bytes, signed, [held[n] for n in chosen]))
-    if small := [number for number in chosen[:-1] if held[number].size_bytes < MIN_PART_BYTES]:
-        sizes = ", ".join(f"part {number} has {held[number].size_bytes} bytes" for number in small)
+        _raise_missing(file_size_bytes, total, missing_parts(file_size_bytes, signed, chosen))
+    if small := [part for part in chosen[:-1] if part.size_bytes < MIN_PART_BYTES]:
+        sizes = ", ".join(f"part {part.number} has {part.size_bytes} bytes" for part in small)
         raise PartTooSmall(
             f"All parts but the last have at least {MIN_PART_BYTES} bytes (5 MiB): {sizes}.",
-            fields=[FieldViolation("parts", f"part {number} is too small") for number in small],
+            fields=[FieldViolation("parts", f"part {part.number} is too small") for part in small],
         )
     if total > file_size_bytes:
+        numbers = named([part.number for part in chosen]).capitalize()
         raise PartMismatch(
-            f"{named(chosen).capitalize()} have {total} bytes together; declared were {file_size_bytes} bytes.",
+            f"{numbers} add up to {total} bytes; declared were {file_size_bytes} bytes.",
             fields=[FieldViolation("parts", f"{total} bytes instead of {file_size_bytes} bytes")],
         )
-    return tuple((number, held[number].etag) for number in chosen)
+    return tuple((part.number, part.etag) for part in chosen)
 
 
-def _agreed(held: Mapping[int, ReceivedPart], client: Sequence[NamedPart]) -> list[int]:
-    """The numbers that the client names, where S3 holds all of them with the same ETags."""
+def _agreed(received: Sequence[Received], client: Sequence[NamedPart]) -> list[Received]:
+    """The parts that the client names, ascending, where S3 holds all of them with the same ETags."""
     etags: dict[int, str] = {}
     for index, part in enumerate(client):
         if part.number in etags:
             rule = f"names part {part.number} a second time"
             raise InvalidArgument(fields=[FieldViolation(f"parts[{index}].part_number", rule)])
         etags[part.number] = part.etag
-    chosen = sorted(etags)
-    if absent := [number for number in chosen if number not in held]:
+    numbers = {part.number for part in received}
+    if absent := sorted(etags.keys() - numbers):
         raise PartsMissing(
             f"{named(absent).capitalize()} did not arrive.",
             fields=[FieldViolation("parts", f"part {number} is missing") for number in absent],
         )
-    if other := [number for number in chosen if held[number].etag != etags[number]]:
+    held = {(part.number, part.etag): part for part in received}
+    if other := sorted(number for number, etag in etags.items() if (number, etag) not in held):
         raise PartMismatch(
             f"The ETag of {named(other)} is not the one that S3 answered.",
             fields=[FieldViolation("parts", f"part {number} has another ETag") for number in other],
         )
-    return chosen
+    return [held[named_part] for named_part in sorted(etags.items())]
 
 
 def _raise_missing(file_size_bytes: int, total: int, numbers: Sequence[int]) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.upload.domain.errors import UploadNotFound
-from services.upload.domain.parts import PartToSign, check_signable, missing_parts
+from services.upload.domain.parts import PartToSign, check_signable, missing_parts, present
 from services.upload.domain.upload import ACTIVE, Status, Upload
 from services.upload.ports import Begin, MultipartUploadNotFound, Objects, Part, PresignedPart
 from services.upload.usecases.completion import settle_lost
@@ -67,7 +67,7 @@ async def get_upload(
     if upload.status not in ACTIVE:
         return Progress(upload, (), ())
     try:
-        received = await objects.list_parts(upload.s3_key, upload.s3_upload_id)
+        received = present(await objects.list_parts(upload.s3_key, upload.s3_upload_id))
     except MultipartUploadNotFound:
         return Progress(await settle_lost(begin, objects, keep_original, upload), (), ())
     async with begin() as tx:
