@@ -11,8 +11,16 @@ import pytest
 from deploy.local.identity import user_id
 from deploy.local.stack import Stack
 from tests.e2e.people import Person, make_clip
+from tests.openapi import assert_matches_openapi
 
 MakePerson = Callable[..., Person]
+
+
+def as_described(reply: httpx.Response) -> None:
+    """Every answer that a person gets is one that /openapi.json describes. Streams are looked at by their tests."""
+    if not reply.headers.get("content-type", "").startswith("text/event-stream"):
+        reply.read()
+        assert_matches_openapi(reply)
 
 
 @pytest.fixture
@@ -23,7 +31,12 @@ def person(platform: Stack) -> Iterator[MakePerson]:
         def make(name: str, tier: str = "free") -> Person:
             unique = f"{name}-{uuid.uuid4().hex[:8]}"
             token = platform.issuer.user_token(unique, tier)
-            http = httpx.Client(base_url=platform.gateway, headers={"Authorization": f"Bearer {token}"}, timeout=20)
+            http = httpx.Client(
+                base_url=platform.gateway,
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=20,
+                event_hooks={"response": [as_described]},
+            )
             return Person(str(user_id(unique)), opened.enter_context(http))
 
         yield make
