@@ -44,7 +44,8 @@ def announcement(request: pb.InitiateUploadRequest, rules: Rules) -> Announcemen
     )
 
 
-def initiated(upload: Upload, now: datetime) -> pb.InitiateUploadResponse:
+def initiated(upload: Upload) -> pb.InitiateUploadResponse:
+    """The same reply whenever it is made of the same upload, so that a stored one equals the one that was sent."""
     return pb.InitiateUploadResponse(
         upload_id=str(upload.upload_id),
         video_id=str(upload.video_id),
@@ -52,7 +53,7 @@ def initiated(upload: Upload, now: datetime) -> pb.InitiateUploadResponse:
         part_size_bytes=SUGGESTED_PART_BYTES,
         part_count=suggested_count(upload.file_size_bytes),
         expires_at=timestamp(upload.expires_at),
-        server_time=timestamp(now),
+        server_time=timestamp(upload.read_at),
     )
 
 

@@ -54,12 +54,12 @@ class Uploads(UploadServiceServicer):
 
     async def _initiate(self, file: Announcement, reserved: Reserved) -> pb.InitiateUploadResponse:
         async def keep(tx: Tx, upload: Upload) -> None:
-            await store_reply(tx.connection, reserved, mapping.initiated(upload, self.clock()))
+            await store_reply(tx.connection, reserved, mapping.initiated(upload))
 
         user = current_user()
         command = Initiate(user.user_id, user.tier, reserved.ids["upload_id"], reserved.ids["video_id"], file)
         upload = await initiate_upload(self.begin, self.objects, self.catalog, self.limits, command, keep)
-        return mapping.initiated(upload, self.clock())
+        return mapping.initiated(upload)
 
     async def PresignPart(self, request: pb.PresignPartRequest, context: Any) -> pb.PresignPartResponse:
         user_id, upload_id = current_user().user_id, parse_uuid("upload_id", request.upload_id)
