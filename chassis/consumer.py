@@ -103,7 +103,8 @@ async def consume(
     """
     application = _Application(
         name,
-        {event.DESCRIPTOR.full_name: (event, handler) for event, handler in handlers.items()},
+        {event.DESCRIPTOR.full_name: event for event in handlers},
+        handlers,
         begin,
         producer,
         health,
@@ -128,7 +129,8 @@ class _Application(Generic[S]):
     """What is done about one record; see the table above."""
 
     consumer: str
-    handlers: Mapping[str, tuple[type[Message], Handler[S]]]
+    types: Mapping[str, type[Message]]
+    handlers: Mapping[type[Message], Handler[S]]
     begin: Begin[S]
     producer: AIOKafkaProducer
     health: ConsumerHealth
@@ -140,7 +142,7 @@ class _Application(Generic[S]):
         headers = header_text(record.headers)
         labels = {"consumer": self.consumer, "type": headers.get("ce_type", "")}
         try:
-            decoded = decode(headers, record.value, {name: event for name, (event, _) in self.handlers.items()})
+            decoded = decode(headers, record.value, self.types)
         except Undecodable as error:
             await self._bury(record, labels, str(error))
             return
@@ -159,7 +161,7 @@ class _Application(Generic[S]):
         self, record: Record, meta: EventMeta, event: Message, labels: dict[str, str]
     ) -> str | None:
         """Try until the event is applied (None), or there is a reason to give it up."""
-        _, handler = self.handlers[meta.type]
+        handler = self.handlers[type(event)]
         give_up_at, failures, delay = time.monotonic() + self.not_yet_seconds, 0, 0.1
         while True:
             try:

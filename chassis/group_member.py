@@ -50,8 +50,7 @@ class ConsumerHealth:
             raise Unavailable(f"The consumer has not polled for {now - self._polled:.0f} s.")
         for partition, (offset, since) in self._in_work.items():
             if now - since > STUCK_SECONDS:
-                where = f"{partition.topic}[{partition.partition}] offset {offset}"
-                raise Unavailable(f"The event at {where} has been tried for {now - since:.0f} s.")
+                raise Unavailable(f"{_name(partition)} offset {offset} has been tried for {now - since:.0f} s.")
 
     def polled(self) -> None:
         self._polled = time.monotonic()
@@ -70,11 +69,7 @@ class ConsumerHealth:
 
 
 async def be_member(
-    settings: KafkaSettings,
-    group: str,
-    topics: list[str],
-    apply: Apply,
-    health: ConsumerHealth,
+    settings: KafkaSettings, group: str, topics: list[str], apply: Apply, health: ConsumerHealth
 ) -> None:
     """Give every record of the topics to `apply`, as a member of the group, until cancelled.
 
@@ -108,13 +103,7 @@ async def be_member(
 class _Partitions(ConsumerRebalanceListener):
     """The partitions this member has: for each that has records in hand one task, during which it is paused."""
 
-    def __init__(
-        self,
-        group: str,
-        consumer: AIOKafkaConsumer,
-        apply: Apply,
-        health: ConsumerHealth,
-    ) -> None:
+    def __init__(self, group: str, consumer: AIOKafkaConsumer, apply: Apply, health: ConsumerHealth) -> None:
         self._group = group
         self._consumer = consumer
         self._apply = apply
@@ -123,16 +112,16 @@ class _Partitions(ConsumerRebalanceListener):
         self._done: dict[TopicPartition, int] = {}
         self._committed_at = time.monotonic()
 
-    def hand(self, partition: TopicPartition, records: list[ConsumerRecord[bytes, bytes]]) -> None:
+    def hand(self, partition: TopicPartition, records: list[Record]) -> None:
         """Begin to apply records of a partition, and ask the broker for no more of it until they are applied."""
         self._consumer.pause(partition)
         self._tasks[partition] = asyncio.create_task(self._work(partition, records))
 
     async def look_after(self) -> None:
-        """Resume partitions whose records are applied, commit what is due. Raises what a task raised."""
-        for partition in [partition for partition, task in self._tasks.items() if task.done()]:
-            self._tasks.pop(partition).result()
-            self._consumer.resume(partition)
+        """Commit what is due. Raises what a task raised."""
+        for task in self._tasks.values():
+            if task.done():
+                task.result()
         EVENT_IN_WORK.set(self._health.oldest_in_work_seconds, {"consumer": self._group})
         if time.monotonic() - self._committed_at > COMMIT_SECONDS:
             await self._commit()
@@ -146,13 +135,9 @@ class _Partitions(ConsumerRebalanceListener):
         await self._commit()
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        log.info(
-            "partitions_assigned",
-            consumer=self._group,
-            partitions=sorted(f"{p.topic}[{p.partition}]" for p in assigned),
-        )
+        log.info("partitions_assigned", consumer=self._group, partitions=sorted(map(_name, assigned)))
 
-    async def _work(self, partition: TopicPartition, records: list[ConsumerRecord[bytes, bytes]]) -> None:
+    async def _work(self, partition: TopicPartition, records: list[Record]) -> None:
         try:
             for record in records:
                 self._health.begins(partition, record.offset)
@@ -160,6 +145,8 @@ class _Partitions(ConsumerRebalanceListener):
                 self._done[partition] = record.offset + 1
         finally:
             self._health.ended(partition)
+        del self._tasks[partition]
+        self._consumer.resume(partition)
 
     async def _commit(self) -> None:
         """Commit what was applied. A failure is not repeated: the next commit says more, and repeats are recognised."""
@@ -167,15 +154,14 @@ class _Partitions(ConsumerRebalanceListener):
         done, self._done = self._done, {}
         for partition, offset in done.items():
             end = self._consumer.highwater(partition)
-            labels: dict[str, str | int] = {
-                "consumer": self._group,
-                "topic": partition.topic,
-                "partition": partition.partition,
-            }
-            CONSUMER_LAG.set(max(0, (end or offset) - offset), labels)
+            CONSUMER_LAG.set(max(0, (end or offset) - offset), {"consumer": self._group, "partition": _name(partition)})
         try:
             if done:
                 async with asyncio.timeout(COMMIT_DEADLINE_SECONDS):
                     await self._consumer.commit(done)
         except (KafkaError, TimeoutError) as error:
             log.warning("offsets_not_committed", consumer=self._group, reason=repr(error))
+
+
+def _name(partition: TopicPartition) -> str:
+    return f"{partition.topic}[{partition.partition}]"

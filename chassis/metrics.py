@@ -31,7 +31,9 @@ EVENT_DELAY = _METER.create_histogram(
     explicit_bucket_boundaries_advisory=[0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
 )
 CONSUMER_LAG = _METER.create_gauge(
-    "consumer_lag", unit="{event}", description="Events behind the end of a partition, by consumer, topic and partition"
+    "consumer_lag",
+    unit="{event}",
+    description="Events behind the end of a partition, by consumer and partition (topic[number])",
 )
 EVENT_IN_WORK = _METER.create_gauge(
     "event_in_work", unit="s", description="How long the oldest event in work of a consumer has been tried"

@@ -13,10 +13,9 @@ def presign(
     region: str,
     method: str,
     url: str,
-    *,
-    headers: Mapping[str, str],
-    signed_at: datetime,
     expires_seconds: int,
+    signed_at: datetime,
+    headers: Mapping[str, str],
 ) -> str:
     """`url` with a signature that holds from `signed_at` for `expires_seconds` (at most 7 days).
 

@@ -183,8 +183,6 @@ async def test_an_absent_object_is_not_found(object_store: ObjectStore, prefix: 
     with pytest.raises(ObjectNotFound):
         await object_store.head(f"{prefix}absent")
     with pytest.raises(ObjectNotFound):
-        await object_store.get(f"{prefix}absent")
-    with pytest.raises(ObjectNotFound):
         await object_store.get_range(f"{prefix}absent", 0, 1)
     with pytest.raises(ObjectNotFound):
         await object_store.download(f"{prefix}absent", tmp_path / "absent")
