@@ -183,7 +183,13 @@ def _timing(container: InputContainer, video: VideoStream) -> dict[str, Any]:
 def _first_frame(container: InputContainer, video: VideoStream) -> dict[str, Any]:
     """What only a decoded frame tells surely; it also proves that the track can be decoded."""
     video.codec_context.thread_count = 1
-    frame = next(container.decode(video), None)
+    frame = None
+    for packet in container.demux(video):
+        # Flushed after each packet: the frames that B-frames wait for need not be decoded.
+        frame = next(iter([*video.codec_context.decode(packet), *video.codec_context.decode(None)]), None)
+        if frame or packet.size == 0:
+            break
+        video.codec_context.flush_buffers()
     if frame is None:
         raise Refused("CORRUPT", "none of its frames can be decoded")
     facts: dict[str, Any] = {
