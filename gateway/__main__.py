@@ -18,15 +18,14 @@ from gateway.contract import DESCRIPTORS, read_contract
 from gateway.server import http_server
 from gateway.settings import Settings
 
-SAFE_TO_REPEAT = {"GET", "PUT", "DELETE"}
-
 log = logger(__name__)
 
 
 async def serve(service: Service, settings: Settings) -> None:
     """Open a channel to each context, then answer HTTP."""
     contract = read_contract(DESCRIPTORS.read_bytes())
-    repeated = [endpoint.grpc_path for endpoint in contract.endpoints if endpoint.verb in SAFE_TO_REPEAT]
+    safe = {"GET", "PUT", "DELETE"}
+    repeated = [endpoint.grpc_path for endpoint in contract.endpoints if endpoint.verb in safe]
     channels = {
         context: await service.enter(channel(getattr(settings, f"{context}_address"), retried=repeated))
         for context in sorted({endpoint.context for endpoint in contract.endpoints})

@@ -27,7 +27,6 @@ FIRST_MESSAGE_SECONDS = 1.0
 SLOW_READER_SECONDS = 30.0
 
 Answer = Callable[[Request], Awaitable[Response]]
-Event = dict[str, Any]
 
 log = logger(__name__)
 
@@ -111,20 +110,16 @@ async def _stream(call: Any, stopping: asyncio.Event, heartbeat_seconds: float) 
     await asyncio.wait([first], timeout=FIRST_MESSAGE_SECONDS)
     if first.done():
         first.result()
-    return EventSourceResponse(
-        _events(call, first, stopping),
-        sep="\n",
-        ping=heartbeat_seconds,
-        ping_message_factory=lambda: {"comment": "heartbeat"},  # type: ignore[arg-type,return-value]
-        send_timeout=SLOW_READER_SECONDS,
-    )
+    options: dict[str, Any] = {"sep": "\n", "ping": heartbeat_seconds, "send_timeout": SLOW_READER_SECONDS}
+    options["ping_message_factory"] = lambda: {"comment": "heartbeat"}
+    return EventSourceResponse(_events(call, first, stopping), **options)
 
 
-async def _events(call: Any, first: Awaitable[Any], stopping: asyncio.Event) -> AsyncIterator[Event]:
+async def _events(call: Any, first: Awaitable[Any], stopping: asyncio.Event) -> AsyncIterator[dict[str, Any]]:
     stop = asyncio.create_task(stopping.wait())
     stop.add_done_callback(lambda _: call.cancel())
     # Spread, because all clients of an instance are told at once.
-    resume: Event = {"comment": "resume with Last-Event-ID", "retry": random.randint(500, 3000)}  # noqa: S311
+    resume: dict[str, Any] = {"comment": "resume with Last-Event-ID", "retry": random.randint(500, 3000)}  # noqa: S311
     try:
         message = await first
         while message is not grpc.aio.EOF:

@@ -16,9 +16,7 @@ from google.protobuf.message_factory import GetMessageClass
 from nextplay.api.v1 import options_pb2
 
 DESCRIPTORS = Path(__file__).resolve().parent.parent / "protos" / "gen" / "descriptors.binpb"
-HTTP_BODY = "google.api.HttpBody"
-"""The reply that is the HTTP body itself, with its content type."""
-
+HTTP_BODY = "google.api.HttpBody"  # the reply that is the HTTP body itself, with its content type
 Comments = Mapping[str, str]
 """Comment by full name; an enum's values are named below it (`nextplay.catalog.v1.Video.Status.READY`)."""
 
@@ -83,10 +81,8 @@ def _endpoint(method: MethodDescriptor) -> Endpoint:
     bound = [request.fields_by_name[name] for name in re.findall(r"\{(\w+)\}", path)]
     others = [field for field in request.fields if field not in bound]
     shape = verb.upper(), path, rule.body == "*", bound, others
-    classes = GetMessageClass(request), GetMessageClass(method.output_type)
-    return Endpoint(
-        *shape, *classes, method, rpc, service.file.package.split(".")[1], f"{service.full_name}/{method.name}"
-    )
+    types = GetMessageClass(request), GetMessageClass(method.output_type), method, rpc
+    return Endpoint(*shape, *types, service.file.package.split(".")[1], f"{service.full_name}/{method.name}")
 
 
 def _comments(file: FileDescriptorProto) -> Iterator[tuple[str, str]]:

@@ -11,9 +11,7 @@ from gateway.problems import PROBLEM_TYPE
 from gateway.schema import publish_reply, request_schema
 from nextplay.api.v1 import options_pb2
 
-BASE = Path(__file__).with_name("openapi.base.json")
-"""What does not come from the protos."""
-
+BASE = Path(__file__).with_name("openapi.base.json")  # what does not come from the protos
 ALWAYS = {Kind.INVALID_ARGUMENT, Kind.INTERNAL, Kind.UNAVAILABLE, Kind.DEADLINE_EXCEEDED}
 EVENTS = "Server-sent events: `data:` is such an object, `id:` its sequence; the data of `event: error` is a Problem."
 

@@ -10,8 +10,7 @@ from chassis.errors import Failure, Kind
 from chassis.telemetry import current_trace_id
 
 PROBLEM_TYPE = "application/problem+json"
-CLIENT_CLOSED_REQUEST = 499
-"""What logs and metrics say of a request whose caller did not wait for the answer."""
+CLIENT_CLOSED_REQUEST = 499  # what logs and metrics say of a request whose caller did not wait for the answer
 
 
 class PathNotFound(Failure, kind=Kind.NOT_FOUND, code="PATH_NOT_FOUND", next_action="See /openapi.json for paths."):

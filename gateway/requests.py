@@ -28,7 +28,6 @@ DISCARDED_BYTES = 16 * MAX_BODY_BYTES
 MAX_VIOLATIONS = 20
 MAX_SHOWN = 160
 
-Json = Any
 ReadRequest = Callable[[Request], Awaitable[Message]]
 """Reads the request message of an HTTP request. Raises a `Failure`, or `ClientDisconnect`."""
 
@@ -87,7 +86,7 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def parse_json(body: bytes) -> Json:
+def parse_json(body: bytes) -> Any:
     """The JSON value of a body. Raises `InvalidArgument`, saying where it is not plain, unambiguous JSON in UTF-8."""
     try:
         # `int` refuses the constants that Python takes beyond JSON: NaN and Infinity.
@@ -103,8 +102,8 @@ def parse_json(body: bytes) -> Json:
     return value
 
 
-def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    found: dict[str, Json] = {}
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
             raise _refused([FieldViolation(_shown(name), "This name stands twice in one object.")])
@@ -112,7 +111,7 @@ def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     return found
 
 
-def _query_values(request: Request, fields: Mapping[str, FieldDescriptor]) -> dict[str, Json]:
+def _query_values(request: Request, fields: Mapping[str, FieldDescriptor]) -> dict[str, Any]:
     """The JSON values of the query's parameters. Text that stands for none stays, for the schema to refuse."""
     try:
         query = request.scope["query_string"].decode("ascii")
@@ -121,7 +120,7 @@ def _query_values(request: Request, fields: Mapping[str, FieldDescriptor]) -> di
         raise InvalidArgument("The query is not percent-encoded UTF-8, or has more than 100 parameters.") from error
     if (seen := request.headers.get("last-event-id")) and "after_sequence" in fields:
         pairs = [(name, text) for name, text in pairs if name != "after_sequence"] + [("after_sequence", seen)]
-    values: dict[str, Json] = {}
+    values: dict[str, Any] = {}
     for name, text in pairs:
         field = fields.get(name)
         value = json.loads(text) if field and re.fullmatch(_PARAMETERS.get(field.type, "(?!)"), text) else text

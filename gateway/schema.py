@@ -1,8 +1,7 @@
-"""JSON Schemas of protobuf messages: what requests are validated against and `/openapi.json` publishes.
+"""JSON Schemas of protobuf messages: requests are validated against them, and `/openapi.json` publishes them.
 
-Requests are strict and written in place: unknown names are refused, REQUIRED fields are required, a list that is sent
-has an element. Replies refer to `#/components/schemas/…`; every field that is not `optional` is always there.
-"""
+A request's is strict: no unknown names, and an element in every list that is sent. In a reply's, every field that is
+not `optional` is always there."""
 
 from collections.abc import Callable, Iterable
 from typing import Any

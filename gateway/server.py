@@ -8,11 +8,26 @@ from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.settings import Settings
 
-OFF: dict[str, Any] = {"ws": "none", "lifespan": "off", "log_config": None, "server_header": False}
-TIMES: dict[str, Any] = {"timeout_keep_alive": 30, "timeout_graceful_shutdown": 8}
+MAX_HEAD_BYTES = 512 * 1024
+OFF: dict[str, Any] = {"access_log": False, "server_header": False, "proxy_headers": False, "log_config": None}
+TIMES: dict[str, Any] = {"timeout_keep_alive": 30, "timeout_graceful_shutdown": 10}
+
+
+class BoundedHead(HttpToolsProtocol):
+    """Ends a connection whose header fields do not end; uvicorn would keep them all."""
+
+    head_bytes = 0
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        complete = self.cycle is not None and self.cycle.scope is self.scope
+        self.head_bytes = 0 if complete else self.head_bytes + len(data)
+        if self.head_bytes > MAX_HEAD_BYTES:
+            self.transport.abort()
 
 
 @asynccontextmanager
@@ -20,11 +35,12 @@ async def http_server(app: ASGIApp, settings: Settings) -> AsyncIterator[int]:
     """Serve HTTP until the block ends; yields the port. Raises `OSError` if the address cannot be bound.
 
     At its end requests are answered for `drain_seconds` more, while load balancers learn that this instance is not
-    ready; then no connection is accepted, and what is being answered has 8 s.
+    ready; then no connection is accepted, and what is being answered has 10 s.
     """
     host, _, port = settings.http_bind.rpartition(":")
     listening = socket.create_server((host, int(port)))
-    config = uvicorn.Config(app, http="httptools", limit_concurrency=settings.max_connections, **OFF, **TIMES)
+    config = uvicorn.Config(app, http=BoundedHead, ws="none", lifespan="off", **OFF, **TIMES)
+    config.limit_concurrency = settings.max_connections
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)

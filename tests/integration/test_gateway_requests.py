@@ -1,5 +1,7 @@
 """Requests over HTTP: what reaches the service and what is refused before it."""
 
+import asyncio
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -19,6 +21,7 @@ ANNOUNCEMENT = {
     "file_size_bytes": 45678901,
 }
 MIB = 1024 * 1024
+LIMIT_SECONDS = 20
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -345,3 +348,34 @@ async def test_an_authorization_that_cannot_be_a_token_does_not_travel(
     answer = await world.http.post("/v1/uploads/abc/complete", headers={"Authorization": authorization})
     assert answer.status_code == 200
     assert "authorization" not in seen[0]
+
+
+async def test_header_fields_without_an_end_are_cut_off(world: World) -> None:
+    async def send() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Endless: ")
+        for _ in range(64):
+            writer.write(b"x" * MIB)
+            await writer.drain()
+        await reader.read()
+
+    with pytest.raises(ConnectionError):
+        await asyncio.wait_for(send(), LIMIT_SECONDS)
+
+
+async def test_requests_follow_each_other_on_a_connection(world: World) -> None:
+    requests = world.replies("CompleteUpload", status=3)
+    body = b'{"parts": [' + b", ".join([b'{"part_number": 1, "etag": "e"}'] * 20_000) + b"]}"
+    head = b"POST /v1/uploads/abc/complete HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    head += b"Content-Length: %d\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+    writer.write((head % len(body) + body) * 3)
+    async with asyncio.timeout(LIMIT_SECONDS):
+        for _ in range(3):
+            answer = await reader.readuntil(b"\r\n\r\n")
+            assert answer.startswith(b"HTTP/1.1 200")
+            length = re.search(rb"content-length: (\d+)", answer)
+            assert length is not None
+            await reader.readexactly(int(length[1]))
+    writer.close()
+    assert [len(request.parts) for request in requests] == [20_000] * 3
