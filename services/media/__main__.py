@@ -78,7 +78,7 @@ async def worker(service: Service, settings: WorkerSettings) -> None:
             ffmpeg=Path(imageio_ffmpeg.get_ffmpeg_exe()),
             objects=objects,
             workspace=workspace,
-            threads=settings.threads or max(1, (os.cpu_count() or 1) // settings.slots),
+            threads=settings.threads,
             memory_bytes=settings.memory_mb * 1024 * 1024,
             stall_seconds=settings.stall_seconds,
         ),

@@ -14,10 +14,15 @@ from services.media.domain.job import Job, JobStatus, Purge, Run, RunOutcome
 from services.media.domain.source import Source
 
 
-class Objects(Protocol):
-    """The object store. Raises Unavailable, and ObjectNotFound where an object is read."""
+class Ranges(Protocol):
+    """What can be read in part. Raises Unavailable and ObjectNotFound."""
 
     async def get_range(self, key: str, start: int, length: int) -> bytes: ...
+
+
+class Objects(Ranges, Protocol):
+    """The object store. Raises Unavailable, and ObjectNotFound where an object is read."""
+
     async def download(self, key: str, path: Path) -> None: ...
     async def put_file(self, key: str, path: Path, *, content_type: str, cache_control: str = ...) -> None: ...
     async def delete_prefix(self, prefix: str) -> int: ...

@@ -17,7 +17,7 @@ from services.media.domain.outcomes import (
     not_a_video,
 )
 from services.media.domain.source import Audio, Source, orientation
-from services.media.ports import Objects
+from services.media.ports import Ranges
 from services.media.sandbox import Confined, Limits, OutOfTime, confined
 from services.media.storage import storage_faults
 
@@ -32,7 +32,7 @@ log = logger(__name__)
 class SandboxedProber:
     """The prober of this deployment. `directory` is where the child runs; it writes nothing there."""
 
-    objects: Objects
+    objects: Ranges
     directory: Path
 
     async def probe(self, key: str, size_bytes: int) -> Source:

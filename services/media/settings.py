@@ -9,6 +9,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chassis.settings import Dsn, HostPort, IdentitySettings, KafkaSettings, ObjectStoreSettings, TelemetrySettings
 
+_CORES = os.cpu_count() or 1
+SLOTS = max(1, _CORES // 4)
+"""Runs at a time: one run's decoder, filters and encoders together keep about four cores busy."""
+THREADS = max(1, min(8, _CORES // SLOTS))
+"""Threads of each coder, so that a run can use its share of the cores; more than eight only cost memory."""
+
 
 class Settings(BaseSettings):
     """Of `serve` and of the jobs."""
@@ -38,12 +44,8 @@ class WorkerSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="NEXTPLAY_MEDIA_WORKER_", env_ignore_empty=True)
     metrics_bind: HostPort
-    slots: int = Field(
-        default_factory=lambda: max(1, (os.cpu_count() or 1) // 4), ge=1, le=64, description="runs at a time"
-    )
-    threads: int = Field(
-        0, ge=0, le=64, description="threads of each coder of a run; 0 shares the cores out among the slots"
-    )
+    slots: int = Field(SLOTS, ge=1, le=64, description="runs at a time")
+    threads: int = Field(THREADS, ge=1, le=64, description="threads of each coder of a run")
     memory_mb: int = Field(4096, ge=512, description="address space of one FFmpeg process, MiB")
     lease_seconds: float = Field(15.0, ge=3, le=300, description="after so long a dead worker's run is taken over")
     poll_seconds: float = Field(0.3, gt=0, le=60, description="how often an idle worker looks for a job, seconds")

@@ -1,0 +1,97 @@
+"""How much longer a clip takes from the end of its upload to READY than the bare FFmpeg commands for the same outputs.
+
+Both run on the same machine and file, in turn, while the platform is up.
+"""
+
+import asyncio
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from imageio_ffmpeg import get_ffmpeg_exe
+
+from benchmarks.measure import Measure
+from deploy.local.clip import sample_clip
+from deploy.local.lifecycle import start, stop
+from nextplay_client import Client
+from nextplay_client.uploading import UploadProgress
+from services.media.domain.source import Source
+from services.media.ladder import plan
+from services.media.probe import SandboxedProber
+from services.media.settings import THREADS
+from services.media.transcoders.ffmpeg import commands
+
+ROUNDS = 5
+LIMIT = 1.3
+
+
+def measure() -> list[Measure]:
+    """Five rounds of both, after one that warms caches; the median of the rounds' ratios."""
+    clip = sample_clip()
+    with tempfile.TemporaryDirectory(prefix="nextplay-bench-") as directory:
+        home = Path(directory)
+        addresses = start(home, with_parent=True)["stack"]
+        try:
+            source = asyncio.run(SandboxedProber(_File(clip), home).probe("", clip.stat().st_size))
+            rounds = [_round(clip, source, addresses, number) for number in range(ROUNDS + 1)][1:]
+        finally:
+            stop(home)
+    bare = statistics.median(bare for bare, _ in rounds)
+    ours = statistics.median(ours for _, ours in rounds)
+    ratio = statistics.median(ours / bare for bare, ours in rounds)
+    how = (
+        f"median of {ROUNDS} rounds on {clip.name}: {ours:.2f} s from the last uploaded byte to READY as a watching "
+        f"client sees it, {bare:.2f} s for the ladder's own commands on the local file"
+    )
+    return [Measure("complete to READY / bare ffmpeg", ratio, "", LIMIT, how)]
+
+
+def _round(clip: Path, source: Source, addresses: Mapping[str, Any], number: int) -> tuple[float, float]:
+    """Seconds of the bare commands, and from the end of the upload to READY."""
+    with tempfile.TemporaryDirectory(prefix="nextplay-bare-") as directory:
+        bare = _bare(clip, source, Path(directory))
+    reply = httpx.post(f"{addresses['identity']}/token", json={"user": f"bench-{number}"}, timeout=5, trust_env=False)
+    uploaded_at = 0.0
+
+    def note(progress: UploadProgress) -> None:
+        nonlocal uploaded_at
+        uploaded_at = time.monotonic()
+
+    with Client(addresses["gateway"], reply.raise_for_status().json()["token"]) as client:
+        completed = client.upload(clip, title="A benchmark", category="sports", on_progress=note)
+        client.wait(completed["video_id"])
+        return bare, time.monotonic() - uploaded_at
+
+
+def _bare(clip: Path, source: Source, directory: Path) -> float:
+    """Run what the transcoder runs, without the sandbox and the storage around it."""
+    made, ffmpeg = plan(source), Path(get_ffmpeg_exe())
+    (directory / commands.INPUT).symlink_to(clip.resolve())
+    for rendition in made.renditions:
+        (directory / commands.rendition_path(rendition)).parent.mkdir(parents=True)
+    (directory / commands.HLS).mkdir()
+    began = time.monotonic()
+    for command in (
+        commands.encode_command(ffmpeg, source, made, threads=THREADS),
+        commands.package_command(ffmpeg, made),
+    ):
+        subprocess.run(command, cwd=directory, check=True, stdout=subprocess.DEVNULL, timeout=600)
+    return time.monotonic() - began
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file as the prober reads an object."""
+
+    path: Path
+
+    async def get_range(self, key: str, start: int, length: int) -> bytes:
+        with self.path.open("rb") as file:
+            file.seek(start)
+            return file.read(length)
