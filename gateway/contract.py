@@ -72,9 +72,8 @@ def _endpoint(method: MethodDescriptor) -> Endpoint:
     rule, rpc = method.GetOptions().Extensions[_HTTP], method.GetOptions().Extensions[options_pb2.rpc]
     verb = rule.WhichOneof("pattern")
     path = getattr(rule, verb) if verb in ("get", "put", "post", "delete", "patch") else ""
-    plain = rule.body in ("", "*") and not rule.response_body and not rule.additional_bindings
-    streams = method.client_streaming or (method.server_streaming and verb != "get")
-    if not _TEMPLATE.fullmatch(path) or not plain or streams:
+    plain = rule.body in ("", "*") and not (rule.response_body or rule.additional_bindings or method.client_streaming)
+    if not (plain and _TEMPLATE.fullmatch(path)) or (method.server_streaming and verb != "get"):
         told = "one verb, a path of words and {field}s, the body '*' or none, and streams as replies to GET"
         raise ValueError(f"{method.full_name}: the gateway translates {told}")
     request, service = method.input_type, method.containing_service

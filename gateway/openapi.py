@@ -76,7 +76,7 @@ def _failures(endpoint: Endpoint) -> Json:
 
 def _failure(kind: Kind, comments: Comments) -> Json:
     told = comments.get(f"{options_pb2.ErrorKind.DESCRIPTOR.full_name}.{kind.name}", "")
-    waits = kind in (Kind.RATE_LIMITED, Kind.UNAVAILABLE)
-    headers = {"Retry-After": {"$ref": "#/components/headers/Retry-After"}} if waits else {}
+    names = {Kind.RATE_LIMITED: ["Retry-After", "RateLimit"], Kind.UNAVAILABLE: ["Retry-After"]}.get(kind, [])
+    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
     content = {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {"description": told.removeprefix(f"{kind.http_status}: "), "headers": headers, "content": content}

@@ -114,6 +114,7 @@ def test_waiting_is_described_where_it_is_answered() -> None:
     responses = published()["components"]["responses"]
     waiting = {name for name, response in responses.items() if "Retry-After" in response["headers"]}
     assert waiting == {"RATE_LIMITED", "UNAVAILABLE"}
+    assert {name for name, response in responses.items() if "RateLimit" in response["headers"]} == {"RATE_LIMITED"}
 
 
 def aborted(status: int, body: Any, content_type: str) -> httpx.Response:

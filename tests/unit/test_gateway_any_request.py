@@ -56,21 +56,21 @@ def read(reader: ReadRequest, body: bytes = b"", query: bytes = b"", **headers: 
     return refused
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(some.binary(max_size=200) | TEXTS.map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     for name in ("InitiateUpload", "CompleteUpload", "MarkRead"):
         read(READERS[name], body)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(VALUES | some.dictionaries(NAMES | TEXTS, VALUES) | some.fixed_dictionaries({"parts": PARTS}))
 def test_any_json_is_read_or_refused(value: Any) -> None:
     for name in ("InitiateUpload", "CompleteUpload", "MarkRead"):
         read(READERS[name], json.dumps(value).encode("utf-8", "surrogatepass"))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(some.lists(some.integers(0, 2**32 - 1), min_size=1), some.text())
 def test_what_is_accepted_means_what_was_written(numbers: list[int], etag: str) -> None:
     sent = {"parts": [{"part_number": number, "etag": etag} for number in numbers]}
@@ -83,7 +83,7 @@ def test_what_is_accepted_means_what_was_written(numbers: list[int], etag: str) 
         assert kept["parts"] == sent["parts"]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(some.binary(max_size=60) | TEXTS.map(lambda text: quote(text.encode("utf-8", "surrogatepass")).encode()), TEXTS)
 def test_any_query_and_last_event_id_are_read_or_refused(text: bytes, seen: str) -> None:
     read(READERS["ListVideos"], query=b"page_size=" + text)
