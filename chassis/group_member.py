@@ -1,15 +1,17 @@
 """A member of a Kafka consumer group: its partitions go on beside each other, each one record at a time, in order.
 
-The poll loop never waits for a record, so the member keeps its place in the group however long one takes. A partition
-with records in hand is paused until they are done. Offsets of what is done are committed every half second and when
-partitions move; after a crash the broker delivers again what was done but not committed.
+The poll loop never waits for a record, so the member keeps its place in the group however long one takes. Only a
+partition that is far behind is paused: aiokafka would otherwise fetch the others alone and leave it out until that
+long poll returns. Offsets of what is done are committed every half second and when partitions move; after a crash the
+broker delivers again what was done but not committed.
 """
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
@@ -21,7 +23,11 @@ from chassis.metrics import CONSUMER_LAG, EVENT_IN_WORK
 from chassis.settings import KafkaSettings
 
 POLL_MS = 250
+MAX_BACKLOG = 500
 SESSION_MS = 6_000  # the shortest that Kafka's defaults allow: how long a killed member's partitions lie idle
+# Some brokers notice a new record only at the end of the wait that a fetch allows, and every fetch costs something.
+IDLE_WAIT_MS, BUSY_WAIT_MS = 500, 50
+BUSY_SECONDS = 60.0
 COMMIT_SECONDS = 0.5
 COMMIT_DEADLINE_SECONDS = 5.0
 SILENT_SECONDS = 60.0
@@ -86,12 +92,18 @@ async def be_member(
     )
     partitions = _Partitions(group, consumer, apply, health)
     await started(consumer)
+    busy_until = 0.0
     try:
         consumer.subscribe(topics, listener=partitions)
         while True:
-            for partition, records in (await consumer.getmany(timeout_ms=POLL_MS)).items():
+            received = await consumer.getmany(timeout_ms=POLL_MS)
+            for partition, records in received.items():
                 partitions.hand(partition, records)
             health.polled()
+            if received:
+                busy_until = time.monotonic() + BUSY_SECONDS
+            fetcher: Any = consumer._fetcher  # aiokafka has no public way to change the wait of a running consumer
+            fetcher._fetch_max_wait_ms = BUSY_WAIT_MS if time.monotonic() < busy_until else IDLE_WAIT_MS
             await partitions.look_after()
     finally:
         await partitions.on_partitions_revoked(set())
@@ -101,21 +113,26 @@ async def be_member(
 
 
 class _Partitions(ConsumerRebalanceListener):
-    """The partitions this member has: for each that has records in hand one task, during which it is paused."""
+    """The partitions this member has: the records in hand of each, and a task that applies them."""
 
     def __init__(self, group: str, consumer: AIOKafkaConsumer, apply: Apply, health: ConsumerHealth) -> None:
         self._group = group
         self._consumer = consumer
         self._apply = apply
         self._health = health
+        self._backlogs: dict[TopicPartition, deque[Record]] = {}
         self._tasks: dict[TopicPartition, asyncio.Task[None]] = {}
         self._done: dict[TopicPartition, int] = {}
         self._committed_at = time.monotonic()
 
     def hand(self, partition: TopicPartition, records: list[Record]) -> None:
-        """Begin to apply records of a partition, and ask the broker for no more of it until they are applied."""
-        self._consumer.pause(partition)
-        self._tasks[partition] = asyncio.create_task(self._work(partition, records))
+        """Apply these after those that are in hand; with too many, ask the broker for no more until all are done."""
+        backlog = self._backlogs.setdefault(partition, deque())
+        backlog.extend(records)
+        if len(backlog) > MAX_BACKLOG:
+            self._consumer.pause(partition)
+        if partition not in self._tasks:
+            self._tasks[partition] = asyncio.create_task(self._work(partition, backlog))
 
     async def look_after(self) -> None:
         """Commit what is due. Raises what a task raised."""
@@ -128,7 +145,7 @@ class _Partitions(ConsumerRebalanceListener):
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Stop all work and commit: in this protocol a rebalance takes every partition away for a moment."""
-        tasks, self._tasks = list(self._tasks.values()), {}
+        tasks, self._tasks, self._backlogs = list(self._tasks.values()), {}, {}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -137,16 +154,18 @@ class _Partitions(ConsumerRebalanceListener):
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         log.info("partitions_assigned", consumer=self._group, partitions=sorted(map(_name, assigned)))
 
-    async def _work(self, partition: TopicPartition, records: list[Record]) -> None:
+    async def _work(self, partition: TopicPartition, backlog: deque[Record]) -> None:
         try:
-            for record in records:
+            while backlog:
+                record = backlog.popleft()
                 self._health.begins(partition, record.offset)
                 await self._apply(record)
                 self._done[partition] = record.offset + 1
         finally:
             self._health.ended(partition)
         del self._tasks[partition]
-        self._consumer.resume(partition)
+        if partition in self._consumer.paused():
+            self._consumer.resume(partition)
 
     async def _commit(self) -> None:
         """Commit what was applied. A failure is not repeated: the next commit says more, and repeats are recognised."""

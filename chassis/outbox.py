@@ -42,6 +42,7 @@ BATCH = 200
 STANDBY_SECONDS = 2.0
 RETRY_SECONDS = 1.0
 SET_ASIDE_SECONDS = 300.0
+BUSY_SECONDS, BUSY_POLL_SECONDS = 60.0, 0.1
 REFUSED = (
     MessageSizeTooLargeError,
     InvalidTopicError,
@@ -58,7 +59,8 @@ async def relay(
 ) -> None:
     """Send what the outbox of `schema` holds, until cancelled. Run it in every instance: one at a time does the work.
 
-    `wake` is set after a commit of this process; what other processes of the context wrote is found by the poll.
+    `wake` is set after a commit of this process; what other processes of the context wrote is found by the poll, which
+    looks more often for a minute after it found something.
     """
     while True:
         try:
@@ -76,13 +78,15 @@ async def _drain(
 ) -> None:
     """Send batch after batch over the connection that holds the lock; ends only by an error of that connection."""
     loop = asyncio.get_running_loop()
-    try_again_at = loop.time()
+    try_again_at, busy_until = loop.time(), 0.0
     while True:
         if loop.time() >= try_again_at:
             await connection.execute(QUERIES["try_set_aside_again"])
             try_again_at = loop.time() + SET_ASIDE_SECONDS
         wake.clear()
         rows = await connection.fetch(QUERIES["find_unsent"], BATCH)
+        if rows:
+            busy_until = loop.time() + BUSY_SECONDS
         OUTBOX_AGE.set(rows[0]["age"] if rows else 0.0, {"schema": schema})
         result = await _send(producer, rows)
         if result.sent:
@@ -96,7 +100,8 @@ async def _drain(
             await asyncio.sleep(RETRY_SECONDS)
         elif len(rows) < BATCH:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(wake.wait(), poll_seconds)
+                busy = loop.time() < busy_until
+                await asyncio.wait_for(wake.wait(), BUSY_POLL_SECONDS if busy else poll_seconds)
 
 
 @dataclass(frozen=True)

@@ -167,6 +167,7 @@ async def test_a_row_that_is_too_large_is_set_aside_and_only_its_key_waits(
 
         await notes.execute("UPDATE outbox SET data = $1 WHERE set_aside_reason IS NOT NULL", b"\x0a\x01a\x10\x02")
         await until(is_empty(notes, "outbox"))
+        await until(has_received(received, 5))
     assert numbers(received, event_type, "a") == [1, 2, 3]
 
 
