@@ -16,6 +16,11 @@ import resource
 import signal
 import sys
 
+NOT_CONFINED = 97
+"""The exit code that says that the command was not run at all."""
+CPU_GRACE_SECONDS = 5
+"""Between SIGXCPU, which tells what happened, and SIGKILL."""
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 
@@ -27,16 +32,21 @@ def confine(parent: int, nice: int, limits: dict[str, int]) -> None:
         if libc.prctl(option, value, 0, 0, 0) != 0:
             raise OSError(ctypes.get_errno(), f"prctl option {option} was refused")
     if os.getppid() != parent:
-        raise SystemExit("the worker is gone")
+        raise ProcessLookupError("the worker is gone")
     os.umask(0o077)
     os.nice(nice)
     for name, value in limits.items():
         kind = getattr(resource, name)
         _, hard = resource.getrlimit(kind)
-        bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (bound, bound))
+        wanted = value + CPU_GRACE_SECONDS if name == "RLIMIT_CPU" else value
+        highest = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(kind, (min(value, highest), highest))
 
 
 if __name__ == "__main__":
-    confine(**json.loads(sys.argv[1]))
-    os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606 - the command is ours, without a shell
+    try:
+        confine(**json.loads(sys.argv[1]))
+        os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606 - the command is ours, without a shell
+    except Exception as error:
+        print(f"not confined: {error!r}", file=sys.stderr)  # noqa: T201
+        raise SystemExit(NOT_CONFINED) from error

@@ -1,8 +1,11 @@
 """Measures an original without fetching it whole: a confined child opens it and is handed the ranges it asks for."""
 
 import json
+import re
+import signal
 import struct
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +14,7 @@ from typing import Any
 from chassis.telemetry import logger
 from services.media.domain.outcomes import (
     MAX_FRAME_PIXELS,
+    Fault,
     Rejected,
     corrupt,
     no_video_track,
@@ -22,7 +26,14 @@ from services.media.sandbox import Confined, Limits, OutOfTime, confined
 from services.media.storage import storage_faults
 
 _CHILD = Path(__file__).with_name("probe_child.py")
-_LIMITS = Limits(wall_seconds=30.0, cpu_seconds=20, memory_bytes=2 * 1024**3, file_bytes=0, open_files=32)
+_LIMITS = Limits(wall_seconds=60.0, cpu_seconds=20, memory_bytes=2 * 1024**3, file_bytes=0, open_files=32)
+_DEATHS_BY_INPUT = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT, signal.SIGXCPU}
+_NUMBERS = ("video_index", "stored_width", "stored_height", "duration_ms", "start_us", "frames")
+_AUDIO_NUMBERS = ("index", "channels", "sample_rate", "start_us")
+_WORDS = (
+    *("container", "video_codec", "pixel_format"),
+    *("color_range", "color_primaries", "color_transfer", "color_matrix"),
+)
 _MAX_RANGE_BYTES = 1024 * 1024
 
 log = logger(__name__)
@@ -42,12 +53,14 @@ class SandboxedProber:
             async with confined(command, directory=self.directory, limits=_LIMITS) as child:
                 result = await self._answer(child, key)
                 if result is None:
-                    code = await child.ended()
-                    log.warning("probe_died", input_s3_key=key, code=code, complaints=child.complaints)
-                    raise corrupt("its structure can't be read")
+                    raise _death(await child.ended(), key, child.complaints)
         except OutOfTime as error:
-            raise corrupt(f"its structure can't be read within {_LIMITS.wall_seconds:g} s") from error
-        return _source(json.loads(result), size_bytes)
+            raise Fault("TRANSCODE_TIMEOUT", "Measuring the video took too long.", transient=True) from error
+        try:
+            return _source(json.loads(result), size_bytes)
+        except (ValueError, TypeError, KeyError, ZeroDivisionError) as error:
+            log.warning("probe_not_understood", input_s3_key=key, error=repr(error))
+            raise corrupt("its structure makes no sense") from error
 
     async def _answer(self, child: Confined, key: str) -> str | None:
         """Serve ranges until the child says its facts (as JSON); None when it ended without a word."""
@@ -58,7 +71,9 @@ class SandboxedProber:
                 with storage_faults():
                     data = await self.objects.get_range(key, start, min(length, _MAX_RANGE_BYTES))
                 child.stdin.write(struct.pack(">I", len(data)) + data)
-                await child.stdin.drain()
+                # A child that has died does not listen; the end of its output says so.
+                with suppress(ConnectionError):
+                    await child.stdin.drain()
             elif word == "facts":
                 return rest
             elif word == "refused":
@@ -66,19 +81,49 @@ class SandboxedProber:
         return None
 
 
+def _death(code: int, key: str, complaints: str) -> Rejected | Fault:
+    """A rejection needs evidence: a crash of the parsers, or CPU time without end. Else it is our own mistake."""
+    log.warning("probe_died", input_s3_key=key, code=code, complaints=complaints)
+    if -code in _DEATHS_BY_INPUT:
+        return corrupt(f"its structure can't be read ({signal.Signals(-code).name})")
+    return Fault("TRANSCODER_ERROR", "The video could not be measured.", transient=True)
+
+
 def _refusal(code: str, what: str) -> Rejected:
     return {"NOT_A_VIDEO": not_a_video, "NO_VIDEO_TRACK": no_video_track}.get(code, lambda: corrupt(what))()
 
 
 def _source(facts: dict[str, Any], size_bytes: int) -> Source:
-    matrix, audio = facts.pop("matrix"), facts.pop("audio")
+    """The facts, of the types and in the words that they must have: they come from a process that read hostile bytes,
+    and go into another one's command line.
+    """
+    checked: dict[str, Any] = {name: int(facts[name]) for name in _NUMBERS}
+    checked |= {name: _word(facts[name]) for name in _WORDS}
     return Source(
-        **facts
-        | {
-            "size_bytes": size_bytes,
-            "orientation": orientation(*matrix),
-            "pixel_aspect": Fraction(facts["pixel_aspect"]),
-            "frame_rate": Fraction(facts["frame_rate"]),
-            "audio": Audio(**audio) if audio else None,
-        }
+        **checked,
+        size_bytes=size_bytes,
+        constant_rate=bool(facts["constant_rate"]),
+        interlaced=bool(facts["interlaced"]),
+        orientation=orientation(*(int(value) for value in facts["matrix"])),
+        pixel_aspect=_positive(facts["pixel_aspect"]),
+        frame_rate=_positive(facts["frame_rate"]),
+        audio=_audio(facts["audio"]) if facts["audio"] else None,
     )
+
+
+def _audio(facts: dict[str, Any]) -> Audio:
+    index, channels, sample_rate, start_us = (int(facts[name]) for name in _AUDIO_NUMBERS)
+    return Audio(index, _word(facts["codec"]), channels, sample_rate, start_us)
+
+
+def _word(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9_.-]{1,32}", value):
+        raise ValueError(f"{value[:64]!r} is not a name of FFmpeg's")
+    return value
+
+
+def _positive(value: str) -> Fraction:
+    fraction = Fraction(value)
+    if fraction <= 0:
+        raise ValueError(f"{value} is not positive")
+    return fraction

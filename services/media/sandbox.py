@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from services.media.confine import NOT_CONFINED
+
 T = TypeVar("T")
 
 _CONFINE = Path(__file__).with_name("confine.py")
@@ -41,6 +43,10 @@ class OutOfTime(Exception):
     """The program was killed, because it took longer than its wall time."""
 
 
+class NotConfined(Exception):
+    """The program was not started, because it could not be confined; nothing was learnt about its input."""
+
+
 class Confined:
     """A confined program that runs: its pipes, and how it ended."""
 
@@ -51,9 +57,11 @@ class Confined:
         self._listener = asyncio.create_task(self._listen(_given(process.stderr)))
 
     async def ended(self) -> int:
-        """Wait for the end: 0, the program's exit code, or minus the signal that killed it."""
+        """Wait for the end: 0, the program's exit code, or minus the signal that killed it. Raises NotConfined."""
         code = await self._process.wait()
         await self._listener
+        if code == NOT_CONFINED:
+            raise NotConfined(self.complaints)
         return code
 
     @property
@@ -62,11 +70,11 @@ class Confined:
         return self._complaints.decode("utf-8", "replace").strip()
 
     async def kill(self) -> None:
-        """End the whole process group at once, and reap it."""
-        if self._process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-        await self.ended()
+        """End the whole process group at once, also what the program left behind, and reap it."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        await self._process.wait()
+        await self._listener
 
     async def _listen(self, stderr: asyncio.StreamReader) -> None:
         while piece := await stderr.read(4096):

@@ -425,7 +425,7 @@ async def test_a_converter_that_makes_no_frame_is_ended(tmp_path: Path) -> None:
 
 
 async def test_a_cancelled_transcode_leaves_no_process_and_no_file(tmp_path: Path) -> None:
-    clip = make_clip(tmp_path / "clip.mp4", (1280, 720), seconds=8)
+    clip = make_clip(tmp_path / "clip.mp4", (1280, 720), seconds=3)
     workspace = tmp_path / "workspace"
     workspace.mkdir()
     objects = MemoryObjects({"original": clip.read_bytes()})

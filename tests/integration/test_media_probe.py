@@ -1,5 +1,6 @@
 """What is measured of originals, and which files are refused without being decoded."""
 
+import json
 import shutil
 import struct
 from dataclasses import dataclass, field
@@ -9,8 +10,8 @@ from pathlib import Path
 import pytest
 from media_clips import BT709, H264, ffmpeg, make_clip, marked, probe, tone
 
-from services.media.domain.outcomes import Rejected, check
-from services.media.domain.source import Orientation
+from services.media.domain.outcomes import Fault, Rejected, check
+from services.media.domain.source import Orientation, Source
 from services.media.fakes import MemoryObjects
 from services.media.probe import SandboxedProber
 
@@ -178,3 +179,62 @@ async def test_the_probe_reads_the_tables_wherever_they_are_and_not_the_body(fas
     source = await SandboxedProber(objects, tmp_path).probe("original", size)
     assert source.frames == 30
     assert sum(objects.read) < size / 4
+
+
+# A child that was taken over, or fell
+
+
+async def probe_with(program: str, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Source:
+    """Probe with another child: untrusted bytes may have made it anything."""
+    child = directory / "child.py"
+    child.write_text(program)
+    monkeypatch.setattr("services.media.probe._CHILD", child)
+    return await SandboxedProber(MemoryObjects({"original": b"x" * 100}), directory).probe("original", 100)
+
+
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGABRT", "SIGXCPU"])
+async def test_a_file_that_crashes_the_parsers_is_corrupt(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(Rejected) as rejected:
+        await probe_with(f"import os, signal; os.kill(os.getpid(), signal.{name})", tmp_path, monkeypatch)
+    assert rejected.value.code == "CORRUPT"
+
+
+@pytest.mark.parametrize("program", ["raise ImportError('no av')", "import os; os.kill(os.getpid(), 9)", ""])
+async def test_a_probe_that_fails_without_evidence_rejects_nobody(
+    program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(Fault) as fault:
+        await probe_with(program, tmp_path, monkeypatch)
+    assert (fault.value.code, fault.value.transient) == ("TRANSCODER_ERROR", True)
+
+
+FACTS = {
+    "container": "mp4", "video_index": 0, "video_codec": "h264", "stored_width": 64, "stored_height": 64,
+    "pixel_aspect": "1", "interlaced": False, "pixel_format": "yuv420p", "matrix": [65536, 0, 0, 65536],
+    "color_range": "tv", "color_primaries": "bt709", "color_transfer": "bt709", "color_matrix": "bt709",
+    "duration_ms": 1000, "start_us": 0, "frames": 30, "frame_rate": "30", "constant_rate": True, "audio": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"video_index": "0];movie=/etc/passwd[x"},
+        {"color_matrix": "bt709,movie=/etc/passwd"},
+        {"frame_rate": "-1"},
+        {"frame_rate": "1/0"},
+        {"matrix": []},
+        {"audio": {"index": 1}},
+    ],
+    ids=str,
+)
+async def test_facts_that_make_no_sense_go_into_no_command(
+    lie: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = f"print('facts', {json.dumps(FACTS)!r})"
+    assert (await probe_with(program, tmp_path, monkeypatch)).frames == 30
+    with pytest.raises(Rejected) as rejected:
+        await probe_with(f"print('facts', {json.dumps(FACTS | lie)!r})", tmp_path, monkeypatch)
+    assert rejected.value.code == "CORRUPT"

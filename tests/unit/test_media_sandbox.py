@@ -2,13 +2,14 @@
 
 import asyncio
 import os
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from services.media.sandbox import Limits, OutOfTime, confined
+from services.media.sandbox import Limits, NotConfined, OutOfTime, confined
 
 LIMITS = Limits(wall_seconds=20, cpu_seconds=10, memory_bytes=512 * 1024**2, file_bytes=1024**2)
 
@@ -39,7 +40,7 @@ async def test_memory_is_limited(tmp_path: Path) -> None:
 
 async def test_cpu_time_is_limited(tmp_path: Path) -> None:
     code, _ = await run("while True: pass", tmp_path, replace(LIMITS, cpu_seconds=1))
-    assert code < 0
+    assert code == -signal.SIGXCPU
 
 
 async def test_open_files_are_limited(tmp_path: Path) -> None:
@@ -48,8 +49,9 @@ async def test_open_files_are_limited(tmp_path: Path) -> None:
     assert output == "24"
 
 
-async def test_the_program_and_what_it_started_end_with_the_block(tmp_path: Path) -> None:
-    program = "import os, time\nif os.fork() == 0: time.sleep(600)\nprint(os.getpid(), flush=True)\ntime.sleep(600)"
+@pytest.mark.parametrize("then", ["time.sleep(600)", "sys.exit()"], ids=["stays", "leaves a child behind"])
+async def test_the_program_and_what_it_started_end_with_the_block(then: str, tmp_path: Path) -> None:
+    program = f"import os, sys, time\nif os.fork() == 0: time.sleep(600)\nprint(os.getpid(), flush=True)\n{then}"
     async with confined([sys.executable, "-I", "-c", program], directory=tmp_path, limits=LIMITS) as child:
         group = int(await child.stdout.readline())
         os.killpg(group, 0)
@@ -109,6 +111,12 @@ asyncio.run(main())
             break
         await asyncio.sleep(0.01)
     assert not group_lives(child)
+
+
+async def test_a_program_that_cannot_be_confined_is_not_run(tmp_path: Path) -> None:
+    async with confined([tmp_path / "no-such-program"], directory=tmp_path, limits=LIMITS) as child:
+        with pytest.raises(NotConfined, match="FileNotFoundError"):
+            await child.ended()
 
 
 async def test_privileges_cannot_be_gained(tmp_path: Path) -> None:

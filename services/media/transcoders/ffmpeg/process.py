@@ -80,6 +80,8 @@ def _failure(code: int, complaints: str) -> Fault | Rejected:
         return disk_full()
     if "Cannot allocate memory" in complaints:
         return Fault("TRANSCODER_ERROR", "Converting the video ran out of memory.", transient=True)
+    if code == -signal.SIGXCPU:
+        return _timeout("took more CPU time than its pixels explain")
     if code < 0:
         name = signal.Signals(-code).name
         return Fault("TRANSCODER_ERROR", f"The converter was ended by {name}.", transient=True)
