@@ -192,13 +192,13 @@ class ObjectStore:
     async def list_parts(self, key: str, s3_upload_id: str) -> list[Part]:
         """The parts that arrived, by number. Raises MultipartUploadNotFound.
 
-        Some endpoints go on listing what was sent before under the same number; the last one sent counts.
+        Some endpoints go on listing what was sent before under the same number, as assembling may still ask for it by
+        its ETag: the last one sent comes last, as far as a clock of seconds tells.
         """
         pages = self.client.get_paginator("list_parts").paginate(Bucket=self.bucket, Key=key, UploadId=s3_upload_id)
         listed = [part async for page in _paged(pages) for part in page.get("Parts", [])]
         listed.sort(key=lambda part: (part["PartNumber"], part["LastModified"]))
-        latest = {part["PartNumber"]: part for part in listed}
-        return [Part(number, part["Size"], part["ETag"].strip('"')) for number, part in latest.items()]
+        return [Part(part["PartNumber"], part["Size"], part["ETag"].strip('"')) for part in listed]
 
     async def complete_multipart(self, key: str, s3_upload_id: str, parts: Sequence[tuple[int, str]]) -> StoredObject:
         """Assemble the object from (part number, etag) pairs and read its facts back.

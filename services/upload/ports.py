@@ -106,7 +106,7 @@ class Store(Protocol):
         alone with it until the transaction ends."""
 
     async def delete_video(self, video_id: UUID) -> None:
-        """Write the tombstone, after `lock_video`."""
+        """Write the tombstone, after `lock_video`, and mark the video's originals as deleted."""
 
     async def newest_generation(self, video_id: UUID) -> int:
         """The highest generation of the video's uploads; 0 if it has none."""

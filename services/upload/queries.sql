@@ -157,6 +157,11 @@ UPDATE uploads SET original_deleted_at = now()
 WHERE upload_id = $1 AND status = 'COMPLETED' AND original_deleted_at IS NULL
 RETURNING *, now() AS read_at
 
+-- name: mark_originals_deleted
+-- By the unique constraint uploads_of_video.
+UPDATE uploads SET original_deleted_at = now()
+WHERE video_id = $1 AND status = 'COMPLETED' AND original_deleted_at IS NULL
+
 -- name: give_up_outlived_originals
 -- By uploads_with_original. An hour more than the time that was told, so that a retry that was accepted in its last
 -- second is heard of first. Where no transcode's end was heard, the original waits for it as long as $1.

@@ -115,7 +115,8 @@ class Repository:
         return is_deleted
 
     async def delete_video(self, video_id: UUID) -> None:
-        await self._connection.execute(QUERIES["delete_video"], video_id)
+        await self._count("delete_video", video_id)
+        await self._count("mark_originals_deleted", video_id)
 
     async def newest_generation(self, video_id: UUID) -> int:
         generation: int = await self._connection.fetchval(QUERIES["newest_generation"], video_id)

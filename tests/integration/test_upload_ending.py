@@ -13,7 +13,7 @@ from chassis.errors import Unavailable
 from chassis.object_store import StoredObject
 from nextplay.catalog.v1.catalog_events_pb2 import VideoDeleted, VideoRetryRequested
 from nextplay.media.v1.media_events_pb2 import TranscodeCompleted, TranscodeFailed, VideoRejected
-from services.upload import maintenance
+from services.upload import maintenance, metrics
 from services.upload.domain.errors import UploadNotActive, UploadNotFound
 from services.upload.domain.upload import Status, Upload
 from services.upload.fakes import MemoryObjects
@@ -265,6 +265,8 @@ async def test_a_deleted_video_keeps_nothing(world: World) -> None:
     await world.purge_all()
     assert list(world.memory.objects) == [other.s3_key]
     assert world.memory.multiparts == {}
+    await world.age(first, days=60)
+    assert await delete_outlived_originals(world.begin) == 0, "it is gone already"
 
 
 async def test_the_purge_of_a_deleted_video_is_repeated_when_its_last_upload_has_ended(world: World) -> None:
@@ -321,6 +323,29 @@ async def test_a_purge_that_dies_is_taken_up_by_the_next_process(world: World) -
     await purge(world.begin, world.objects, claimed)
     assert await world.purges() == []
     assert world.memory.objects == {}
+
+
+async def test_each_upload_that_ended_is_counted_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[str] = []
+
+    class Counter:
+        def add(self, amount: int, attributes: dict[str, str]) -> None:
+            counted.extend([attributes["outcome"]] * amount)
+
+    monkeypatch.setattr(metrics, "ended", Counter())
+    expired, lost, aborted = [await world.sent() for _ in range(3)]
+    whole = await completed(world)
+    await world.complete(whole)
+    await world.age(expired, minutes=61)
+    await expire_uploads(world.begin)
+    await world.memory.abort_multipart(lost.s3_key, lost.s3_upload_id)
+    with pytest.raises(UploadNotActive):
+        await world.complete(lost)
+    await abort(world, aborted)
+    await world.purge_all()
+    await world.apply(told(VideoRejected, whole), deleted(whole))
+    await world.purge_all()
+    assert sorted(counted) == ["aborted", "completed", "expired", "failed"]
 
 
 async def test_events_about_unknown_videos_are_nothing(world: World) -> None:

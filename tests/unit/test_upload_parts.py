@@ -180,9 +180,16 @@ def test_a_small_part_before_the_last_is_named_with_its_size() -> None:
 
 def test_of_a_part_that_was_sent_again_the_client_chooses_by_etag_and_else_the_last_counts() -> None:
     twice = [Part(1, 5 * MIB, "first"), Part(1, 5 * MIB, "second")]
-    assert [part.etag for part in present(twice)] == ["second"]
+    assert [part.etag for part in present(twice, {})] == ["second"]
     assert parts_to_assemble(5 * MIB, {}, twice, None) == ((1, "second"),)
     assert parts_to_assemble(5 * MIB, {}, twice, [NamedPart(1, "first")]) == ((1, "first"),)
+
+
+def test_of_a_part_that_was_sent_again_the_signed_length_counts_whatever_the_order() -> None:
+    short, long = Part(1, 5, "short"), Part(1, 9, "long")
+    for listed in ([short, long], [long, short]):
+        assert [part.etag for part in present(listed, {1: 9})] == ["long"]
+    assert [part.etag for part in present([long, short], {1: 7})] == ["short"]
 
 
 def test_a_part_named_twice_is_refused() -> None:

@@ -84,10 +84,12 @@ def check_signable(file_size_bytes: int, signed: Mapping[int, int], parts: Seque
         raise InvalidArgument(fields=wrong)
 
 
-def present(received: Iterable[Received]) -> list[Received]:
-    """One part for each number, ascending: of a part that is listed more than once the one that comes last."""
-    latest = {part.number: part for part in received}
-    return [latest[number] for number in sorted(latest)]
+def present(received: Iterable[Received], signed: Mapping[int, int]) -> list[Received]:
+    """One part for each number, ascending. Of a part that is listed more than once the last counts; but one of the
+    length that was signed comes before any other, because a clock of seconds can't tell which was sent last."""
+    as_signed_last = sorted(received, key=lambda part: part.size_bytes == signed.get(part.number))
+    chosen = {part.number: part for part in as_signed_last}
+    return [chosen[number] for number in sorted(chosen)]
 
 
 def missing_parts(file_size_bytes: int, signed: Mapping[int, int], received: Iterable[ReceivedPart]) -> list[int]:
@@ -116,7 +118,7 @@ def parts_to_assemble(
 
     Raises PartsMissing, PartMismatch and PartTooSmall, naming the parts; InvalidArgument for a part named twice.
     """
-    chosen = present(received) if client is None else _agreed(received, client)
+    chosen = present(received, signed) if client is None else _agreed(received, client)
     total = sum(part.size_bytes for part in chosen)
     if total < file_size_bytes:
         _raise_missing(file_size_bytes, total, missing_parts(file_size_bytes, signed, chosen))

@@ -30,6 +30,8 @@ async def abort_upload(begin: Begin, objects: Objects, user_id: UUID, upload_id:
             upload.must_be_active()
         if upload.status in ACTIVE:
             await end_by_abort(tx, upload)
+    if upload.status in ACTIVE:
+        log.info("upload_aborted", user_id=user_id, video_id=upload.video_id, upload_id=upload_id)
     # At once, so that nothing more is taken; the purge that was ordered repeats it if S3 is away.
     with suppress(Unavailable):
         await objects.abort_multipart(upload.s3_key, upload.s3_upload_id)
@@ -40,7 +42,6 @@ async def end_by_abort(tx: Tx, upload: Upload) -> None:
     await tx.store.save(upload.aborted())
     tx.emit(events.aborted(upload))
     await tx.store.order_purge(upload.prefix, "aborted")
-    log.info("upload_aborted", user_id=upload.user_id, video_id=upload.video_id, upload_id=upload.upload_id)
 
 
 async def expire_uploads(begin: Begin) -> int:

@@ -67,7 +67,7 @@ async def get_upload(
     if upload.status not in ACTIVE:
         return Progress(upload, (), ())
     try:
-        received = present(await objects.list_parts(upload.s3_key, upload.s3_upload_id))
+        received = present(await objects.list_parts(upload.s3_key, upload.s3_upload_id), signed)
     except MultipartUploadNotFound:
         return Progress(await settle_lost(begin, objects, keep_original, upload), (), ())
     async with begin() as tx:
