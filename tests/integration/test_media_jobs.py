@@ -29,6 +29,7 @@ from chassis.postgres import Pool, open_pool
 from chassis.transaction import transactions
 from nextplay.media.v1.media_signals_pb2 import TranscodeProgressed
 from services.media import mapping, reads
+from services.media.domain.job import percent
 from services.media.domain.outcomes import Fault, not_a_video
 from services.media.fakes import A_SOURCE, FakeProber, FakeTranscoder, RecordedSignals
 from services.media.ports import Begin, Outputs, Report, Task
@@ -152,7 +153,9 @@ async def test_progress_is_told_with_the_stage(pool: Pool, begin: Begin) -> None
     await work_off(pool, tools)
     first = signals.sent[0]
     assert isinstance(first, TranscodeProgressed)
-    assert (first.video_id, first.generation, first.stage) == (str(clip.video_id), 1, "download")
+    run_id = (await told(pool, clip))[-1].run_id
+    assert (first.video_id, first.generation, first.run_id) == (str(clip.video_id), 1, run_id)
+    assert (first.stage, first.percent) == ("store", percent("store", 0.5))
 
 
 async def test_an_unacceptable_original_is_rejected_at_once(pool: Pool, begin: Begin) -> None:
@@ -259,7 +262,7 @@ async def test_a_worker_that_stops_gives_its_job_back_unused(pool: Pool, begin: 
     working = asyncio.create_task(
         carry_out(pool, JOBS, LEASE_SECONDS, partial(transcode, tools), partial(tidy_up, tools), run)
     )
-    await asyncio.wait_for(blocked.reached.wait(), 5)
+    await asyncio.wait_for(blocked.reached.wait(), 30)
     working.cancel()
     await asyncio.wait([working])
     job = await job_of(pool, clip)
@@ -320,9 +323,9 @@ async def test_deleting_a_video_stops_its_running_transcode(pool: Pool, begin: B
     await apply(begin, clip.uploaded())
     run = await claim(begin)
     working = asyncio.create_task(carry_out(pool, JOBS, 0.6, partial(transcode, tools), partial(tidy_up, tools), run))
-    await asyncio.wait_for(blocked.reached.wait(), 5)
+    await asyncio.wait_for(blocked.reached.wait(), 30)
     await apply(begin, clip.deleted())
-    await asyncio.wait_for(working, 5)
+    await asyncio.wait_for(working, 30)
     assert (await job_of(pool, clip))["status"] == "CANCELLED"
     assert await names_of_told(pool, clip) == ["TranscodeStarted"]
     assert list(stored(tools)) == [clip.key]
