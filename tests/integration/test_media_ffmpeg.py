@@ -298,6 +298,7 @@ async def test_a_clip_of_a_moment_has_all_outputs(tmp_path: Path) -> None:
     media = m3u8.load(str(made.file("HLS").parent / master.playlists[0].uri))
     assert made.kinds == ["MP4_720", "HLS", "THUMB", "PREVIEW"]
     assert sum(segment.duration for segment in media.segments) == pytest.approx(0.1, abs=0.001)
+    assert media.target_duration == 1
 
 
 async def test_a_single_frame_is_a_clip_too(tmp_path: Path) -> None:
@@ -396,6 +397,26 @@ async def test_the_hardest_picture_stays_below_the_ceilings(tmp_path: Path) -> N
     assert rates["MP4_720"] <= 2_500_000 * 1.02
     assert rates["MP4_480"] <= 1_000_000 * 1.02
     assert rates["MP4_240"] <= 400_000 * 1.02
+
+
+# What else a file may hold
+
+
+async def test_tracks_that_nobody_asked_for_do_no_harm(tmp_path: Path) -> None:
+    clip, cover, words, all_of_it = (tmp_path / name for name in ("clip.mp4", "cover.png", "words.srt", "all.mp4"))
+    make_clip(clip, seconds=0.5)
+    ffmpeg(*marked((600, 600)), "-frames:v", "1", cover)
+    words.write_text("1\n00:00:00,000 --> 00:00:00,400\nHello\n")
+    ffmpeg(
+        "-i", cover, "-i", clip, "-i", words, *tone(seconds=0.5, channels="mono"),
+        "-map", "0", "-map", "1", "-map", "2", "-map", "3", "-c", "copy", "-c:s", "mov_text", "-c:a:1", "aac",
+        "-timecode", "01:00:00:00", "-disposition:v:0", "attached_pic", "-disposition:a:1", "0", all_of_it,
+    )  # fmt: skip
+    made = await transcode(all_of_it, tmp_path)
+    video = watch(made.top)
+    assert (video.size, video.stream["streams"]) == ((320, 180), ["video", "audio"])
+    assert far_apart(corners(video.pictures[0]), CORNERS) < NEAR
+    assert listen(made.top)[2] == 2
 
 
 # What goes wrong

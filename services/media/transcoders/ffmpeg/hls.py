@@ -62,6 +62,12 @@ def read_segments(playlist: Path) -> list[Segment]:
     ]
 
 
+def mend_target_duration(playlist: Path) -> None:
+    """FFmpeg rounds the duration of a segment below half a second to a target of 0, which players refuse."""
+    text = playlist.read_text("utf-8")
+    playlist.write_text(text.replace("#EXT-X-TARGETDURATION:0\n", "#EXT-X-TARGETDURATION:1\n"), "utf-8")
+
+
 def codecs_of(mp4: Path, *, audio: bool) -> str:
     """The CODECS of an MP4 of ours: profile, constraints and level stand in the `avcC` box, near the file's start."""
     with mp4.open("rb") as file:

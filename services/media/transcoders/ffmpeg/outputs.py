@@ -21,6 +21,8 @@ class Made:
     @classmethod
     def read(cls, directory: Path, plan: Plan, *, audio: bool) -> "Made":
         """Read the media playlists and renditions, and write the master playlist beside them."""
+        for rendition in plan.renditions:
+            hls.mend_target_duration(directory / commands.playlist_path(rendition))
         variants = tuple(
             hls.Variant(
                 rendition,
