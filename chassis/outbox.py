@@ -67,7 +67,10 @@ async def relay(
             async with acquire(pool) as connection:
                 if await connection.fetchval(QUERIES["lock_relay"], LOCK, schema):
                     log.info("relay_started", schema=schema)
-                    await _drain(connection, producer, wake, schema, poll_seconds)
+                    try:
+                        await _drain(connection, producer, wake, schema, poll_seconds)
+                    finally:
+                        connection.terminate()  # and with it the lock, which is the session's
         except Unavailable as error:
             log.warning("relay_interrupted", schema=schema, reason=str(error))
         await asyncio.sleep(STANDBY_SECONDS)
@@ -99,9 +102,11 @@ async def _drain(
             log.warning("events_not_sent", schema=schema, keys=len(result.failed), reason=repr(result.failed[0]))
             await asyncio.sleep(RETRY_SECONDS)
         elif len(rows) < BATCH:
+            busy = loop.time() < busy_until
+            # Not `wait_for`, which in Python 3.11 may swallow a cancellation that comes together with the wake.
             with contextlib.suppress(TimeoutError):
-                busy = loop.time() < busy_until
-                await asyncio.wait_for(wake.wait(), BUSY_POLL_SECONDS if busy else poll_seconds)
+                async with asyncio.timeout(BUSY_POLL_SECONDS if busy else poll_seconds):
+                    await wake.wait()
 
 
 @dataclass(frozen=True)

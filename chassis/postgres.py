@@ -39,6 +39,8 @@ _TRANSIENT = (
     asyncpg.LockNotAvailableError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.IdleInTransactionSessionTimeoutError,
+    # The connection broke at a moment that asyncpg was not prepared for; the pool replaces it.
+    asyncpg.InternalClientError,
 )
 
 
@@ -73,6 +75,9 @@ async def open_pool(
 ) -> AsyncIterator[Pool]:
     """A pool whose connections read jsonb as Python values, uuid as UUID and timestamptz as aware datetimes.
 
+    Sessions are not cleaned between their users, which would be a round trip for each: who changes one (SET, LISTEN,
+    an advisory lock of the session) terminates it. A transaction that was left open is rolled back.
+
     Waits up to a minute for a PostgreSQL that is just starting, then raises Unavailable. Closing waits for the
     connections in use, at most 10 s.
     """
@@ -86,6 +91,7 @@ async def open_pool(
                     timeout=CONNECT_SECONDS,
                     command_timeout=statement_timeout_ms / 1000 + 2,
                     init=_read_json,
+                    reset=_leave_session,
                     server_settings={
                         "application_name": application_name,
                         "statement_timeout": str(statement_timeout_ms),
@@ -127,6 +133,10 @@ def translated() -> Iterator[None]:
 
 async def _read_json(connection: Connection) -> None:
     await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+
+
+async def _leave_session(_: Connection) -> None:
+    """In place of asyncpg's `RESET ALL` and its like; what is left of a transaction was rolled back before."""
 
 
 async def _close(pool: Pool) -> None:

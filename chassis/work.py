@@ -48,8 +48,10 @@ async def work(
             log.warning("work_not_claimed", work=name, reason=str(error))
         await asyncio.gather(*(do_one(piece) for piece in pieces))
         if not pieces:
+            # Not `wait_for`, which in Python 3.11 may swallow a cancellation that comes together with the wake.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(wake.wait(), poll_seconds)
+                async with asyncio.timeout(poll_seconds):
+                    await wake.wait()
 
 
 def waking(begin: Begin[S], wake: asyncio.Event) -> Begin[S]:
