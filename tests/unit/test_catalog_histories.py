@@ -1,9 +1,8 @@
 """Random histories of a video: whatever is repeated, reordered between topics or told about an older generation, the
 moves are legal, sequences have no gaps, progress never falls, and the end is that of the ordered history."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from hypothesis import given, settings
@@ -14,49 +13,9 @@ from services.catalog.domain import commands
 from services.catalog.domain.outlook import RunProgress, progress
 from services.catalog.domain.states import Cause, Fact, Outcome, apply
 from services.catalog.domain.video import Asset, Measured, Original, Reason, Status, Video, Visibility
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-OWNER, VIDEO = UUID(int=1), UUID(int=2)
-
-# The rows of the contract, written down a second time.
-LEGAL = {
-    (None, "DRAFT"),
-    ("REJECTED_TOO_LONG", "DRAFT"),
-    ("REJECTED_FORMAT", "DRAFT"),
-    ("PROCESSING_FAILED", "DRAFT"),
-    ("DRAFT", "UPLOADING"),
-    ("UPLOADING", "DRAFT"),
-    ("UPLOADING", "UPLOADED"),
-    ("UPLOADED", "PROCESSING"),
-    ("UPLOADED", "REJECTED_TOO_LONG"),
-    ("UPLOADED", "REJECTED_FORMAT"),
-    ("UPLOADED", "PROCESSING_FAILED"),
-    ("PROCESSING", "REJECTED_TOO_LONG"),
-    ("PROCESSING", "REJECTED_FORMAT"),
-    ("PROCESSING", "PROCESSING_FAILED"),
-    ("PROCESSING", "READY"),
-    ("READY", "PUBLISHED"),
-    ("PROCESSING_FAILED", "UPLOADED"),
-} | {(status.value, "DELETED") for status in Status if status is not Status.DELETED}
+from tests.catalog_history import LEGAL, MEDIA_ENDS, NOW, OWNER, UPLOAD_ENDS, VIDEO, Generation, histories
 
 ASSETS = tuple(Asset(kind, "bucket", f"videos/{kind}", "video/mp4", 10, 1, 1, 1, 1) for kind in ("MP4_720", "THUMB"))
-UPLOAD_ENDS = [Cause.UPLOAD_ABORTED, Cause.UPLOAD_EXPIRED, Cause.UPLOAD_FAILED]
-MEDIA_ENDS = [Cause.REJECTED_TOO_LONG, Cause.REJECTED_FORMAT, Cause.TRANSCODE_FAILED]
-
-
-@dataclass(frozen=True)
-class Generation:
-    """How one generation goes: what ends it, after how many runs, and whether its failure is retried or replaced."""
-
-    end: Cause
-    runs: int
-    started: bool
-    retried: bool
-    wished: bool
-
-    @property
-    def is_retry_of_a_failure(self) -> bool:
-        return self.retried and self.end is Cause.TRANSCODE_FAILED
 
 
 @dataclass
@@ -151,33 +110,6 @@ class World:
 def _kinds(video: Video) -> frozenset[str]:
     ready = video.status in (Status.READY, Status.PUBLISHED)
     return frozenset(asset.kind for asset in ASSETS) if ready else frozenset()
-
-
-generations = st.builds(
-    Generation,
-    end=st.sampled_from([*UPLOAD_ENDS, *MEDIA_ENDS]),
-    runs=st.integers(1, 3),
-    started=st.booleans(),
-    retried=st.booleans(),
-    wished=st.booleans(),
-)
-
-
-def _possible(plans: list[Generation]) -> Iterator[Generation]:
-    """A retry begins with a stored original, so its end is never one of an upload; a rejection needs no second run."""
-    retry = False
-    for plan in plans:
-        end = Cause.TRANSCODE_FAILED if retry and plan.end in UPLOAD_ENDS else plan.end
-        plan = replace(plan, end=end)
-        yield plan
-        retry = plan.is_retry_of_a_failure
-
-
-@st.composite
-def histories(draw: st.DrawFn) -> list[Generation]:
-    last = draw(st.sampled_from([*UPLOAD_ENDS, *MEDIA_ENDS, Cause.TRANSCODE_COMPLETED]))
-    plans = [*draw(st.lists(generations, max_size=3)), replace(draw(generations), end=last)]
-    return list(_possible(plans))
 
 
 def in_order(plans: list[Generation]) -> World:
