@@ -11,6 +11,7 @@ Letters without a decision are open. Nothing is ever rewritten, so this works on
 decided what. Each such topic has one partition.
 """
 
+import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,7 @@ from chassis.events import header_text
 from chassis.kafka import connection_options, open_producer, started, to_headers
 from chassis.settings import KafkaSettings
 
+READ_SECONDS = 60.0
 MAX_REASON = 1000
 _OURS = ("dlq_id", "dlq_reason", "dlq_time")
 
@@ -104,7 +106,7 @@ async def _decide(
 async def _open_letters(
     settings: KafkaSettings, consumer: str, topics: Collection[str]
 ) -> list[tuple[DeadLetter, ConsumerRecord[bytes, bytes]]]:
-    """Read the dead-letter topics from their beginning to their present end."""
+    """Read the dead-letter topics from their beginning to their present end. Raises TimeoutError after a minute."""
     reader = AIOKafkaConsumer(**connection_options(settings), enable_auto_commit=False)
     await started(reader)
     found: dict[str, tuple[DeadLetter, ConsumerRecord[bytes, bytes]]] = {}
@@ -113,10 +115,11 @@ async def _open_letters(
         reader.assign(partitions)
         await reader.seek_to_beginning(*partitions)
         ends = await reader.end_offsets(partitions)
-        while any([await reader.position(partition) < end for partition, end in ends.items()]):
-            for records in (await reader.getmany(timeout_ms=1000)).values():
-                for record in records:
-                    _fold(found, consumer, record)
+        async with asyncio.timeout(READ_SECONDS):
+            while any([await reader.position(partition) < end for partition, end in ends.items()]):
+                for records in (await reader.getmany(timeout_ms=1000)).values():
+                    for record in records:
+                        _fold(found, consumer, record)
     finally:
         await reader.stop()
     return sorted(found.values(), key=lambda letter: letter[0].failed_at)

@@ -22,7 +22,7 @@ from chassis.kafka import CLOSE_SECONDS, connection_options, started
 from chassis.metrics import CONSUMER_LAG, EVENT_IN_WORK
 from chassis.settings import KafkaSettings
 
-POLL_MS = 250
+POLL_MS = 1_000
 MAX_BACKLOG = 500
 SESSION_MS = 6_000  # the shortest that Kafka's defaults allow: how long a killed member's partitions lie idle
 # Some brokers notice a new record only at the end of the wait that a fetch allows, and every fetch costs something.

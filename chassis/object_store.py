@@ -181,7 +181,10 @@ class ObjectStore:
         expires_seconds: int,
         checksum_sha256: str | None = None,
     ) -> PresignedPart:
-        """A URL, for the public endpoint, that takes exactly this length and type (and SHA-256, base64, if given)."""
+        """A URL, for the public endpoint, that takes exactly this length and type (and SHA-256, base64, if given).
+
+        AWS checks a part's SHA-256 only in uploads that were created for it, and refuses the part otherwise.
+        """
         headers = {"Content-Length": str(content_length), "Content-Type": content_type}
         if checksum_sha256 is not None:
             headers["x-amz-checksum-sha256"] = checksum_sha256

@@ -55,7 +55,7 @@ log = telemetry.logger(__name__)
 
 
 async def relay(
-    pool: Pool, producer: AIOKafkaProducer, *, wake: asyncio.Event, schema: str, poll_seconds: float = 0.5
+    pool: Pool, producer: AIOKafkaProducer, *, wake: asyncio.Event, schema: str, poll_seconds: float = 1.0
 ) -> None:
     """Send what the outbox of `schema` holds, until cancelled. Run it in every instance: one at a time does the work.
 

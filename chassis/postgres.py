@@ -23,7 +23,7 @@ Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record] | asyncpg.Connectio
 
 MAX_CONNECTIONS = 20
 CONNECT_SECONDS = 5.0
-ACQUIRE_SECONDS = 2.0
+ACQUIRE_SECONDS = 5.0
 START_SECONDS = 60.0
 CLOSE_SECONDS = 10.0
 
@@ -107,7 +107,7 @@ async def open_pool(
 
 @asynccontextmanager
 async def acquire(pool: Pool) -> AsyncIterator[Connection]:
-    """A connection for a few statements. Raises Unavailable when none is free for 2 s or the server goes away."""
+    """A connection for a few statements. Raises Unavailable when none is free for 5 s or the server goes away."""
     with translated():
         async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
             yield connection

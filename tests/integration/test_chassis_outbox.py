@@ -98,6 +98,18 @@ async def test_what_is_rolled_back_is_not_emitted(notes: Pool, begin: Begin[Conn
     assert await is_empty(notes, "outbox")()
 
 
+async def test_only_a_commit_that_wrote_events_wakes_the_relay(
+    begin: Begin[Connection], wake: asyncio.Event, event_type: Any
+) -> None:
+    async with begin() as tx:
+        await tx.connection.execute("INSERT INTO notes (thing_id) VALUES ('a')")
+    assert not wake.is_set()
+    async with begin() as tx:
+        tx.emit(event_type(thing_id="a"))
+        assert not wake.is_set()
+    assert wake.is_set()
+
+
 async def test_a_lower_id_that_commits_later_is_sent_too(
     notes: Pool,
     begin: Begin[Connection],
