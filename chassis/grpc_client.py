@@ -45,20 +45,30 @@ _RETRIES = {
 
 @asynccontextmanager
 async def channel(
-    address: str,
-    *,
-    token: ServiceToken | None = None,
-    timeout_seconds: float = TIMEOUT_SECONDS,
-    retried: Sequence[str] | None = None,
+    address: str, *, token: ServiceToken | None = None, timeout_seconds: float = TIMEOUT_SECONDS
 ) -> AsyncIterator[grpc.aio.Channel]:
     """A channel to `address` (host:port; all addresses of the name in turn). It connects when it is first used.
 
     A unary call without a timeout gets `timeout_seconds`. Calls that end UNAVAILABLE are tried up to 3 times within
-    their deadline: every method, or those named in `retried` ("nextplay.upload.v1.UploadService/GetUpload"). With
-    `token`, calls carry the service's identity. Each call carries the traceparent of the current span.
+    their deadline. With `token`, calls carry the service's identity. Each call carries the traceparent of the current
+    span.
+    """
+    async with plain_channel(address, added=[_Unary(token, timeout_seconds)]) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def plain_channel(
+    address: str,
+    *,
+    retried: Sequence[str] | None = None,
+    added: Sequence[grpc.aio.ClientInterceptor] = (),
+) -> AsyncIterator[grpc.aio.Channel]:
+    """The same for who gives each call its deadline, identity and traceparent: interceptors cost a call a task.
+
+    Tried again is every method, or those named in `retried` ("nextplay.upload.v1.UploadService/GetUpload").
     """
     options = [*_OPTIONS, ("grpc.service_config", _service_config(retried))]
-    added = [_Unary(token, timeout_seconds), _Stream(token)]
     async with grpc.aio.insecure_channel(f"dns:///{address}", options=options, interceptors=added) as opened:
         yield opened
 
@@ -77,34 +87,20 @@ def _service_config(retried: Sequence[str] | None) -> str:
 
 @dataclass(frozen=True)
 class _Unary(grpc.aio.UnaryUnaryClientInterceptor):
+    """Lets a call leave with the service's identity, the trace and a deadline."""
+
     token: ServiceToken | None
     timeout_seconds: float
 
     async def intercept_unary_unary(
         self, continuation: Callable[..., Any], client_call_details: grpc.aio.ClientCallDetails, request: Any
     ) -> Any:
-        timeout = client_call_details.timeout or self.timeout_seconds
-        return await continuation(_sent(client_call_details, self.token, timeout), request)
-
-
-@dataclass(frozen=True)
-class _Stream(grpc.aio.UnaryStreamClientInterceptor):
-    token: ServiceToken | None
-
-    async def intercept_unary_stream(
-        self, continuation: Callable[..., Any], client_call_details: grpc.aio.ClientCallDetails, request: Any
-    ) -> Any:
-        return await continuation(_sent(client_call_details, self.token, client_call_details.timeout), request)
-
-
-def _sent(
-    given: grpc.aio.ClientCallDetails, token: ServiceToken | None, timeout: float | None
-) -> grpc.aio.ClientCallDetails:
-    """The call as it leaves: with the service's identity, the trace and a deadline."""
-    metadata = dict(given.metadata or ())
-    if token is not None:
-        metadata["authorization"] = f"Bearer {token.read()}"
-    if traceparent := traceparent_of_current_span():
-        metadata["traceparent"] = traceparent
-    sent = grpc.aio.Metadata(*metadata.items())
-    return grpc.aio.ClientCallDetails(given.method, timeout, sent, given.credentials, given.wait_for_ready)
+        given = client_call_details
+        metadata = dict(given.metadata or ())
+        if self.token is not None:
+            metadata["authorization"] = f"Bearer {self.token.read()}"
+        if traceparent := traceparent_of_current_span():
+            metadata["traceparent"] = traceparent
+        timeout, sent = given.timeout or self.timeout_seconds, grpc.aio.Metadata(*metadata.items())
+        details = grpc.aio.ClientCallDetails(given.method, timeout, sent, given.credentials, given.wait_for_ready)
+        return await continuation(details, request)

@@ -160,9 +160,8 @@ class _Guard:
         started, caller, code = time.monotonic(), None, "CANCELLED"
         fields: dict[str, object] = {"method": policy.method}
         parent = context_from(metadata.get("traceparent"))
-        with _tracer.start_as_current_span(
-            policy.method, parent, trace.SpanKind.SERVER, record_exception=False, set_status_on_exception=False
-        ) as span:
+        span = _tracer.start_span(policy.method, parent, trace.SpanKind.SERVER)
+        with trace.use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
             try:
                 caller = await identify(metadata.get("authorization"), policy, self.verifier)
                 _idempotency_key.set(metadata.get("idempotency-key"))

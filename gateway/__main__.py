@@ -9,7 +9,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from chassis.errors import Unavailable
-from chassis.grpc_client import channel
+from chassis.grpc_client import plain_channel
 from chassis.run import Service, run
 from chassis.settings import load
 from chassis.telemetry import logger
@@ -27,7 +27,7 @@ async def serve(service: Service, settings: Settings) -> None:
     safe = {"GET", "PUT", "DELETE"}
     repeated = [endpoint.grpc_path for endpoint in contract.endpoints if endpoint.verb in safe]
     channels = {
-        context: await service.enter(channel(getattr(settings, f"{context}_address"), retried=repeated))
+        context: await service.enter(plain_channel(getattr(settings, f"{context}_address"), retried=repeated))
         for context in sorted({endpoint.context for endpoint in contract.endpoints})
     }
     service.check("services", reachable(channels))

@@ -1,19 +1,18 @@
 """The ASGI application: a route for each RPC of the contract, and the gateway's own."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
 import prometheus_client
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.run import Service
 from chassis.telemetry import metrics_text
@@ -31,20 +30,27 @@ CORS: dict[str, Any] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Who answers a verb at the paths of a template."""
+
+    verb: str
+    path: str
+    answer: Answer
+
+
 def gateway_app(
     contract: Contract, channels: Mapping[str, grpc.aio.Channel], settings: Settings, service: Service
 ) -> ASGIApp:
     """The application over a channel for each context. Raises `ValueError` for a contract that it cannot serve."""
     own = _own(contract, service)
-    routes = [Route(path, own) for path in (*PROBES, "/openapi.json")]
+    routes = [Route("GET", path, own) for path in (*PROBES, "/openapi.json")]
     for endpoint in contract.endpoints:
         channel = channels[endpoint.context]
         answer = endpoint_answer(endpoint, contract.comments, channel, settings, service.stopping)
-        routes.append(Route(endpoint.path, answer, methods=[endpoint.verb]))
-    middleware = [Middleware(observed), Middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)]
-    app = Starlette(routes=routes, middleware=middleware, exception_handlers={HTTPException: _refused})
-    app.router.redirect_slashes = False
-    return app
+        routes.append(Route(endpoint.verb, endpoint.path, answer))
+    app, origins = _routed(routes), settings.cors_origins
+    return observed(CORSMiddleware(app, origins, **CORS) if origins else app)
 
 
 def _own(contract: Contract, service: Service) -> Answer:
@@ -66,12 +72,35 @@ def _own(contract: Contract, service: Service) -> Answer:
     return answer
 
 
-async def _refused(request: Request, _: Exception) -> Response:
+def _routed(routes: Sequence[Route]) -> ASGIApp:
+    """The first route that takes path and verb answers. Few have as many segments as a path, so few are tried."""
+    by_length = defaultdict(list)
+    for route in routes:
+        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route.path.replace(".", r"\."))
+        by_length[route.path.count("/")].append((route, re.compile(pattern)))
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        path, verb = scope["path"], "GET" if scope["method"] == "HEAD" else scope["method"]
+        verbs = set()
+        for route, pattern in by_length.get(path.count("/"), ()):
+            if found := pattern.fullmatch(path):
+                verbs.add(route.verb)
+                if route.verb == verb:
+                    scope.update(route=route.path, path_params=found.groupdict())
+                    response = await route.answer(Request(scope, receive))
+                    break
+        else:
+            response = _refused(scope["method"], verbs)
+        await response(scope, receive, send)
+
+    return app
+
+
+def _refused(verb: str, taken: set[str]) -> Response:
     """The answer where no route takes the path, or none of those that do takes the verb."""
-    routes = [route for route in request.app.routes if route.path_regex.match(request.url.path)]
-    if not routes:
+    if not taken:
         return problem_response(PathNotFound())
-    verbs = ", ".join(sorted({verb for route in routes for verb in route.methods}))
-    refused = problem_response(MethodNotAllowed(f"This path takes {verbs}, not {request.method}."), 405)
+    verbs = ", ".join(sorted(taken | ({"HEAD"} if "GET" in taken else set())))
+    refused = problem_response(MethodNotAllowed(f"This path takes {verbs}, not {verb}."), 405)
     refused.headers["Allow"] = verbs
     return refused

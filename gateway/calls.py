@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, cast
 
 import grpc
-from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from sse_starlette import EventSourceResponse
 from starlette.requests import ClientDisconnect, Request
@@ -17,10 +16,12 @@ from starlette.responses import Response
 
 from chassis.errors import Failure, FieldViolation, Internal, InvalidArgument, Unavailable
 from chassis.grpc_client import failure_from
-from chassis.telemetry import logger
+from chassis.telemetry import logger, traceparent_of_current_span
 from gateway.contract import HTTP_BODY, Comments, Endpoint
+from gateway.printing import printed
 from gateway.problems import CLIENT_CLOSED_REQUEST, problem, problem_response
 from gateway.requests import request_reader
+from gateway.server import ON_HANG_UP
 from gateway.settings import Settings
 
 FIRST_MESSAGE_SECONDS = 1.0
@@ -29,6 +30,7 @@ SLOW_READER_SECONDS = 30.0
 Answer = Callable[[Request], Awaitable[Response]]
 
 log = logger(__name__)
+_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def endpoint_answer(
@@ -60,28 +62,26 @@ def endpoint_answer(
 
 
 def _metadata(request: Request) -> list[tuple[str, str]]:
-    """What travels on: who calls, and the idempotency key. The channel adds the trace."""
+    """What travels on: who calls, the idempotency key, and the trace."""
     sent = {name: request.headers.get(name) for name in ("authorization", "idempotency-key")}
     key = sent["idempotency-key"]
     if key is not None and not re.fullmatch("[ -~]{1,255}", key):
         told = f"The key has {len(key)} characters; 1 to 255 printable ASCII characters are accepted."
         raise InvalidArgument(f"Idempotency-Key: {told}", fields=[FieldViolation("Idempotency-Key", told)])
+    sent["traceparent"] = traceparent_of_current_span()
     # An Authorization that cannot be a token is not sent, so that the service answers as it does without one.
     return [(name, value) for name, value in sent.items() if value and re.fullmatch("[ -~]{1,8192}", value)]
 
 
 async def _reply(call: Any, request: Request) -> Any:
-    """The reply of a unary call, which is cancelled when its caller hangs up; nobody else would notice that."""
-    hang_up = asyncio.ensure_future(request.receive())
-    hang_up.add_done_callback(lambda _: call.cancel())
+    """The reply of a unary call, which is cancelled when its caller hangs up."""
+    request.scope[ON_HANG_UP] = call.cancel
     try:
         return await call
     except asyncio.CancelledError:
-        if hang_up.done():
-            raise ClientDisconnect from None
-        raise
-    finally:
-        hang_up.cancel()
+        if cast("asyncio.Task[Any]", asyncio.current_task()).cancelling():
+            raise
+        raise ClientDisconnect from None
 
 
 def _rendered(request: Request, endpoint: Endpoint, reply: Any) -> Response:
@@ -93,8 +93,8 @@ def _rendered(request: Request, endpoint: Endpoint, reply: Any) -> Response:
         return Response(body, media_type=media_type)
     etag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
-    known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
-    if known & {etag, "*"}:
+    known = request.headers.get("if-none-match")
+    if known and {tag.strip().removeprefix("W/") for tag in known.split(",")} & {etag, "*"}:
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type=media_type)
 
@@ -137,5 +137,4 @@ async def _events(call: Any, first: Awaitable[Any], stopping: asyncio.Event) -> 
 
 
 def _json(message: Message) -> str:
-    fields = MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODE(printed(message))

@@ -3,7 +3,6 @@
 import time
 
 from opentelemetry import metrics, trace
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.telemetry import DURATION_BUCKETS, context_from, logger
@@ -14,7 +13,6 @@ PROBES = {"/healthz", "/readyz", "/metrics"}
 log = logger(__name__)
 _tracer = trace.get_tracer(__name__)
 _meter = metrics.get_meter(__name__)
-_active = _meter.create_up_down_counter("http_server_active", description="Requests and streams being answered.")
 _duration = _meter.create_histogram(
     "http_server_duration",
     unit="s",
@@ -25,30 +23,37 @@ _duration = _meter.create_histogram(
 
 def observed(app: ASGIApp) -> ASGIApp:
     """The application with its requests observed."""
+    active = 0
+    _meter.create_observable_up_down_counter(
+        "http_server_active",
+        [lambda _: [metrics.Observation(active)]],
+        description="Requests and streams being answered.",
+    )
 
     async def observe(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] in PROBES:
             return await app(scope, receive, send)
+        nonlocal active
         started, status, waited = time.monotonic(), CLIENT_CLOSED_REQUEST, None
 
         async def note(message: Message) -> None:
             nonlocal status, waited
             if message["type"] == "http.response.start":
                 status, waited = message["status"], time.monotonic() - started
-                headers = MutableHeaders(scope=message)
-                headers.setdefault("Cache-Control", "no-store")
-                headers["X-Content-Type-Options"] = "nosniff"
+                message["headers"].append((b"x-content-type-options", b"nosniff"))
+                if not any(name == b"cache-control" for name, _ in message["headers"]):
+                    message["headers"].append((b"cache-control", b"no-store"))
             await send(message)
 
-        _active.add(1)
-        parent = context_from(Headers(scope=scope).get("traceparent"))
-        with _tracer.start_as_current_span("HTTP", parent, trace.SpanKind.SERVER) as span:
+        active += 1
+        parent = context_from(dict(scope["headers"]).get(b"traceparent", b"").decode("latin-1"))
+        with trace.use_span(_tracer.start_span("HTTP", parent, trace.SpanKind.SERVER), end_on_exit=True) as span:
             try:
                 await app(scope, receive, note)
             finally:
-                _active.add(-1)
+                active -= 1
                 seconds = time.monotonic() - started
-                route = scope["route"].path if "route" in scope else "none"
+                route = scope.get("route", "none")
                 verb = scope["method"] if "route" in scope else "other"
                 ended = {"method": verb, "route": route, "status": status}
                 _duration.record(seconds if waited is None else waited, ended)

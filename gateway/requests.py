@@ -45,6 +45,11 @@ def request_reader(endpoint: Endpoint, comments: Comments) -> ReadRequest:
     schema = request_schema(endpoint.other_fields, comments)
     validator = Draft202012Validator(schema, validate_formats=True)
     fields = {field.name: field for field in endpoint.other_fields}
+    nested = any(field.message_type for field in endpoint.other_fields)
+
+    def parse(values: dict[str, Any]) -> Message:
+        # What has no messages within it is made at once from values that follow the schema.
+        return ParseDict(values, endpoint.request()) if nested else endpoint.request(**values)
 
     async def read(request: Request) -> Message:
         query, body = request.scope["query_string"], await _body(request)
@@ -53,16 +58,15 @@ def request_reader(endpoint: Endpoint, comments: Comments) -> ReadRequest:
             name = "query" if endpoint.has_body else "body"
             raise InvalidArgument(f"This request takes no {name}; {len(unused):,} bytes were sent.")
         try:
-            errors = islice(validator.iter_errors(values), MAX_VIOLATIONS)
-            wrong = [violation for error in errors for violation in _violations(error, schema)]
+            if not validator.is_valid(values):
+                errors = islice(validator.iter_errors(values), MAX_VIOLATIONS)
+                raise _refused([violation for error in errors for violation in _violations(error, schema)])
         except ValueError as error:
             raise InvalidArgument("The request is nested too deeply, or holds half of a surrogate pair.") from error
-        if wrong:
-            raise _refused(wrong)
         if b"%00" in request.scope["raw_path"] + query:
             raise InvalidArgument("The NUL character (%00) is not allowed.")
         try:
-            return ParseDict(values | request.path_params, endpoint.request())
+            return parse(values | request.path_params)
         except (ParseError, ValueError) as error:
             raise InvalidArgument("A value follows the schema and is none, like a time at second 60.") from error
 
@@ -118,7 +122,7 @@ def _query_values(request: Request, fields: Mapping[str, FieldDescriptor]) -> di
         pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=100)
     except ValueError as error:
         raise InvalidArgument("The query is not percent-encoded UTF-8, or has more than 100 parameters.") from error
-    if (seen := request.headers.get("last-event-id")) and "after_sequence" in fields:
+    if "after_sequence" in fields and (seen := request.headers.get("last-event-id")):
         pairs = [(name, text) for name, text in pairs if name != "after_sequence"] + [("after_sequence", seen)]
     values: dict[str, Any] = {}
     for name, text in pairs:

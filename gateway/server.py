@@ -17,8 +17,12 @@ OFF: dict[str, Any] = {"access_log": False, "server_header": False, "proxy_heade
 TIMES: dict[str, Any] = {"timeout_keep_alive": 30, "timeout_graceful_shutdown": 10}
 
 
-class BoundedHead(HttpToolsProtocol):
-    """Ends a connection whose header fields do not end; uvicorn would keep them all."""
+ON_HANG_UP = "on_hang_up"
+"""In the scope of a request: what is called when its caller closes the connection before it is answered."""
+
+
+class Connection(HttpToolsProtocol):
+    """Ends when its header fields do not end; uvicorn would keep them all. Tells a request that its caller is gone."""
 
     head_bytes = 0
 
@@ -28,6 +32,12 @@ class BoundedHead(HttpToolsProtocol):
         self.head_bytes = 0 if complete else self.head_bytes + len(data)
         if self.head_bytes > MAX_HEAD_BYTES:
             self.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        scope: dict[str, Any] = dict(self.cycle.scope) if self.cycle and not self.cycle.response_complete else {}
+        if ON_HANG_UP in scope:
+            scope[ON_HANG_UP]()
 
 
 @asynccontextmanager
@@ -39,7 +49,7 @@ async def http_server(app: ASGIApp, settings: Settings) -> AsyncIterator[int]:
     """
     host, _, port = settings.http_bind.rpartition(":")
     listening = socket.create_server((host, int(port)))
-    config = uvicorn.Config(app, http=BoundedHead, ws="none", lifespan="off", **OFF, **TIMES)
+    config = uvicorn.Config(app, http=Connection, ws="none", lifespan="off", **OFF, **TIMES)
     config.limit_concurrency = settings.max_connections
     config.load()
     server = uvicorn.Server(config)

@@ -20,7 +20,7 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
 from chassis.errors import Failure
-from chassis.grpc_client import channel
+from chassis.grpc_client import plain_channel
 from chassis.grpc_errors import DETAILS_KEY, status_from
 from chassis.run import Service
 from chassis.settings import TelemetrySettings
@@ -95,7 +95,7 @@ async def gateway_world(descriptors: bytes | None = None, **settings: Any) -> As
         service = Service("gateway")
         opened.callback(service.stopping.set)
         contexts = {endpoint.context for endpoint in contract.endpoints}
-        channels = {name: await opened.enter_async_context(channel(address, retried=[])) for name in contexts}
+        channels = {name: await opened.enter_async_context(plain_channel(address, retried=[])) for name in contexts}
         app = gateway_app(contract, channels, given, service)
         port = await opened.enter_async_context(http_server(app, given))
         http = await opened.enter_async_context(httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20))

@@ -22,7 +22,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from chassis.auth import ServiceCaller, ServiceToken, User, Verifier, current_service, current_user, optional_user
 from chassis.errors import Failure, FieldViolation, InvalidArgument, Kind, Unauthenticated, Unavailable
-from chassis.grpc_client import channel, failure_from, trace_id_from
+from chassis.grpc_client import channel, failure_from, plain_channel, trace_id_from
 from chassis.grpc_errors import DETAILS_KEY
 from chassis.grpc_server import grpc_server, idempotency_key
 from nextplay.api.v1 import options_pb2
@@ -155,7 +155,8 @@ class Running:
 
     @asynccontextmanager
     async def calling(self, method: str, **kwargs: Any) -> AsyncIterator[Any]:
-        async with channel(f"127.0.0.1:{self.port}", **kwargs) as opened:
+        make_channel = plain_channel if "retried" in kwargs else channel
+        async with make_channel(f"127.0.0.1:{self.port}", **kwargs) as opened:
             make = opened.unary_stream if method == "Watch" else opened.unary_unary
             yield make(f"/{SERVICE}/{method}", Text.SerializeToString, Text.FromString)
 
