@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from imageio_ffmpeg import get_ffmpeg_exe  # type: ignore[attr-defined]
+from imageio_ffmpeg import get_ffmpeg_exe
 
 from deploy.local.home import ROOT, Trouble
 

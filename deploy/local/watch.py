@@ -59,6 +59,8 @@ async def keep_running(watch: Watch, others: Mapping[str, Watch], home: Home, ch
                 _enter(watch, "failing" if watch.trouble else "restarting", changed)
                 await asyncio.sleep(min(0.1 * 2 ** max(watch.failures - 1, 0), _LONGEST_PAUSE_SECONDS))
     finally:
+        if watch.state != "done":
+            watch.ready.clear()
         await end(watch)
         if watch.state != "done":
             _enter(watch, "stopped", changed)
