@@ -31,7 +31,7 @@ from chassis import queries, telemetry
 from chassis.clock import utc_now
 from chassis.dead_letters import send_dead_letter
 from chassis.errors import DeadlineExceeded, Unavailable
-from chassis.events import EventMeta, Undecodable, decode, header_text, topic_of, trace_context
+from chassis.events import EventMeta, Undecodable, decode, header_text, topic_of
 from chassis.group_member import ConsumerHealth as ConsumerHealth
 from chassis.group_member import Record, be_member
 from chassis.kafka import connection_options, started
@@ -151,7 +151,9 @@ class _Application(Generic[S]):
             return
         meta, event = decoded
         with tracer.start_as_current_span(
-            f"apply {meta.type}", context=trace_context(headers), kind=trace.SpanKind.CONSUMER
+            f"apply {meta.type}",
+            context=telemetry.context_from(headers.get("traceparent")),
+            kind=trace.SpanKind.CONSUMER,
         ):
             reason = await self._apply_patiently(record, meta, event, labels)
             if reason:

@@ -11,14 +11,12 @@ from datetime import datetime
 from uuid import UUID
 
 from google.protobuf.message import DecodeError, Message
-from opentelemetry.context import Context
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from chassis.clock import new_id, utc_now
+from chassis.telemetry import traceparent_of_current_span
 from nextplay.api.v1 import options_pb2
 
 CONTENT_TYPE = "application/protobuf"
-_TRACE = TraceContextTextMapPropagator()
 
 
 @dataclass(frozen=True)
@@ -71,8 +69,8 @@ def encode_headers(event: Message, meta: EventMeta) -> dict[str, str]:
         "ce_subject": key_of(event),
         "content-type": CONTENT_TYPE,
     }
-    _TRACE.inject(headers)
-    return headers
+    traceparent = traceparent_of_current_span()
+    return headers | {"traceparent": traceparent} if traceparent else headers
 
 
 def header_text(headers: Iterable[tuple[str, bytes]]) -> dict[str, str]:
@@ -104,11 +102,6 @@ def decode(
         return meta, event_type.FromString(value or b"")
     except (KeyError, ValueError, DecodeError) as error:
         raise Undecodable(f"not a {headers['ce_type']}: {type(error).__name__}: {error}") from error
-
-
-def trace_context(headers: Mapping[str, str]) -> Context:
-    """The trace in which the event was emitted, to continue it."""
-    return _TRACE.extract(headers)
 
 
 def _address(event: Message | type[Message]) -> options_pb2.Event:

@@ -41,10 +41,10 @@ async def migrate(owner_dsn: str, schema: str, directory: Traversable, *, role: 
     Everything created is usable (DML, no DDL) by the login role `role`, which is named like the schema unless given.
     A database that is ahead of the files, because a newer release migrated it, is left as it is.
 
-    Raises MigrationError when an applied file was changed or is missing, when a new file is numbered below an applied
-    one, or when a statement fails; asyncpg's errors and OSError when the database can't be reached.
+    Raises MigrationError when an applied file was changed, is missing or has got a predecessor, or when a statement
+    fails; asyncpg's errors and OSError when the database can't be reached.
     """
-    migrations = [*_read("chassis", resources.files(__package__)), *_read(schema, directory)]
+    scopes = {"chassis": _read("chassis", resources.files(__package__)), schema: _read(schema, directory)}
     connection = await asyncpg.connect(
         owner_dsn,
         timeout=10,
@@ -56,7 +56,7 @@ async def migrate(owner_dsn: str, schema: str, directory: Traversable, *, role: 
         await connection.execute("SELECT pg_advisory_lock($1, hashtext($2))", _LOCK, schema)
         await connection.execute("SET lock_timeout = '15s'")
         await _prepare(connection, schema, role or schema)
-        pending = await _pending(connection, migrations)
+        pending = [one for scope, files in scopes.items() for one in await _pending(connection, scope, files)]
         for migration in pending:
             await _apply(connection, migration)
         return [migration.name for migration in pending]
@@ -101,32 +101,22 @@ async def _prepare(connection: Connection, schema: str, role: str) -> None:
     """)
 
 
-async def _pending(connection: Connection, migrations: list[_Migration]) -> list[_Migration]:
-    """The files that are not applied yet, after comparing those that are."""
-    rows = await connection.fetch("SELECT scope, version, name, checksum FROM schema_migrations")
-    applied = {(row["scope"], row["version"]): row for row in rows}
-    newest = {scope: max(version for of, version in applied if of == scope) for scope, _ in applied}
-    known = {(migration.scope, migration.version): migration for migration in migrations}
-    pending = []
-    for migration in migrations:
-        row = applied.get((migration.scope, migration.version))
-        if row is None:
-            if migration.version < newest.get(migration.scope, 0):
-                raise MigrationError(
-                    f"{migration.scope}: {migration.name} is new but numbered below the applied "
-                    f"{newest[migration.scope]:04}; give it the next free number"
-                )
-            pending.append(migration)
-        elif row["checksum"] != migration.checksum:
+async def _pending(connection: Connection, scope: str, files: list[_Migration]) -> list[_Migration]:
+    """The files of a scope that are not applied yet. Applied ones are their beginning, unless somebody changed them."""
+    query = "SELECT name, checksum FROM schema_migrations WHERE scope = $1 ORDER BY version"
+    applied = await connection.fetch(query, scope)
+    for file, row in zip(files, applied, strict=False):
+        if file.name != row["name"]:
             raise MigrationError(
-                f"{migration.scope}: {migration.name} was changed after it had been applied; "
+                f"{scope}: {row['name']} was applied, and {file.name} is in its place among the files; "
+                "an applied file stays where it is, a new one gets the next number"
+            )
+        if file.checksum != row["checksum"]:
+            raise MigrationError(
+                f"{scope}: {file.name} was changed after it had been applied; "
                 "restore it and put the change into a new file"
             )
-    newest_file = {scope: max((m.version for m in migrations if m.scope == scope), default=0) for scope in newest}
-    for (scope, version), row in applied.items():
-        if (scope, version) not in known and version < newest_file[scope]:
-            raise MigrationError(f"{scope}: {row['name']} was applied, but the file is missing")
-    return pending
+    return files[len(applied) :]
 
 
 async def _apply(connection: Connection, migration: _Migration) -> None:
