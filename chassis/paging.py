@@ -1,19 +1,19 @@
 """Pages of a list by keyset: a page begins after a position, so it costs the same however far one has read.
 
-    asked = asked_page(request, query=f"feed {user_id}")
+    asked = asked_page(request, key=page_key, query=f"feed {user_id}")
     rows = await reads.list_feed(user_id, asked.after, asked.limit)
     page, next_page_token = asked.cut(rows, lambda row: Position(row.published_at, row.video_id))
 
-All our lists are in the order of a time and an id. A token is opaque to clients and bound to its query: to the list,
-its filters and whose it is. It is not signed, because it says nothing but where to go on: what may be seen is decided
-anew on every page.
+All our lists are in the order of a time and an id. A token is opaque to clients, signed with a key that all instances
+share, and bound to its query: to the list, its filters and who asks. It names the last row that was shown, so rows that
+are added meanwhile move nothing; what may be seen is decided anew on every page.
 """
 
 import base64
-import hashlib
+import hmac
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
@@ -27,7 +27,8 @@ MAX_PAGE_SIZE = 100
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_TOKEN = struct.Struct(">q16s8s")  # microseconds since 1970, the id, the query
+_POSITION = struct.Struct(">q16s")  # microseconds since 1970, the id
+_MAC_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class AskedPage:
     after: Position
     size: int
     query: str
+    key: bytes = field(repr=False)
 
     @property
     def limit(self) -> int:
@@ -67,37 +69,40 @@ class AskedPage:
     def cut(self, rows: Sequence[R], position: Callable[[R], Position]) -> tuple[Sequence[R], str]:
         """The rows to show, and the token of the next page; an empty one on the last page."""
         page = rows[: self.size]
-        return page, encode_token(position(page[-1]), self.query) if len(rows) > self.size else ""
+        return page, encode_token(position(page[-1]), self.key, self.query) if len(rows) > self.size else ""
 
 
-def asked_page(request: PagedRequest, *, query: str, maximum: int = MAX_PAGE_SIZE) -> AskedPage:
-    """The first page without a token, and 20 rows without a size.
+def asked_page(request: PagedRequest, *, key: bytes, query: str, maximum: int = MAX_PAGE_SIZE) -> AskedPage:
+    """The first page without a token, and 20 rows without a size. `query` names the list, its filters and who asks.
 
-    Raises InvalidArgument for a size outside of 1 to `maximum` and for a token that is none of this query.
+    Raises InvalidArgument for a size outside of 1 to `maximum` and for a token that we did not make for this query.
     """
     size = request.page_size if request.HasField("page_size") else DEFAULT_PAGE_SIZE
     if not 1 <= size <= maximum:
         raise InvalidArgument(fields=[FieldViolation("page_size", f"must be 1 to {maximum}, is {size}")])
-    return AskedPage(decode_token(request.page_token, query) if request.page_token else START, size, query)
+    after = decode_token(request.page_token, key, query) if request.page_token else START
+    return AskedPage(after, size, query, key)
 
 
-def encode_token(position: Position, query: str) -> str:
-    """The token of the page after `position`: 43 characters that are safe in a URL."""
-    packed = _TOKEN.pack((position.time - _EPOCH) // _MICROSECOND, position.id.bytes, _digest(query))
-    return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
+def encode_token(position: Position, key: bytes, query: str) -> str:
+    """The token of the page after `position`: 54 characters that are safe in a URL."""
+    packed = _POSITION.pack((position.time - _EPOCH) // _MICROSECOND, position.id.bytes)
+    return base64.urlsafe_b64encode(packed + _mac(packed, key, query)).rstrip(b"=").decode()
 
 
-def decode_token(token: str, query: str) -> Position:
-    """Raises InvalidArgument for what is no token, or one of another query."""
+def decode_token(token: str, key: bytes, query: str) -> Position:
+    """Raises InvalidArgument for what is no token of ours, or one of another query."""
     try:
-        microseconds, id_bytes, digest = _TOKEN.unpack(base64.b64decode(token + "=", altchars=b"-_", validate=True))
-        if digest == _digest(query):
+        decoded = base64.b64decode(token + "==", altchars=b"-_", validate=True)
+        packed, mac = decoded[: _POSITION.size], decoded[_POSITION.size :]
+        microseconds, id_bytes = _POSITION.unpack(packed)
+        if hmac.compare_digest(mac, _mac(packed, key, query)):
             return Position(_EPOCH + microseconds * _MICROSECOND, UUID(bytes=id_bytes))
-        why = "belongs to another list or to other filters"
-    except (struct.error, ValueError, OverflowError):
-        why = "is not a token that this list gave out"
-    raise InvalidArgument(fields=[FieldViolation("page_token", f"{why}; begin again without it")])
+    except (struct.error, ValueError):
+        pass
+    rule = "is not a token that this list gave to you with these filters; begin again without it"
+    raise InvalidArgument(fields=[FieldViolation("page_token", rule)])
 
 
-def _digest(query: str) -> bytes:
-    return hashlib.sha256(query.encode()).digest()[:8]
+def _mac(packed: bytes, key: bytes, query: str) -> bytes:
+    return hmac.digest(key, b"page" + packed + query.encode(), "sha256")[:_MAC_BYTES]

@@ -107,6 +107,13 @@ class ServiceTokenSettings(BaseSettings):
     file: Path = Field(description="file with this service's JWT; may be replaced while the process runs")
 
 
+class PageTokenSettings(BaseSettings):
+    """What signs the tokens of lists."""
+
+    model_config = _prefix("NEXTPLAY_PAGE_TOKEN_")
+    key: SecretStr = Field(min_length=32, description="the key that signs page tokens, the same in every instance")
+
+
 class TelemetrySettings(BaseSettings):
     """How much is logged and where traces go; without an endpoint nothing is exported."""
 

@@ -67,11 +67,14 @@ def environment(home: Home, ports: Ports, values: Values, context: Context | Non
         "NEXTPLAY_S3_REGION": s3["region"],
         "NEXTPLAY_S3_ACCESS_KEY": s3["access_key"],
         "NEXTPLAY_S3_SECRET_KEY": s3["secret_key"],
+        "NEXTPLAY_PAGE_TOKEN_KEY": home.keys["page-token"],
         "NEXTPLAY_SERVICE_TOKEN_FILE": str(service_token_file(home, context)),
     }
 
 
 def _workload(home: Home, ports: Ports, values: Values, name: str) -> Process:
+    """A service waits for its migration alone: services find each other by retrying, as they must after a crash. The
+    gateway waits for nothing, and stops first."""
     workload = values.workloads[name]
     binds = {
         f"NEXTPLAY_{name.upper().replace('-', '_')}_{port.upper()}_BIND": f"127.0.0.1:{ports[_port(name, port)]}"
@@ -81,19 +84,12 @@ def _workload(home: Home, ports: Ports, values: Values, name: str) -> Process:
         name,
         _python(workload.command),
         ready=answers(ports[_port(name, workload.probe)], "/readyz"),
-        waits_for=_waits_for(workload, values),
+        waits_for=["bucket", "topics", f"{workload.context}-migrate"] if workload.context else [],
+        stops_before=[] if workload.context else [other for other in values.workloads if other != name],
         environment={**environment(home, ports, values, workload.context), **binds},
         nice=workload.nice,
         stop_seconds=30,
     )
-
-
-def _waits_for(workload: Workload, values: Values) -> list[str]:
-    """A service waits for its migration alone: services find each other by retrying, as they must after a crash. The
-    gateway comes last, so that the platform is complete when it is ready."""
-    if workload.context is not None:
-        return ["bucket", "topics", f"{workload.context}-migrate"]
-    return [name for name, other in values.workloads.items() if other.context is not None]
 
 
 def _python(command: Sequence[str]) -> list[str]:

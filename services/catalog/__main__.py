@@ -81,15 +81,16 @@ async def serve(service: Service, settings: Settings) -> None:
     key = settings.playback_key.get_secret_value().encode()
     sign = s3_urls(objects, utc_now)
     sign_asset = asset_urls(sign, public_base_url=str(settings.product.public_url), key=key, clock=utc_now)
+    page_key = settings.page_token.key.get_secret_value().encode()
     rules = Rules(settings.product.categories, count_characters)
-    videos = Videos(database, begin, watchers, forecast, sign_asset, rules, utc_now)
+    videos = Videos(database, begin, watchers, forecast, sign_asset, rules, utc_now, page_key)
     playback = Playback(database.primary, stored_playlists(objects), sign, key=key, clock=utc_now)
     servicers: list[Servicer] = [
         (add_VideoServiceServicer_to_server, videos),
         (add_IngestServiceServicer_to_server, Ingest(begin, UPLOAD_HANDLERS, utc_now)),
         (add_PublishingServiceServicer_to_server, Publishing(database.primary, begin, utc_now)),
-        (add_FollowServiceServicer_to_server, Follows(database.primary, begin)),
-        (add_FeedServiceServicer_to_server, Feeds(database, sign_asset)),
+        (add_FollowServiceServicer_to_server, Follows(database.primary, begin, page_key)),
+        (add_FeedServiceServicer_to_server, Feeds(database, sign_asset, page_key)),
         (add_PlaybackServiceServicer_to_server, playback),
     ]
     await service.enter(grpc_server(settings.grpc_bind, servicers, verifier, stopping=service.stopping))

@@ -9,6 +9,7 @@ from chassis.settings import (
     IdentitySettings,
     KafkaSettings,
     ObjectStoreSettings,
+    PageTokenSettings,
     ServiceTokenSettings,
     Strings,
     TelemetrySettings,
@@ -64,6 +65,7 @@ class Settings(BaseSettings):
     identity: IdentitySettings
     object_store: ObjectStoreSettings
     service_token: ServiceTokenSettings
+    page_token: PageTokenSettings
     telemetry: TelemetrySettings
     upload: UploadPeer
     media: MediaPeer

@@ -46,7 +46,8 @@ async def serve(service: Service, settings: Settings) -> None:
         "consumer",
         consume(settings.kafka, name="notify", handlers=HANDLERS, begin=applying, producer=producer, health=health),
     )
-    servicers = [(add_NotificationServiceServicer_to_server, Notifications(pool, begin))]
+    page_key = settings.page_token.key.get_secret_value().encode()
+    servicers = [(add_NotificationServiceServicer_to_server, Notifications(pool, begin, page_key))]
     await service.enter(grpc_server(settings.grpc_bind, servicers, verifier, stopping=service.stopping))
 
 

@@ -21,9 +21,9 @@ from services.notify.reads import InboxEntry
 MAX_MARKED_AT_ONCE = 100
 
 
-def inbox_page_asked(request: ListNotificationsRequest, user_id: UUID) -> AskedPage:
+def inbox_page_asked(request: ListNotificationsRequest, user_id: UUID, key: bytes) -> AskedPage:
     """Raises InvalidArgument for a page size outside of 1 to 100 and for a token of another list."""
-    return asked_page(request, query=f"notifications {user_id} {request.unread_only}")
+    return asked_page(request, key=key, query=f"notifications {user_id} {request.unread_only}")
 
 
 def inbox_page(asked: AskedPage, entries: Sequence[InboxEntry], unread_count: int) -> ListNotificationsResponse:

@@ -20,13 +20,14 @@ from services.notify.ports import Begin, Tx
 class Notifications(NotificationServiceServicer):
     """Reads and marks the caller's notifications."""
 
-    def __init__(self, pool: Pool, begin: Begin) -> None:
+    def __init__(self, pool: Pool, begin: Begin, page_key: bytes) -> None:
         self._pool = pool
         self._begin = begin
+        self._page_key = page_key
 
     async def ListNotifications(self, request: ListNotificationsRequest, context: Any) -> ListNotificationsResponse:
         user_id = current_user().user_id
-        asked = mapping.inbox_page_asked(request, user_id)
+        asked = mapping.inbox_page_asked(request, user_id, self._page_key)
         entries, unread_count = await reads.list_notifications(
             self._pool, user_id, asked.after, asked.limit, unread_only=request.unread_only
         )

@@ -3,7 +3,15 @@
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from chassis.settings import Dsn, HostPort, IdentitySettings, KafkaSettings, ServiceTokenSettings, TelemetrySettings
+from chassis.settings import (
+    Dsn,
+    HostPort,
+    IdentitySettings,
+    KafkaSettings,
+    PageTokenSettings,
+    ServiceTokenSettings,
+    TelemetrySettings,
+)
 
 
 class CatalogPeer(BaseSettings):
@@ -24,5 +32,6 @@ class Settings(BaseSettings):
     kafka: KafkaSettings
     identity: IdentitySettings
     service_token: ServiceTokenSettings
+    page_token: PageTokenSettings
     telemetry: TelemetrySettings
     catalog: CatalogPeer

@@ -73,6 +73,7 @@ async def serve(service: Service, settings: Settings) -> None:
         rules=Rules(settings.product.categories, count_characters),
         limits=Limits(settings.initiate_limit, settings.initiate_window, settings.lifetime),
         keep_original=settings.keep_original,
+        page_key=settings.page_token.key.get_secret_value().encode(),
         clock=utc_now,
         new_id=new_id,
     )

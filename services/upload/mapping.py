@@ -103,13 +103,13 @@ def progress(seen: Progress, now: datetime) -> pb.GetUploadResponse:
     )
 
 
-def uploads_asked(request: pb.ListUploadsRequest, user_id: UUID) -> tuple[AskedPage, str | None]:
+def uploads_asked(request: pb.ListUploadsRequest, user_id: UUID, key: bytes) -> tuple[AskedPage, str | None]:
     """The page, and the fingerprint that its uploads have (None: any). Raises InvalidArgument."""
     fingerprint = request.fingerprint if request.HasField("fingerprint") else None
     if fingerprint is not None and not 1 <= len(fingerprint) <= MAX_FINGERPRINT:
         rule = f"must have 1 to {MAX_FINGERPRINT} characters, has {len(fingerprint)}"
         raise InvalidArgument(fields=[FieldViolation("fingerprint", rule)])
-    return asked_page(request, query=f"uploads {user_id} {fingerprint}"), fingerprint
+    return asked_page(request, key=key, query=f"uploads {user_id} {fingerprint}"), fingerprint
 
 
 def uploads_page(asked: AskedPage, uploads: Sequence[Upload]) -> pb.ListUploadsResponse:

@@ -1,6 +1,6 @@
 """The gRPC methods of upload: each parses, calls and renders."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -34,6 +34,7 @@ class Uploads(UploadServiceServicer):
     rules: Rules
     limits: Limits
     keep_original: timedelta
+    page_key: bytes = field(repr=False)
     clock: Clock
     new_id: NewId
 
@@ -82,7 +83,7 @@ class Uploads(UploadServiceServicer):
 
     async def ListUploads(self, request: pb.ListUploadsRequest, context: Any) -> pb.ListUploadsResponse:
         user_id = current_user().user_id
-        asked, fingerprint = mapping.uploads_asked(request, user_id)
+        asked, fingerprint = mapping.uploads_asked(request, user_id, self.page_key)
         uploads = await reads.list_unfinished(self.pool, user_id, fingerprint, asked.after, asked.limit)
         return mapping.uploads_page(asked, uploads)
 

@@ -11,6 +11,7 @@ from chassis.settings import (
     IdentitySettings,
     KafkaSettings,
     ObjectStoreSettings,
+    PageTokenSettings,
     ServiceTokenSettings,
     Strings,
     TelemetrySettings,
@@ -53,6 +54,7 @@ class Settings(BaseSettings):
     identity: IdentitySettings
     object_store: ObjectStoreSettings
     service_token: ServiceTokenSettings
+    page_token: PageTokenSettings
     telemetry: TelemetrySettings
     catalog: CatalogPeer
 

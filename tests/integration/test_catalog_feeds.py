@@ -57,7 +57,7 @@ def begin(pool: Pool) -> Begin:
 @pytest.fixture
 def servicer(pool: Pool) -> Feeds:
     link = asset_urls(fake_urls(utc_now), public_base_url=PUBLIC_URL, key=b"key", clock=utc_now)
-    return Feeds(Database(pool, pool), link)
+    return Feeds(Database(pool, pool), link, b"key")
 
 
 async def apply(begin: Begin, *events: Message) -> None:
@@ -399,13 +399,21 @@ async def test_discovery_shows_public_videos_of_everybody(pool: Pool, servicer: 
 
 @pytest.mark.parametrize("category", [None, "sports"])
 async def test_discovery_goes_through_pages(pool: Pool, servicer: Feeds, category: str | None) -> None:
-    videos = [str(await insert_video(pool, uuid4(), minutes=minutes)) for minutes in range(3)]
+    """What is published, hidden or deleted meanwhile moves nothing that is still there."""
+    videos = [await insert_video(pool, uuid4(), minutes=minutes) for minutes in range(6)]
     request = DiscoverVideosRequest(page_size=2, category=category)
-    first = await servicer.DiscoverVideos(request, CONTEXT)
-    request.page_token = first.next_page_token
-    second = await servicer.DiscoverVideos(request, CONTEXT)
-    assert [video.video_id for page in (first, second) for video in page.videos] == videos[::-1]
-    with pytest.raises(InvalidArgument):
-        await servicer.DiscoverVideos(
-            DiscoverVideosRequest(page_token=first.next_page_token, category="music"), CONTEXT
-        )
+    with acting_as(User(uuid4(), "free")):
+        first = await servicer.DiscoverVideos(request, CONTEXT)
+        await insert_video(pool, uuid4(), minutes=9)
+        await change_video(pool, videos[4], visibility="private")
+        await change_video(pool, videos[2], status="DELETED")
+        request.page_token = first.next_page_token
+        second = await servicer.DiscoverVideos(request, CONTEXT)
+        seen = [video.video_id for page in (first, second) for video in page.videos]
+        assert seen == [str(videos[number]) for number in (5, 4, 3, 1)]
+        with pytest.raises(InvalidArgument):
+            await servicer.DiscoverVideos(
+                DiscoverVideosRequest(page_token=first.next_page_token, category="music"), CONTEXT
+            )
+    with acting_as(User(uuid4(), "free")), pytest.raises(InvalidArgument):
+        await servicer.DiscoverVideos(request, CONTEXT)

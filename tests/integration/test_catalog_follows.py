@@ -36,7 +36,7 @@ async def pool(scratch_schema: Callable[[Traversable], Awaitable[Scratch]]) -> A
 
 @pytest.fixture
 def follows(pool: Pool) -> Follows:
-    return Follows(pool, transactions(pool, open_store, lambda: None))
+    return Follows(pool, transactions(pool, open_store, lambda: None), b"key")
 
 
 async def follow(follows: Follows, follower: User, followed_id: UUID) -> None:

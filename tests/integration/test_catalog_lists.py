@@ -42,7 +42,7 @@ def lists(pool: Pool) -> Videos:
     link = asset_urls(fake_urls(utc_now), public_base_url="https://api.test", key=KEY, clock=utc_now)
     begin = transactions(pool, open_store, lambda: None)
     rules = Rules(["sports", "music"], len)
-    return Videos(Database(pool, pool), begin, Watchers(), Forecast(), link, rules, utc_now)
+    return Videos(Database(pool, pool), begin, Watchers(), Forecast(), link, rules, utc_now, b"key")
 
 
 async def own(lists: Videos, request: ListVideosRequest) -> ListVideosResponse:
@@ -121,9 +121,12 @@ async def test_a_users_videos_are_the_published_public_ones(pool: Pool, lists: V
     await insert_video(pool, author, minutes=5, status="READY")
     await insert_video(pool, author, minutes=6, status="DELETED")
     await insert_video(pool, uuid4(), minutes=7)
-    first = await lists.ListUserVideos(ListUserVideosRequest(user_id=str(author), page_size=1), CONTEXT)
-    token = first.next_page_token
-    second = await lists.ListUserVideos(ListUserVideosRequest(user_id=str(author), page_token=token), CONTEXT)
-    assert [video.video_id for page in (first, second) for video in page.videos] == [str(newer), str(older)]
-    with pytest.raises(InvalidArgument):
-        await lists.ListUserVideos(ListUserVideosRequest(user_id=str(uuid4()), page_token=token), CONTEXT)
+    with acting_as(ALICE):
+        first = await lists.ListUserVideos(ListUserVideosRequest(user_id=str(author), page_size=1), CONTEXT)
+        token = first.next_page_token
+        second = await lists.ListUserVideos(ListUserVideosRequest(user_id=str(author), page_token=token), CONTEXT)
+        assert [video.video_id for page in (first, second) for video in page.videos] == [str(newer), str(older)]
+        with pytest.raises(InvalidArgument):
+            await lists.ListUserVideos(ListUserVideosRequest(user_id=str(uuid4()), page_token=token), CONTEXT)
+    with acting_as(User(uuid4(), "free")), pytest.raises(InvalidArgument):
+        await lists.ListUserVideos(ListUserVideosRequest(user_id=str(author), page_token=token), CONTEXT)

@@ -56,7 +56,7 @@ class Catalog:
 async def catalog(scratch_schema: Callable[[Traversable], Awaitable[Scratch]]) -> AsyncIterator[Catalog]:
     scratch = await scratch_schema(resources.files("services.catalog.migrations"))
     async with open_pool(scratch.dsn, application_name=scratch.schema) as pool:
-        follows = Follows(pool, transactions(pool, open_store, lambda: None))
+        follows = Follows(pool, transactions(pool, open_store, lambda: None), b"key")
         servicers = [(add_FollowServiceServicer_to_server, follows)]
         async with grpc_server("127.0.0.1:0", servicers, TrustsNames(), stopping=asyncio.Event()) as port:
             yield Catalog(pool, f"127.0.0.1:{port}")

@@ -37,7 +37,7 @@ def begin(pool: Pool) -> Begin:
 
 @pytest.fixture
 def notifications(pool: Pool, begin: Begin) -> Notifications:
-    return Notifications(pool, begin)
+    return Notifications(pool, begin, b"key")
 
 
 @pytest.fixture

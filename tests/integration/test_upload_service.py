@@ -78,6 +78,7 @@ async def client(world: World) -> AsyncIterator[Client]:
         rules=Rules(("sports",), count_characters),
         limits=LIMITS,
         keep_original=WEEK,
+        page_key=b"key",
         clock=utc_now,
         new_id=new_id,
     )

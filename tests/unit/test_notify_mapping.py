@@ -9,6 +9,7 @@ from nextplay.notify.v1.notifications_service_pb2 import ListNotificationsReques
 from services.notify.mapping import inbox_page, inbox_page_asked, what_to_mark
 from services.notify.reads import InboxEntry
 
+KEY = b"a key of at least thirty-two bytes"
 ALICE = UUID("22222222-2222-4222-8222-222222222222")
 BOB = UUID("33333333-3333-4333-8333-333333333333")
 
@@ -34,36 +35,38 @@ def wrong_field(error: pytest.ExceptionInfo[InvalidArgument]) -> str:
 
 
 def test_a_request_without_fields_asks_for_the_first_twenty() -> None:
-    asked = inbox_page_asked(ListNotificationsRequest(), ALICE)
+    asked = inbox_page_asked(ListNotificationsRequest(), ALICE, KEY)
     assert (asked.after, asked.size) == (START, 20)
 
 
 def test_a_page_that_another_follows_has_a_token_that_goes_on_behind_its_last_entry() -> None:
-    asked = inbox_page_asked(ListNotificationsRequest(page_size=2), ALICE)
+    asked = inbox_page_asked(ListNotificationsRequest(page_size=2), ALICE, KEY)
     page = inbox_page(asked, [entry(3), entry(2), entry(1)], unread_count=5)
     assert [shown.notification_id for shown in page.notifications] == [str(UUID(int=3)), str(UUID(int=2))]
     assert page.unread_count == 5
-    after = inbox_page_asked(ListNotificationsRequest(page_size=2, page_token=page.next_page_token), ALICE).after
+    after = inbox_page_asked(ListNotificationsRequest(page_size=2, page_token=page.next_page_token), ALICE, KEY).after
     assert (after.time, after.id) == (entry(2).created_at, UUID(int=2))
 
 
 def test_the_last_page_has_no_token() -> None:
-    asked = inbox_page_asked(ListNotificationsRequest(page_size=2), ALICE)
+    asked = inbox_page_asked(ListNotificationsRequest(page_size=2), ALICE, KEY)
     assert inbox_page(asked, [entry(2), entry(1)], unread_count=0).next_page_token == ""
 
 
 def test_a_token_of_another_user_or_filter_is_refused() -> None:
-    asked = inbox_page_asked(ListNotificationsRequest(page_size=1), ALICE)
+    asked = inbox_page_asked(ListNotificationsRequest(page_size=1), ALICE, KEY)
     token = inbox_page(asked, [entry(2), entry(1)], unread_count=0).next_page_token
     with pytest.raises(InvalidArgument) as other_user:
-        inbox_page_asked(ListNotificationsRequest(page_token=token), BOB)
+        inbox_page_asked(ListNotificationsRequest(page_token=token), BOB, KEY)
     with pytest.raises(InvalidArgument) as other_filter:
-        inbox_page_asked(ListNotificationsRequest(page_token=token, unread_only=True), ALICE)
+        inbox_page_asked(ListNotificationsRequest(page_token=token, unread_only=True), ALICE, KEY)
     assert wrong_field(other_user) == wrong_field(other_filter) == "page_token"
 
 
 def test_an_unread_notification_without_reason_leaves_those_fields_out() -> None:
-    shown = inbox_page(inbox_page_asked(ListNotificationsRequest(), ALICE), [entry(1)], unread_count=1).notifications[0]
+    shown = inbox_page(
+        inbox_page_asked(ListNotificationsRequest(), ALICE, KEY), [entry(1)], unread_count=1
+    ).notifications[0]
     assert shown.kind == Notification.Kind.video_ready
     assert not shown.HasField("read_at")
     assert not shown.HasField("reason_code")

@@ -19,6 +19,7 @@ from services.upload.mapping import (
 )
 
 RULES = Rules(("sports",), count_characters)
+KEY = b"a key of at least thirty-two bytes"
 
 
 def request(**changes: object) -> pb.InitiateUploadRequest:
@@ -72,13 +73,13 @@ def test_no_parts_means_those_that_s3_holds() -> None:
 
 def test_a_page_token_is_of_one_user_and_one_fingerprint() -> None:
     user_id = uuid4()
-    asked, fingerprint = uploads_asked(pb.ListUploadsRequest(fingerprint="f"), user_id)
+    asked, fingerprint = uploads_asked(pb.ListUploadsRequest(fingerprint="f"), user_id, KEY)
     assert (asked.size, fingerprint) == (20, "f")
     with pytest.raises(InvalidArgument) as raised:
-        uploads_asked(pb.ListUploadsRequest(page_token="forged"), user_id)
+        uploads_asked(pb.ListUploadsRequest(page_token="forged"), user_id, KEY)
     assert fields_of(raised) == ["page_token"]
     with pytest.raises(InvalidArgument) as raised:
-        uploads_asked(pb.ListUploadsRequest(fingerprint="f" * 201), user_id)
+        uploads_asked(pb.ListUploadsRequest(fingerprint="f" * 201), user_id, KEY)
     assert fields_of(raised) == ["fingerprint"]
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from chassis.auth import optional_user
-from chassis.paging import MAX_PAGE_SIZE, AskedPage, Position, asked_page
+from chassis.auth import User
+from chassis.paging import AskedPage, Position, asked_page
 from nextplay.catalog.v1.follows_service_pb2 import (
     Follow,
     ListFollowersRequest,
@@ -17,15 +17,16 @@ from services.catalog.usecases.events import timestamp
 MAX_SERVICE_PAGE_SIZE = 1_000
 
 
-def followers_asked(request: ListFollowersRequest) -> AskedPage:
-    """Up to 100 followers for a user, up to 1,000 for a service. Raises InvalidArgument."""
-    maximum = MAX_PAGE_SIZE if optional_user() else MAX_SERVICE_PAGE_SIZE
-    return asked_page(request, query=f"followers {request.user_id}", maximum=maximum)
+def followers_asked(request: ListFollowersRequest, caller: User | None, key: bytes) -> AskedPage:
+    """Up to 100 followers for a user, up to 1,000 for a service (None). Raises InvalidArgument."""
+    if caller is None:
+        return asked_page(request, key=key, query=f"followers {request.user_id}", maximum=MAX_SERVICE_PAGE_SIZE)
+    return asked_page(request, key=key, query=f"followers {request.user_id} for {caller.user_id}")
 
 
-def following_asked(request: ListFollowingRequest) -> AskedPage:
+def following_asked(request: ListFollowingRequest, caller: User, key: bytes) -> AskedPage:
     """Raises InvalidArgument."""
-    return asked_page(request, query=f"following {request.user_id}")
+    return asked_page(request, key=key, query=f"following {request.user_id} for {caller.user_id}")
 
 
 def followers_page(asked: AskedPage, rows: Sequence[follows.Follow]) -> ListFollowersResponse:

@@ -14,21 +14,21 @@ from services.catalog.reads.lists import ListedVideo
 from services.catalog.usecases.events import status_message, timestamp, visibility_message
 
 
-def feed_asked(request: GetFeedRequest, user_id: UUID) -> AskedPage:
+def feed_asked(request: GetFeedRequest, user_id: UUID, key: bytes) -> AskedPage:
     """Raises InvalidArgument, as those below."""
-    return asked_page(request, query=f"feed {user_id}")
+    return asked_page(request, key=key, query=f"feed {user_id}")
 
 
-def discovery_asked(request: DiscoverVideosRequest) -> AskedPage:
-    return asked_page(request, query=f"discover {request.category}")
+def discovery_asked(request: DiscoverVideosRequest, user_id: UUID, key: bytes) -> AskedPage:
+    return asked_page(request, key=key, query=f"discover {user_id} {request.category}")
 
 
-def own_asked(request: ListVideosRequest, user_id: UUID) -> AskedPage:
-    return asked_page(request, query=f"videos {user_id} {request.status} {request.category}")
+def own_asked(request: ListVideosRequest, user_id: UUID, key: bytes) -> AskedPage:
+    return asked_page(request, key=key, query=f"videos {user_id} {request.status} {request.category}")
 
 
-def author_asked(request: ListUserVideosRequest) -> AskedPage:
-    return asked_page(request, query=f"videos of {request.user_id}")
+def author_asked(request: ListUserVideosRequest, user_id: UUID, key: bytes) -> AskedPage:
+    return asked_page(request, key=key, query=f"author {user_id} {request.user_id}")
 
 
 def status_filter(request: ListVideosRequest) -> Status | None:

@@ -1,6 +1,6 @@
 """Feeds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from chassis.auth import current_user
@@ -24,16 +24,17 @@ class Feeds(FeedServiceServicer):
 
     database: Database
     sign: SignAsset
+    page_key: bytes = field(repr=False)
 
     async def GetFeed(self, request: GetFeedRequest, context: Any) -> GetFeedResponse:
         user_id = current_user().user_id
-        asked = mapping.feed_asked(request, user_id)
+        asked = mapping.feed_asked(request, user_id, self.page_key)
         rows = await reads.list_feed(self.database, user_id, asked.after, asked.limit)
         videos, token = await summaries(asked, rows, mapping.by_publication, self.sign)
         return GetFeedResponse(videos=videos, next_page_token=token)
 
     async def DiscoverVideos(self, request: DiscoverVideosRequest, context: Any) -> DiscoverVideosResponse:
-        asked = mapping.discovery_asked(request)
+        asked = mapping.discovery_asked(request, current_user().user_id, self.page_key)
         category = request.category if request.HasField("category") else None
         rows = await reads.discover(self.database, category, asked.after, asked.limit)
         videos, token = await summaries(asked, rows, mapping.by_publication, self.sign)

@@ -1,9 +1,9 @@
 """Who follows whom."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from chassis.auth import current_user
+from chassis.auth import current_user, optional_user
 from chassis.postgres import Pool
 from chassis.validation import parse_uuid
 from nextplay.catalog.v1.follows_service_pb2 import (
@@ -29,6 +29,7 @@ class Follows(FollowServiceServicer):
 
     pool: Pool
     begin: Begin
+    page_key: bytes = field(repr=False)
 
     async def FollowUser(self, request: FollowUserRequest, context: Any) -> FollowUserResponse:
         followed_id = parse_uuid("user_id", request.user_id)
@@ -42,12 +43,12 @@ class Follows(FollowServiceServicer):
 
     async def ListFollowers(self, request: ListFollowersRequest, context: Any) -> ListFollowersResponse:
         user_id = parse_uuid("user_id", request.user_id)
-        asked = mapping.followers_asked(request)
+        asked = mapping.followers_asked(request, optional_user(), self.page_key)
         rows = await reads.list_followers(self.pool, user_id, asked.after, asked.limit)
         return mapping.followers_page(asked, rows)
 
     async def ListFollowing(self, request: ListFollowingRequest, context: Any) -> ListFollowingResponse:
         user_id = parse_uuid("user_id", request.user_id)
-        asked = mapping.following_asked(request)
+        asked = mapping.following_asked(request, current_user(), self.page_key)
         rows = await reads.list_following(self.pool, user_id, asked.after, asked.limit)
         return mapping.following_page(asked, rows)

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from chassis.auth import current_user
@@ -56,6 +56,7 @@ class Videos(VideoServiceServicer):
     sign: SignAsset
     rules: Rules
     clock: Clock
+    page_key: bytes = field(repr=False)
 
     async def GetVideo(self, request: GetVideoRequest, context: Any) -> GetVideoResponse:
         viewer = current_user().user_id
@@ -83,7 +84,7 @@ class Videos(VideoServiceServicer):
 
     async def ListVideos(self, request: ListVideosRequest, context: Any) -> ListVideosResponse:
         user_id = current_user().user_id
-        asked = mapping_lists.own_asked(request, user_id)
+        asked = mapping_lists.own_asked(request, user_id, self.page_key)
         category = request.category if request.HasField("category") else None
         status_asked = mapping_lists.status_filter(request)
         rows = await lists.list_own(self.database, user_id, status_asked, category, asked.after, asked.limit)
@@ -92,7 +93,7 @@ class Videos(VideoServiceServicer):
 
     async def ListUserVideos(self, request: ListUserVideosRequest, context: Any) -> ListUserVideosResponse:
         author_id = parse_uuid("user_id", request.user_id)
-        asked = mapping_lists.author_asked(request)
+        asked = mapping_lists.author_asked(request, current_user().user_id, self.page_key)
         rows = await lists.list_of_author(self.database, author_id, asked.after, asked.limit)
         listed, token = await summaries(asked, rows, mapping_lists.by_publication, self.sign)
         return ListUserVideosResponse(videos=listed, next_page_token=token)
