@@ -39,12 +39,13 @@ async def test_a_statement_that_takes_too_long_is_ended_and_unavailable(scratch:
 async def test_an_exhausted_pool_is_unavailable_instead_of_waiting(
     scratch: Scratch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres, "ACQUIRE_SECONDS", 0.1)
     async with open_pool(scratch.dsn, application_name="test", max_size=2) as pool:
         async with acquire(pool), acquire(pool):
+            monkeypatch.setattr(postgres, "ACQUIRE_SECONDS", 0.1)
             with pytest.raises(Unavailable):
                 async with acquire(pool):
                     pytest.fail("a third connection of two")
+        monkeypatch.undo()
         async with acquire(pool) as connection:
             assert await connection.fetchval("SELECT 1") == 1
 
