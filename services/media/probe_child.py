@@ -27,7 +27,7 @@ from av.video.stream import VideoStream
 
 BLOCK_BYTES = 256 * 1024
 CACHED_BLOCKS = 64
-AUDIO_CODECS = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac", "amrnb", "amr_nb", "amrwb", "amr_wb"})
+AUDIO_CODECS = ("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac", "amr_", "pcm_")
 # Boxes that a QuickTime or MP4 file may begin with.
 FIRST_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp", b"moof", b"sidx"})
 DECODABLE = frozenset({"h264", "hevc"})
@@ -132,7 +132,7 @@ def _audio(container: InputContainer) -> dict[str, Any] | None:
         stream
         for stream in container.streams.audio
         if stream.codec_context is not None
-        and (stream.codec_context.name in AUDIO_CODECS or stream.codec_context.name.startswith("pcm_"))
+        and stream.codec_context.codec.canonical_name.startswith(AUDIO_CODECS)
         and stream.codec_context.sample_rate > 0
     ]
     if not tracks:
@@ -141,7 +141,7 @@ def _audio(container: InputContainer) -> dict[str, Any] | None:
     codec = track.codec_context
     return {
         "index": track.index,
-        "codec": codec.name,
+        "codec": codec.codec.canonical_name,
         "channels": codec.channels,
         "sample_rate": codec.sample_rate,
         "start_us": _microseconds(track.start_time or 0, Fraction(track.time_base or 1)),

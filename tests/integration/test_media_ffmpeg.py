@@ -375,6 +375,14 @@ async def test_mono_stays_mono_and_surround_becomes_stereo(layout: str, expected
     assert np.abs(samples).max() > 0.05
 
 
+@pytest.mark.parametrize("encoder", ["libmp3lame", "pcm_s16le", "alac", "ac3"])
+async def test_sound_of_other_codecs_is_heard_too(encoder: str, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mov"
+    ffmpeg(*marked((64, 64), seconds=0.5), *tone(seconds=0.5), *H264, *BT709, "-c:a", encoder, clip)
+    samples, _, _ = listen((await transcode(clip, tmp_path)).top)
+    assert np.abs(samples).max() > 0.05
+
+
 async def test_sound_that_outlasts_the_picture_is_cut_with_it(tmp_path: Path) -> None:
     clip = tmp_path / "clip.mp4"
     ffmpeg(*marked((320, 180), seconds=0.5), *tone(seconds=2), *H264, *BT709, "-c:a", "aac", clip)
