@@ -13,6 +13,8 @@ from deploy.local.home import DEFAULT_HOME, Trouble, open_home, supervisor_pid
 def main() -> int:
     """Exit status: 0 done, 1 not (the reason is the last line on stderr), 2 wrong usage, 130 interrupted."""
     options = _parser().parse_args()
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # lines of both keep their order in a pipe
     options.home = options.home.resolve()
     try:
         {

@@ -35,14 +35,16 @@ Ports = Mapping[str, int]
 
 
 def infrastructure(home: Home, ports: Ports) -> list[Process]:
-    """What the services need, in the order in which it is stopped last to first."""
+    """What the services need: the servers, and the steps that make them usable."""
+    # A start of Python less where the files are there already, which is every time but the first.
+    files = [] if postgres_data(home).exists() else [Process("postgres-files", _set_up(home, "postgres-files"))]
     return [
-        Process("postgres-files", _set_up(home, "postgres-files")),
+        *files,
         Process(
             "postgres",
             _postgres(home, ports),
             ready=lets_in(ports["postgres"]),
-            waits_for=["postgres-files"],
+            waits_for=[process.name for process in files],
             stop_signal=signal.SIGINT,  # the "fast" shutdown, which does not wait for clients
             orphan_signal=signal.SIGQUIT,
             unprivileged=True,
@@ -60,7 +62,7 @@ def infrastructure(home: Home, ports: Ports) -> list[Process]:
             _tansu(ports),
             environment=_tansu_environment(home, ports),
             ready=accepts(ports["kafka"]),
-            waits_for=["bucket"],
+            waits_for=["bucket" if files else "s3"],  # its bucket is there already too
         ),
         Process("topics", _set_up(home, "topics"), waits_for=["kafka"]),
     ]

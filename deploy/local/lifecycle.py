@@ -1,6 +1,7 @@
 """Starting, asking and stopping a local platform from Python: what the command line and the tests use."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -103,5 +104,18 @@ def _launch(home: Home, *, only_infrastructure: bool, with_parent: bool) -> subp
 
 
 def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").split("\n") if log.exists() else []
-    return next((line for line in reversed(lines) if line.strip()), "(the log is empty)")
+    """What a person wants to read first of a log: of a service's, which is JSON, the last error."""
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()] if log.exists() else []
+    errors = [entry for line in lines[-50:] if (entry := _entry(line)).get("level") == "ERROR"]
+    if errors:
+        stack = str(errors[-1].get("stack", "")).strip().splitlines()
+        return f"{errors[-1].get('event')}: {stack[-1]}" if stack else str(errors[-1])
+    return lines[-1].strip() if lines else "(the log is empty)"
+
+
+def _entry(line: str) -> control.Message:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return {}
+    return entry if isinstance(entry, dict) else {}

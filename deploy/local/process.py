@@ -32,6 +32,8 @@ class Process:
     command: Sequence[str]
     ready: Callable[[], Awaitable[bool]] | None = None
     waits_for: Sequence[str] = ()
+    stops_before: Sequence[str] = ()
+    """What it uses without waiting for it; what it waits for is meant too."""
     environment: Mapping[str, str] = field(default_factory=dict)
     nice: int = 0
     ready_seconds: float = 60

@@ -104,15 +104,19 @@ async def _renew_service_tokens(supervision: Supervision) -> None:
 
 
 async def _stop(supervision: Supervision) -> None:
-    """Ends each process once everything that waits for it has ended."""
+    """Ends each process once everything that uses it has ended."""
     supervision.home.stack_file.unlink(missing_ok=True)
     for other in supervision.keepers.keys() - supervision.watches.keys():
         supervision.keepers[other].cancel()
     stopping: dict[str, asyncio.Task[None]] = {}
 
     async def stop_one(name: str) -> None:
-        dependents = [other for other, watch in supervision.watches.items() if name in watch.process.waits_for]
-        await asyncio.gather(*(stopping[other] for other in dependents))
+        users = [
+            other
+            for other, watch in supervision.watches.items()
+            if name in (*watch.process.waits_for, *watch.process.stops_before)
+        ]
+        await asyncio.gather(*(stopping[other] for other in users))
         supervision.keepers[name].cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await supervision.keepers[name]

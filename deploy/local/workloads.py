@@ -8,7 +8,7 @@ from deploy.local.identity import open_issuer, service_token_file
 from deploy.local.infrastructure import Ports, postgres_dsn, s3_access
 from deploy.local.process import Process
 from deploy.local.readiness import answers
-from deploy.local.values import Context, Values, Workload
+from deploy.local.values import Context, Values
 
 
 def port_names(values: Values) -> list[str]:
