@@ -197,6 +197,27 @@ def test_a_home_whose_path_is_too_long_for_the_socket_is_told(tmp_path: Path) ->
         open_home(tmp_path / ("long" * 30))
 
 
+def test_a_clip_that_does_not_exist_is_told_before_anything_starts(tmp_path: Path) -> None:
+    refused = command("run", "--clip", "missing.mp4", home=tmp_path)
+
+    assert refused.returncode == 1
+    assert refused.stderr == "The clip missing.mp4 does not exist or is not a file.\n"
+    assert not remains_of(tmp_path)
+
+
+def test_a_machine_without_a_fitting_python_is_told_what_to_install(tmp_path: Path) -> None:
+    script = tmp_path / "deploy" / "local" / "install.sh"
+    script.parent.mkdir(parents=True)
+    shutil.copy(ROOT / "deploy" / "local" / "install.sh", script)
+
+    refused = subprocess.run(
+        [script], env={**os.environ, "PYTHON": "/bin/false"}, capture_output=True, text=True, timeout=30, check=False
+    )
+
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("NextPlay needs Python 3.11 or newer, and none was found on the PATH;")
+
+
 async def remember(stack: Stack, word: str) -> None:
     """Writes a word to PostgreSQL, S3 and Kafka; each has acknowledged it when this returns."""
     connection = await asyncpg.connect(stack.dsn("postgres"), timeout=10)
