@@ -1,10 +1,8 @@
 """Lost, repeated and overtaking events, and processes that die: the video ends all the same, once."""
 
-import asyncio
 import json
 import uuid
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,88 +10,14 @@ from typing import Any
 import aioboto3
 import httpx
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
-from google.protobuf.message import Message
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from chassis.events import describe, encode_headers, key_of, topic_of
-from chassis.kafka import to_headers
 from deploy.local.stack import Stack
 from nextplay.catalog.v1.catalog_events_pb2 import VideoStatusChanged
 from nextplay.media.v1 import media_events_pb2
+from tests.e2e.broker import EVENT_TOPICS, in_thread, records_of, send_again, send_event, type_of
 from tests.e2e.conftest import MakePerson
 from tests.e2e.people import Uploaded, becomes, execute, status_of, until
-
-EVENT_TOPICS = ("nextplay.upload.events.v1", "nextplay.media.events.v1", "nextplay.catalog.events.v1")
-
-
-def in_thread(coroutine: Any) -> Any:
-    """Run a coroutine outside of the tests' own loop."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, coroutine).result(timeout=60)
-
-
-def records_of(platform: Stack, video_id: str, *topics: str) -> list[ConsumerRecord[bytes, bytes]]:
-    """What the broker holds about a video."""
-
-    async def read() -> list[ConsumerRecord[bytes, bytes]]:
-        # Without a group the consumer has every partition, from its beginning on.
-        consumer = AIOKafkaConsumer(
-            *topics, bootstrap_servers=platform.kafka, enable_auto_commit=False, auto_offset_reset="earliest"
-        )
-        await consumer.start()
-        try:
-            ends = await consumer.end_offsets(consumer.assignment())
-            found: list[ConsumerRecord[bytes, bytes]] = []
-            behind = {partition for partition, end in ends.items() if end > 0}
-            while behind:
-                for partition, records in (await consumer.getmany(timeout_ms=1000)).items():
-                    found += [record for record in records if record.key == video_id.encode()]
-                    if records and records[-1].offset + 1 >= ends[partition]:
-                        behind.discard(partition)
-            return found
-        finally:
-            await consumer.stop()
-
-    return list(in_thread(read()))
-
-
-def type_of(record: ConsumerRecord[bytes, bytes]) -> str:
-    """The name of a record's event."""
-    return dict(record.headers)["ce_type"].decode().rpartition(".")[2]
-
-
-def send_again(platform: Stack, records: list[ConsumerRecord[bytes, bytes]]) -> None:
-    """Deliver records a second time, as a producer does that did not hear the acknowledgement."""
-
-    async def send() -> None:
-        producer = AIOKafkaProducer(bootstrap_servers=platform.kafka, acks="all")
-        await producer.start()
-        try:
-            for record in records:
-                await producer.send_and_wait(record.topic, record.value, record.key, headers=list(record.headers))
-        finally:
-            await producer.stop()
-
-    in_thread(send())
-
-
-def send_event(platform: Stack, event: Message) -> None:
-    """Deliver an event that no outbox has seen."""
-
-    async def send() -> None:
-        producer = AIOKafkaProducer(bootstrap_servers=platform.kafka, acks="all")
-        await producer.start()
-        try:
-            await producer.send_and_wait(
-                topic_of(event),
-                event.SerializeToString(),
-                key_of(event).encode(),
-                headers=to_headers(encode_headers(event, describe(event))),
-            )
-        finally:
-            await producer.stop()
-
-    in_thread(send())
 
 
 @contextmanager
