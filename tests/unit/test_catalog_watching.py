@@ -1,6 +1,8 @@
 """Watchers: one query a tick however many they are, and the latest alone for who is slow."""
 
 import asyncio
+import gc
+import weakref
 from collections import Counter
 from collections.abc import Collection, Mapping
 from contextlib import aclosing, suppress
@@ -90,6 +92,22 @@ async def test_a_slow_reader_gets_the_latest_alone() -> None:
         latest = await anext(standings)
         assert latest.run
         assert latest.run.percent == 49
+
+
+async def test_what_a_slow_reader_has_missed_is_not_kept() -> None:
+    watchers, first = Watchers(), standing(Status.PROCESSING, 4)
+    video_id, missed = first.video.video_id, list[weakref.ref[Standing]]()
+    async with aclosing(watchers.watch(first)) as standings:
+        await anext(standings)
+        for percent in range(50):
+            told = standing(Status.PROCESSING, 4, percent, video_id)
+            missed.append(weakref.ref(told))
+            watchers.tell({video_id: told})
+        del told
+        gc.collect()
+        assert [reference() is None for reference in missed] == [True] * 49 + [False]
+    gc.collect()
+    assert all(reference() is None for reference in missed)
 
 
 async def test_a_watcher_is_never_taken_back_by_a_replica_that_is_behind() -> None:
