@@ -14,7 +14,7 @@ from chassis.consumer import ConsumerHealth, consume, handle_signals
 from chassis.grpc_client import channel
 from chassis.grpc_server import Servicer, grpc_server
 from chassis.kafka import open_producer
-from chassis.object_store import open_object_store
+from chassis.object_store import ObjectStore, open_object_store
 from chassis.outbox import relay
 from chassis.postgres import Database, open_database
 from chassis.run import Service
@@ -34,6 +34,7 @@ from services.catalog.domain.wording import Rules
 from services.catalog.peers import media_over_grpc, upload_over_grpc
 from services.catalog.playlists import stored_playlists
 from services.catalog.ports import Begin
+from services.catalog.ports.playback import SignUrl
 from services.catalog.reads import status
 from services.catalog.reads.forecast import Forecast
 from services.catalog.reads.watching import Watchers
@@ -44,8 +45,8 @@ from services.catalog.servicer.ingest import Ingest
 from services.catalog.servicer.playback import Playback
 from services.catalog.servicer.publishing import Publishing
 from services.catalog.servicer.videos import Videos
-from services.catalog.settings import Settings
-from services.catalog.signing import asset_urls, s3_urls
+from services.catalog.settings import Settings, rsa_key
+from services.catalog.signing import asset_urls, cloudfront_urls, s3_urls
 from services.catalog.usecases.feeds import claim_fanouts, update_feeds
 
 UPLOAD_HANDLERS = facts.upload_handlers(utc_now)
@@ -79,7 +80,7 @@ async def serve(service: Service, settings: Settings) -> None:
     service.task("watchers", watchers.keep_informed(partial(status.read_statuses, database), settings.watch_seconds))
 
     key = settings.playback_key.get_secret_value().encode()
-    sign = s3_urls(objects, utc_now)
+    sign = _url_signer(settings, objects)
     sign_asset = asset_urls(sign, public_base_url=str(settings.product.public_url), key=key, clock=utc_now)
     page_key = settings.page_token.key.get_secret_value().encode()
     rules = Rules(settings.product.categories, count_characters)
@@ -94,6 +95,13 @@ async def serve(service: Service, settings: Settings) -> None:
         (add_PlaybackServiceServicer_to_server, playback),
     ]
     await service.enter(grpc_server(settings.grpc_bind, servicers, verifier, stopping=service.stopping))
+
+
+def _url_signer(settings: Settings, objects: ObjectStore) -> SignUrl:
+    cdn = settings.cdn
+    if cdn.base_url and cdn.key_id and cdn.private_key:
+        return cloudfront_urls(str(cdn.base_url), cdn.key_id, rsa_key(cdn.private_key), utc_now)
+    return s3_urls(objects, utc_now)
 
 
 async def unstick_videos(service: Service, settings: Settings) -> Mapping[str, int]:

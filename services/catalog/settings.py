@@ -1,6 +1,10 @@
 """The settings of the catalog's processes."""
 
-from pydantic import Field, HttpUrl, SecretStr
+from typing import Annotated
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from pydantic import AfterValidator, Field, HttpUrl, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chassis.settings import (
@@ -24,6 +28,39 @@ class ProductSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="NEXTPLAY_", env_ignore_empty=True)
     public_url: HttpUrl = Field(description="URL at which clients reach the gateway")
     categories: Strings = Field(CATEGORIES, min_length=1, description="the categories that a video may have")
+
+
+def rsa_key(pem: SecretStr) -> RSAPrivateKey:
+    """Raises ValueError for what is no RSA private key in PEM."""
+    try:
+        key = load_pem_private_key(pem.get_secret_value().encode(), password=None)
+    except (ValueError, TypeError) as error:
+        raise ValueError("must be an RSA private key in PEM, without a password") from error
+    if not isinstance(key, RSAPrivateKey):
+        raise ValueError("must be an RSA private key")
+    return key
+
+
+def _rsa_key(pem: SecretStr) -> SecretStr:
+    rsa_key(pem)
+    return pem
+
+
+class CdnSettings(BaseSettings):
+    """The CloudFront distribution before the bucket; without a base URL, URLs are S3's own."""
+
+    model_config = SettingsConfigDict(env_prefix="NEXTPLAY_CDN_", env_ignore_empty=True)
+    base_url: HttpUrl | None = Field(None, description="URL of the distribution")
+    key_id: str | None = Field(None, description="id of the public key in the distribution's key group")
+    private_key: Annotated[SecretStr, AfterValidator(_rsa_key)] | None = Field(
+        None, description="the key that signs URLs: PEM, RSA"
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> "CdnSettings":
+        if self.base_url and not (self.key_id and self.private_key):
+            raise ValueError("NEXTPLAY_CDN_BASE_URL needs NEXTPLAY_CDN_KEY_ID and NEXTPLAY_CDN_PRIVATE_KEY too")
+        return self
 
 
 class UploadPeer(BaseSettings):
@@ -64,6 +101,7 @@ class Settings(BaseSettings):
     kafka: KafkaSettings
     identity: IdentitySettings
     object_store: ObjectStoreSettings
+    cdn: CdnSettings
     service_token: ServiceTokenSettings
     page_token: PageTokenSettings
     telemetry: TelemetrySettings
