@@ -13,10 +13,13 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 
-from benchmarks import idle, start, transcode
+from benchmarks import chain, feeds, idle, start, transcode, watching
 from benchmarks.measure import Measure, report
 
 BENCHMARKS: Mapping[str, Callable[[], list[Measure]]] = {
+    "chain": chain.measure,
+    "feeds": feeds.measure,
+    "watching": watching.measure,
     "transcode": transcode.measure,
     "start": start.measure,
     "idle": idle.measure,
