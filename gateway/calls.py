@@ -19,7 +19,7 @@ from chassis.grpc_client import failure_from
 from chassis.telemetry import logger, traceparent_of_current_span
 from gateway.contract import HTTP_BODY, Comments, Endpoint
 from gateway.printing import printed
-from gateway.problems import CLIENT_CLOSED_REQUEST, problem, problem_response
+from gateway.problems import CLIENT_CLOSED_REQUEST, BodyTooSlow, problem, problem_response
 from gateway.requests import request_reader
 from gateway.server import ON_HANG_UP
 from gateway.settings import Settings
@@ -37,7 +37,7 @@ def endpoint_answer(
     endpoint: Endpoint, comments: Comments, channel: grpc.aio.Channel, settings: Settings, stopping: asyncio.Event
 ) -> Answer:
     """What answers the requests of an endpoint, come what may. Raises `ValueError` for a message without a schema."""
-    read, streams = request_reader(endpoint, comments), endpoint.method.server_streaming
+    read, streams = request_reader(endpoint, comments, settings.body_seconds), endpoint.method.server_streaming
     open_rpc = channel.unary_stream if streams else channel.unary_unary
     rpc = open_rpc(f"/{endpoint.grpc_path}", endpoint.request.SerializeToString, endpoint.reply.FromString)
     seconds = settings.stream_seconds if streams else settings.unary_seconds
@@ -50,6 +50,10 @@ def endpoint_answer(
             return _rendered(request, endpoint, await _reply(call, request))
         except ClientDisconnect:
             return Response(status_code=CLIENT_CLOSED_REQUEST)
+        except BodyTooSlow as failure:
+            answer = problem_response(failure, 408)
+            answer.headers["Connection"] = "close"
+            return answer
         except Failure as failure:
             return problem_response(failure)
         except grpc.aio.AioRpcError as error:

@@ -25,6 +25,12 @@ class BodyTooLarge(Failure, kind=Kind.TOO_LARGE, code="BODY_TOO_LARGE", next_act
     """The request body is larger than the limit."""
 
 
+class BodyTooSlow(
+    Failure, kind=Kind.INVALID_ARGUMENT, code="REQUEST_TIMEOUT", next_action="Send the whole body at once."
+):
+    """The request body did not arrive in time. Its status is 408, which is no kind, because no service ends with it."""
+
+
 class UnsupportedContentType(
     Failure, kind=Kind.UNSUPPORTED_TYPE, code="UNSUPPORTED_CONTENT_TYPE", next_action="Send UTF-8 application/json."
 ):

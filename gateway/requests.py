@@ -4,6 +4,7 @@ What does not follow the published schema is refused before protobuf's own parse
 and `videoId` for `video_id`, and its errors name inner types.
 """
 
+import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -19,7 +20,7 @@ from starlette.requests import Request
 
 from chassis.errors import FieldViolation, InvalidArgument
 from gateway.contract import Comments, Endpoint
-from gateway.problems import BodyTooLarge, UnsupportedContentType
+from gateway.problems import BodyTooLarge, BodyTooSlow, UnsupportedContentType
 from gateway.schema import INTEGERS, Schema, request_schema
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -40,8 +41,11 @@ _PARAMETERS = {
 }
 
 
-def request_reader(endpoint: Endpoint, comments: Comments) -> ReadRequest:
-    """What makes the request messages of an endpoint. Raises `ValueError` for a message that has no schema."""
+def request_reader(endpoint: Endpoint, comments: Comments, body_seconds: float) -> ReadRequest:
+    """What makes the request messages of an endpoint. A body has `body_seconds` to arrive.
+
+    Raises `ValueError` for a message that has no schema.
+    """
     schema = request_schema(endpoint.other_fields, comments)
     validator = Draft202012Validator(schema, validate_formats=True)
     fields = {field.name: field for field in endpoint.other_fields}
@@ -52,7 +56,7 @@ def request_reader(endpoint: Endpoint, comments: Comments) -> ReadRequest:
         return ParseDict(values, endpoint.request()) if nested else endpoint.request(**values)
 
     async def read(request: Request) -> Message:
-        query, body = request.scope["query_string"], await _body(request)
+        query, body = request.scope["query_string"], await _body(request, body_seconds)
         values = parse_json(body or b"{}") if endpoint.has_body else _query_values(request, fields)
         if unused := query if endpoint.has_body else body:
             name = "query" if endpoint.has_body else "body"
@@ -73,14 +77,18 @@ def request_reader(endpoint: Endpoint, comments: Comments) -> ReadRequest:
     return read
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, seconds: float) -> bytes:
     """The body: at most 1 MiB, and JSON by its type."""
     body, size = bytearray(), 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        body += chunk if size <= MAX_BODY_BYTES else b""
-        if size > DISCARDED_BYTES:
-            break
+    try:
+        async with asyncio.timeout(seconds):
+            async for chunk in request.stream():
+                size += len(chunk)
+                body += chunk if size <= MAX_BODY_BYTES else b""
+                if size > DISCARDED_BYTES:
+                    break
+    except TimeoutError as error:
+        raise BodyTooSlow(f"{size:,} bytes of the body came in {seconds:g} s, and not its end.") from error
     if size > MAX_BODY_BYTES:
         raise BodyTooLarge(f"The body has at least {size:,} bytes; the limit is {MAX_BODY_BYTES:,} bytes (1 MiB).")
     content_type, encoding = (request.headers.get(f"content-{name}", "") for name in ("type", "encoding"))

@@ -7,12 +7,15 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from chassis.errors import Unavailable
+from gateway.problems import problem_response
 from gateway.settings import Settings
 
 MAX_HEAD_BYTES = 512 * 1024
+HEAD_SECONDS = 10.0
 OFF: dict[str, Any] = {"access_log": False, "server_header": False, "proxy_headers": False, "log_config": None}
 TIMES: dict[str, Any] = {"timeout_keep_alive": 30, "timeout_graceful_shutdown": 10}
 
@@ -22,22 +25,60 @@ ON_HANG_UP = "on_hang_up"
 
 
 class Connection(HttpToolsProtocol):
-    """Ends when its header fields do not end; uvicorn would keep them all. Tells a request that its caller is gone."""
+    """Ends when a request does not end, in header fields or time; uvicorn would wait for ever. One too many is told so.
+    Tells a request that its caller is gone."""
 
     head_bytes = 0
+    whole = False  # whether the last data ended a request
+    timer: asyncio.TimerHandle | None = None  # while a request is incomplete
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        limit, self.limit_concurrency = self.limit_concurrency, None
+        if limit is not None and len(self.connections) > limit:
+            self.app = _full
+        self.timer = self.loop.call_later(HEAD_SECONDS, self.give_up)
 
     def data_received(self, data: bytes) -> None:
+        self.whole = False
         super().data_received(data)
         complete = self.cycle is not None and self.cycle.scope is self.scope
         self.head_bytes = 0 if complete else self.head_bytes + len(data)
         if self.head_bytes > MAX_HEAD_BYTES:
             self.transport.abort()
+        if complete and self.whole:
+            self.stop_timer()
+        elif not self.timer:
+            self.timer = self.loop.call_later(HEAD_SECONDS, self.give_up)
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self.whole = True
+
+    def give_up(self) -> None:
+        """Close the connection of an incomplete request, unless it is being answered: who does reads its body."""
+        if self.cycle is None or self.cycle.scope is not self.scope or self.cycle.response_complete:
+            self.transport.abort()
+        else:
+            self.timer = self.loop.call_later(HEAD_SECONDS, self.give_up)
+
+    def stop_timer(self) -> None:
+        if self.timer:
+            self.timer.cancel()
+            self.timer = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        self.stop_timer()
         scope: dict[str, Any] = dict(self.cycle.scope) if self.cycle and not self.cycle.response_complete else {}
         if ON_HANG_UP in scope:
             scope[ON_HANG_UP]()
+
+
+async def _full(scope: Scope, receive: Receive, send: Send) -> None:
+    answer = problem_response(Unavailable("This gateway has as many connections as it takes.", retry_after=5))
+    answer.headers["Connection"] = "close"
+    await answer(scope, receive, send)
 
 
 @asynccontextmanager

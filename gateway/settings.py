@@ -15,6 +15,7 @@ class Settings(BaseSettings):
     http_bind: HostPort
     cors_origins: Strings = Field([], description="origins of pages that may call, like https://app.example.com")
     unary_seconds: float = Field(10, gt=0, le=30, description="deadline of a call, seconds")
+    body_seconds: float = Field(10, gt=0, description="seconds in which a request's body arrives, after its head")
     stream_seconds: float = Field(3300, gt=0, description="seconds after which a stream ends and its client resumes")
     heartbeat_seconds: float = Field(15, gt=0, description="seconds between two heartbeats of a stream")
     drain_seconds: float = Field(1, ge=0, le=5, description="seconds for which requests are answered after SIGTERM")

@@ -1,6 +1,8 @@
 """Requests over HTTP: what reaches the service and what is refused before it."""
 
 import asyncio
+import contextlib
+import json
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,6 +11,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from gateway import server
 from tests.gateway_world import World, gateway_world
 from tests.openapi import assert_matches_openapi
 
@@ -361,6 +364,77 @@ async def test_header_fields_without_an_end_are_cut_off(world: World) -> None:
 
     with pytest.raises(ConnectionError):
         await asyncio.wait_for(send(), LIMIT_SECONDS)
+
+
+async def test_a_body_that_does_not_end_in_time_is_refused_with_408() -> None:
+    async with gateway_world(body_seconds=0.2) as world:
+        reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+        writer.write(b"POST /v1/uploads/abc/complete HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        answer = await asyncio.wait_for(reader.read(), LIMIT_SECONDS)
+        writer.close()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 ")
+    problem = json.loads(body)
+    assert (problem["status"], problem["code"]) == (408, "REQUEST_TIMEOUT")
+    assert problem["detail"] == "1 bytes of the body came in 0.2 s, and not its end."
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET /healthz HTTP/1.1\r\nHost: ",
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz",
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n\r\n",
+        b"POST /v1/nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
+    ],
+)
+async def test_a_connection_whose_request_does_not_end_is_closed_however_slowly_it_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.5)
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+    writer.write(sent)
+
+    async def drip() -> None:
+        while True:
+            writer.write(sent[-1:] if sent.endswith(b"\n") else b"x")
+            await writer.drain()
+            await asyncio.sleep(0.1)
+
+    dripping = asyncio.create_task(drip())
+    with contextlib.suppress(ConnectionError):
+        async with asyncio.timeout(LIMIT_SECONDS):
+            while await reader.read(MIB):
+                pass
+    dripping.cancel()
+    writer.close()
+
+
+async def test_a_request_that_takes_longer_than_a_head_may_is_answered(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def reply(_: Any, __: Any) -> Any:
+        await asyncio.sleep(0.5)
+        return world.message("CompleteUpload", status=3)
+
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.1)
+    world.program("CompleteUpload", reply)
+    for _ in range(2):
+        assert (await world.http.post("/v1/uploads/abc/complete")).status_code == 200
+
+
+async def test_a_connection_too_many_gets_a_problem_that_says_when_to_come_back() -> None:
+    async with gateway_world(max_connections=1) as world:
+        reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+        answer = await world.http.get("/healthz")
+        assert (answer.status_code, answer.json()["code"]) == (503, "UNAVAILABLE")
+        assert (answer.headers["Retry-After"], answer.headers["Connection"]) == ("5", "close")
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asyncio.wait_for(reader.readuntil(b"HTTP/1.1 200 OK\r\n"), LIMIT_SECONDS)
+        writer.close()
 
 
 async def test_requests_follow_each_other_on_a_connection(world: World) -> None:

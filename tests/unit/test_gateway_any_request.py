@@ -17,7 +17,7 @@ from gateway.requests import ReadRequest, request_reader
 
 CONTRACT = read_contract(DESCRIPTORS.read_bytes())
 READERS = {
-    endpoint.method.name: request_reader(endpoint, CONTRACT.comments)
+    endpoint.method.name: request_reader(endpoint, CONTRACT.comments, 10)
     for endpoint in CONTRACT.endpoints
     if endpoint.method.name in ("InitiateUpload", "CompleteUpload", "MarkRead", "ListVideos", "WatchVideo")
 }
