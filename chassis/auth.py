@@ -86,14 +86,6 @@ def current_user() -> User:
     raise Unauthenticated
 
 
-def current_service() -> ServiceCaller:
-    """The service that makes the present call. Raises `Unauthenticated` if a user or nobody does."""
-    caller = _caller.get()
-    if isinstance(caller, ServiceCaller):
-        return caller
-    raise Unauthenticated
-
-
 class SigningKeys:
     """The issuer's public keys by `kid`. Keys that are known stay in use while the issuer is away."""
 

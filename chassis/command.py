@@ -110,8 +110,8 @@ async def _dead_letters(asked: argparse.Namespace, kafka: KafkaSettings, context
         for letter in await dead_letters.list_dead_letters(kafka, context, topics):
             print(json.dumps(asdict(letter), default=str))  # noqa: T201
         return 0
-    decide = dead_letters.retry_dead_letters if asked.action == "retry" else dead_letters.drop_dead_letters
-    count = await decide(kafka, context, topics, None if asked.all else asked.id)
+    decision: dead_letters.Decision = "retried" if asked.action == "retry" else "dropped"
+    count = await dead_letters.close_dead_letters(kafka, context, topics, None if asked.all else asked.id, decision)
     print(f"{asked.action}: {count} dead letter(s)")  # noqa: T201
     return 0 if asked.all or count == len(asked.id) else 1
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import stamina
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 from google.protobuf.message import Message
 from opentelemetry import trace
@@ -34,9 +34,9 @@ from chassis.errors import DeadlineExceeded, Unavailable
 from chassis.events import EventMeta, Undecodable, decode, header_text, topic_of
 from chassis.group_member import ConsumerHealth as ConsumerHealth
 from chassis.group_member import Record, be_member
-from chassis.kafka import connection_options, started
+from chassis.kafka import open_consumer
 from chassis.metrics import EVENT_DELAY, EVENTS_HANDLED, EVENTS_RETRIED
-from chassis.postgres import Pool, acquire
+from chassis.postgres import Pool, delete_in_portions
 from chassis.settings import KafkaSettings
 from chassis.transaction import Begin, Tx
 
@@ -78,11 +78,7 @@ async def apply_once(begin: Begin[S], consumer: str, meta: EventMeta, event: Mes
 
 async def forget_applied_events(pool: Pool, *, days: int = 30) -> int:
     """Delete inbox rows older than `days`, and say how many: a job. Longer than any topic or dead letter is kept."""
-    forgotten = 0
-    async with acquire(pool) as connection:
-        while portion := int((await connection.execute(QUERIES["forget_inbox"], days)).split()[-1]):
-            forgotten += portion
-    return forgotten
+    return await delete_in_portions(pool, QUERIES["forget_inbox"], days)
 
 
 async def consume(
@@ -220,19 +216,14 @@ async def handle_signals(settings: KafkaSettings, *, handlers: Mapping[type[Mess
     """
     types = {event.DESCRIPTOR.full_name: event for event in handlers}
     while True:
-        consumer = AIOKafkaConsumer(
-            **connection_options(settings), enable_auto_commit=False, auto_offset_reset="latest"
-        )
         try:
-            await started(consumer)
-            consumer.subscribe(sorted({topic_of(event) for event in handlers}))
-            async for record in consumer:
-                await _handle_signal(record, types, handlers)
+            async with open_consumer(settings, auto_offset_reset="latest") as consumer:
+                consumer.subscribe(sorted({topic_of(event) for event in handlers}))
+                async for record in consumer:
+                    await _handle_signal(record, types, handlers)
         except KafkaError as error:
             log.warning("signals_interrupted", reason=repr(error))
             await asyncio.sleep(1.0)
-        finally:
-            await consumer.stop()
 
 
 async def _handle_signal(

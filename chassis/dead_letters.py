@@ -15,17 +15,20 @@ import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal, TypeAlias
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from chassis.clock import utc_now
 from chassis.events import header_text
-from chassis.kafka import connection_options, open_producer, started, to_headers
+from chassis.kafka import open_consumer, open_producer, to_headers
 from chassis.settings import KafkaSettings
 
 READ_SECONDS = 60.0
 MAX_REASON = 1000
 _OURS = ("dlq_id", "dlq_reason", "dlq_time")
+
+Decision: TypeAlias = Literal["retried", "dropped"]
 
 
 @dataclass(frozen=True)
@@ -64,30 +67,17 @@ async def list_dead_letters(settings: KafkaSettings, consumer: str, topics: Coll
     return [letter for letter, _ in await _open_letters(settings, consumer, topics)]
 
 
-async def retry_dead_letters(
-    settings: KafkaSettings, consumer: str, topics: Collection[str], ids: Collection[str] | None = None
-) -> int:
-    """Publish the named letters (None: all) to their original topic again, same event id, and close them; how many.
-
-    Every consumer of the topic gets the event again; those that applied it know its id.
-    """
-    return await _decide(settings, consumer, topics, ids, "retried")
-
-
-async def drop_dead_letters(
-    settings: KafkaSettings, consumer: str, topics: Collection[str], ids: Collection[str] | None = None
-) -> int:
-    """Close the named letters (None: all) without applying them; how many."""
-    return await _decide(settings, consumer, topics, ids, "dropped")
-
-
 def dead_letter_topic(topic: str) -> str:
     return f"{topic}.dlq"
 
 
-async def _decide(
-    settings: KafkaSettings, consumer: str, topics: Collection[str], ids: Collection[str] | None, decision: str
+async def close_dead_letters(
+    settings: KafkaSettings, consumer: str, topics: Collection[str], ids: Collection[str] | None, decision: Decision
 ) -> int:
+    """Close the named letters (None: all); how many. "retried" publishes them to their original topic before.
+
+    Every consumer of the topic gets a retried event again, under the same id; those that applied it know that.
+    """
     letters = await _open_letters(settings, consumer, topics)
     chosen = [(letter, record) for letter, record in letters if ids is None or letter.id in ids]
     async with open_producer(settings) as producer:
@@ -107,10 +97,8 @@ async def _open_letters(
     settings: KafkaSettings, consumer: str, topics: Collection[str]
 ) -> list[tuple[DeadLetter, ConsumerRecord[bytes, bytes]]]:
     """Read the dead-letter topics from their beginning to their present end. Raises TimeoutError after a minute."""
-    reader = AIOKafkaConsumer(**connection_options(settings), enable_auto_commit=False)
-    await started(reader)
     found: dict[str, tuple[DeadLetter, ConsumerRecord[bytes, bytes]]] = {}
-    try:
+    async with open_consumer(settings) as reader:
         partitions = [TopicPartition(dead_letter_topic(topic), 0) for topic in topics]
         reader.assign(partitions)
         await reader.seek_to_beginning(*partitions)
@@ -120,8 +108,6 @@ async def _open_letters(
                 for records in (await reader.getmany(timeout_ms=1000)).values():
                     for record in records:
                         _fold(found, consumer, record)
-    finally:
-        await reader.stop()
     return sorted(found.values(), key=lambda letter: letter[0].failed_at)
 
 

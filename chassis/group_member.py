@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Any, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -18,7 +17,7 @@ from aiokafka.errors import KafkaError
 
 from chassis import telemetry
 from chassis.errors import Unavailable
-from chassis.kafka import CLOSE_SECONDS, connection_options, started
+from chassis.kafka import open_consumer
 from chassis.metrics import CONSUMER_LAG, EVENT_IN_WORK
 from chassis.settings import KafkaSettings
 
@@ -81,35 +80,30 @@ async def be_member(
 
     `apply` returns when the record needs no more work. Raises what it raises, and KafkaError.
     """
-    consumer = AIOKafkaConsumer(
-        **connection_options(settings),
+    async with open_consumer(
+        settings,
         group_id=group,
-        enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=256 * 1024,
         session_timeout_ms=SESSION_MS,
         heartbeat_interval_ms=SESSION_MS // 3,
-    )
-    partitions = _Partitions(group, consumer, apply, health)
-    await started(consumer)
-    busy_until = 0.0
-    try:
-        consumer.subscribe(topics, listener=partitions)
-        while True:
-            received = await consumer.getmany(timeout_ms=POLL_MS)
-            for partition, records in received.items():
-                partitions.hand(partition, records)
-            health.polled()
-            if received:
-                busy_until = time.monotonic() + BUSY_SECONDS
-            fetcher: Any = consumer._fetcher  # aiokafka has no public way to change the wait of a running consumer
-            fetcher._fetch_max_wait_ms = BUSY_WAIT_MS if time.monotonic() < busy_until else IDLE_WAIT_MS
-            await partitions.look_after()
-    finally:
-        await partitions.on_partitions_revoked(set())
-        with suppress(TimeoutError, KafkaError):
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await consumer.stop()
+    ) as consumer:
+        partitions = _Partitions(group, consumer, apply, health)
+        busy_until = 0.0
+        try:
+            consumer.subscribe(topics, listener=partitions)
+            while True:
+                received = await consumer.getmany(timeout_ms=POLL_MS)
+                for partition, records in received.items():
+                    partitions.hand(partition, records)
+                health.polled()
+                if received:
+                    busy_until = time.monotonic() + BUSY_SECONDS
+                fetcher: Any = consumer._fetcher  # aiokafka has no public way to change the wait of a running consumer
+                fetcher._fetch_max_wait_ms = BUSY_WAIT_MS if time.monotonic() < busy_until else IDLE_WAIT_MS
+                await partitions.look_after()
+        finally:
+            await partitions.on_partitions_revoked(set())
 
 
 class _Partitions(ConsumerRebalanceListener):

@@ -18,10 +18,8 @@ from typing import Any
 import grpc
 
 from chassis.auth import ServiceToken
-from chassis.grpc_errors import failure_from, trace_id_from
+from chassis.grpc_errors import failure_from as failure_from
 from chassis.telemetry import traceparent_of_current_span
-
-__all__ = ["channel", "failure_from", "trace_id_from"]
 
 TIMEOUT_SECONDS = 5.0
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024

@@ -52,11 +52,6 @@ def failure_from(error: grpc.aio.AioRpcError) -> Failure:
     return declared(error.details(), fields=fields, retry_after=wait.retry_delay.seconds or None)
 
 
-def trace_id_from(error: grpc.aio.AioRpcError) -> str | None:
-    """The trace id that the callee reported with its failure, if it did."""
-    return _details(error)[0].metadata["trace_id"] or None
-
-
 def _details(error: grpc.aio.AioRpcError) -> tuple[ErrorInfo, BadRequest, RetryInfo]:
     """What the status says beside its message; empty messages for what it does not say."""
     found = ErrorInfo(), BadRequest(), RetryInfo()

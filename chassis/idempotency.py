@@ -30,7 +30,7 @@ from google.protobuf.message import Message
 
 from chassis import queries
 from chassis.errors import Failure, FieldViolation, InvalidArgument, Kind, Unavailable
-from chassis.postgres import Connection, Pool, acquire
+from chassis.postgres import Connection, Pool, acquire, delete_in_portions
 
 QUERIES = queries.load("chassis")
 
@@ -60,10 +60,9 @@ class RequestInFlight(
 
 @dataclass(frozen=True)
 class Reserved:
-    """Carry the command out, with these ids. `fresh` is False when an earlier try may have begun with them."""
+    """Carry the command out, with these ids. From the second `attempt` on, an earlier one may have begun with them."""
 
     ids: Mapping[str, UUID]
-    fresh: bool
     user_id: UUID
     method: str
     key: str | None
@@ -97,7 +96,7 @@ async def reserve(
     Unavailable.
     """
     if key is None:
-        yield Reserved(ids, fresh=True, user_id=user_id, method=method, key=None, attempt=0)
+        yield Reserved(ids, user_id, method, key=None, attempt=1)
         return
     if not (1 <= len(key) <= MAX_KEY_LENGTH and key.isascii() and key.isprintable()):
         rule = f"must be 1 to {MAX_KEY_LENGTH} printable ASCII characters, is {len(key)} characters long"
@@ -115,7 +114,7 @@ async def reserve(
         yield Replay(reply_type.FromString(reply))
         return
     reserved_ids = {name: UUID(value) for name, value in row["ids"].items()}
-    reserved = Reserved(reserved_ids, row["attempt"] == 1, user_id, method, key, row["attempt"])
+    reserved = Reserved(reserved_ids, user_id, method, key, row["attempt"])
     try:
         yield reserved
     except BaseException:
@@ -133,11 +132,7 @@ async def store_reply(connection: Connection, reserved: Reserved, reply: Message
 
 async def delete_expired_keys(pool: Pool) -> int:
     """Delete keys older than 24 hours, and say how many: a job, repeatable at any time."""
-    deleted = 0
-    async with acquire(pool) as connection:
-        while portion := int((await connection.execute(QUERIES["delete_expired_keys"])).split()[-1]):
-            deleted += portion
-    return deleted
+    return await delete_in_portions(pool, QUERIES["delete_expired_keys"])
 
 
 def _reply_of(known: asyncpg.Record | None, request_hash: bytes) -> bytes:

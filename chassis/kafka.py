@@ -6,11 +6,11 @@ Topics are made by whoever runs the broker: `<topic>` with the partitions it nee
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from typing import Any, TypeVar
 
 import stamina
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from google.protobuf.message import Message
 
@@ -23,6 +23,8 @@ REQUEST_MS = 10_000
 START_SECONDS = 60.0
 CLOSE_SECONDS = 5.0
 SIGNAL_SECONDS = 0.5
+
+C = TypeVar("C", AIOKafkaConsumer, AIOKafkaProducer)
 
 
 def connection_options(settings: KafkaSettings) -> dict[str, Any]:
@@ -48,32 +50,37 @@ async def open_producer(settings: KafkaSettings) -> AsyncIterator[AIOKafkaProduc
     Idempotent production is not asked for: some brokers of this protocol don't have it, and consumers recognise a
     repeated event by its id. Waits up to a minute for a broker that is just starting, then raises Unavailable.
     """
-    try:
-        async for attempt in stamina.retry_context(on=KafkaError, attempts=None, timeout=START_SECONDS, wait_max=2.0):
-            with attempt:
-                producer = AIOKafkaProducer(acks="all", enable_idempotence=False, **connection_options(settings))
-                await started(producer)
-    except KafkaError as error:
-        raise Unavailable("The event broker is not reachable.") from error
-    try:
+    async with AsyncExitStack() as opened:
+        starting = stamina.retry_context(on=KafkaError, attempts=None, timeout=START_SECONDS, wait_max=2.0)
+        try:
+            async for attempt in starting:
+                with attempt:
+                    producer = AIOKafkaProducer(acks="all", enable_idempotence=False, **connection_options(settings))
+                    await opened.enter_async_context(_running(producer))
+        except KafkaError as error:
+            raise Unavailable("The event broker is not reachable.") from error
         yield producer
+
+
+def open_consumer(settings: KafkaSettings, **options: Any) -> AbstractAsyncContextManager[AIOKafkaConsumer]:
+    """A consumer that commits nothing by itself; `options` are aiokafka's. Raises KafkaError if no broker answers."""
+    return _running(AIOKafkaConsumer(**connection_options(settings), enable_auto_commit=False, **options))
+
+
+@asynccontextmanager
+async def _running(client: C) -> AsyncIterator[C]:
+    """Start an aiokafka client and stop it; also one that does not start, which aiokafka leaves to the caller."""
+    try:
+        try:
+            async with asyncio.timeout(REQUEST_MS / 1000):
+                await client.start()
+        except TimeoutError as error:
+            raise KafkaError("no answer to the first request") from error
+        yield client
     finally:
         with suppress(TimeoutError, KafkaError):
             async with asyncio.timeout(CLOSE_SECONDS):
-                await producer.stop()
-
-
-async def started(client: Any) -> None:
-    """Start an aiokafka client; one that does not start is closed again, which aiokafka leaves to the caller."""
-    try:
-        async with asyncio.timeout(REQUEST_MS / 1000):
-            await client.start()
-    except TimeoutError as error:
-        await client.stop()
-        raise KafkaError("no answer to the first request") from error
-    except BaseException:
-        await client.stop()
-        raise
+                await client.stop()
 
 
 def to_headers(headers: dict[str, str]) -> list[tuple[str, bytes]]:

@@ -88,13 +88,12 @@ class Part:
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object's facts. `etag` without quotes; `content_type` is empty in listings, which don't tell it."""
+    """An object's facts. `etag` without quotes."""
 
     key: str
     size_bytes: int
     etag: str
     content_type: str
-    modified_at: datetime
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,6 @@ class MultipartUpload:
 
     key: str
     s3_upload_id: str
-    initiated_at: datetime
 
 
 @dataclass(frozen=True)
@@ -230,7 +228,7 @@ class ObjectStore:
         pages = self.client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix)
         async for page in _paged(pages):
             for upload in page.get("Uploads", []):
-                yield MultipartUpload(upload["Key"], upload["UploadId"], upload["Initiated"])
+                yield MultipartUpload(upload["Key"], upload["UploadId"])
 
     async def presign_get(
         self, key: str, *, expires_seconds: int, signed_at: datetime | None = None, public: bool = True
@@ -247,9 +245,7 @@ class ObjectStore:
         """The object's facts. Raises ObjectNotFound."""
         async with _call():
             reply = await self.client.head_object(Bucket=self.bucket, Key=key)
-        return StoredObject(
-            key, reply["ContentLength"], reply["ETag"].strip('"'), reply.get("ContentType", ""), reply["LastModified"]
-        )
+        return StoredObject(key, reply["ContentLength"], reply["ETag"].strip('"'), reply.get("ContentType", ""))
 
     async def get_range(self, key: str, start: int, length: int) -> bytes:
         """`length` (at least 1) bytes from `start` on, fewer at the object's end, none beyond it.
@@ -287,34 +283,21 @@ class ObjectStore:
             await self.put(key, file, content_type=content_type, cache_control=cache_control)
 
     async def delete_prefix(self, prefix: str) -> int:
-        """Delete everything below a prefix (not empty), page by page; how many objects."""
+        """Delete everything below a prefix (not empty), a thousand objects at most at once; how many."""
         if not prefix:
             raise ValueError("an empty prefix would delete the whole bucket")
         deleted = 0
-        async for page in self._pages(prefix):
-            async with _call():
-                wanted: DeleteTypeDef = {"Objects": [{"Key": found.key} for found in page], "Quiet": True}
-                reply = await self.client.delete_objects(Bucket=self.bucket, Delete=wanted)
-            if failed := reply.get("Errors"):
-                raise Unavailable(f"{len(failed)} of {len(page)} objects could not be deleted.", retry_after=5.0)
-            deleted += len(page)
-        return deleted
-
-    async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
-        """The objects below `prefix`, in the order of their keys."""
-        async for page in self._pages(prefix):
-            for found in page:
-                yield found
-
-    async def _pages(self, prefix: str) -> AsyncIterator[Sequence[StoredObject]]:
-        """The pages of a listing, at most a thousand objects each, none empty."""
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         async for page in _paged(pages):
-            if found := page.get("Contents"):
-                yield [
-                    StoredObject(one["Key"], one["Size"], one["ETag"].strip('"'), "", one["LastModified"])
-                    for one in found
-                ]
+            if not (found := page.get("Contents")):
+                continue
+            async with _call():
+                wanted: DeleteTypeDef = {"Objects": [{"Key": one["Key"]} for one in found], "Quiet": True}
+                reply = await self.client.delete_objects(Bucket=self.bucket, Delete=wanted)
+            if failed := reply.get("Errors"):
+                raise Unavailable(f"{len(failed)} of {len(found)} objects could not be deleted.", retry_after=5.0)
+            deleted += len(found)
+        return deleted
 
     async def _presign(
         self, method: str, url: str, expires_seconds: int, signed_at: datetime, headers: Mapping[str, str]

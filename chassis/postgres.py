@@ -113,6 +113,15 @@ async def acquire(pool: Pool) -> AsyncIterator[Connection]:
             yield connection
 
 
+async def delete_in_portions(pool: Pool, statement: str, *arguments: object) -> int:
+    """Repeat a DELETE that takes a portion at a time until it finds nothing; how many rows it took. Repeatable."""
+    deleted = 0
+    async with acquire(pool) as connection:
+        while portion := int((await connection.execute(statement, *arguments)).split()[-1]):
+            deleted += portion
+    return deleted
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn what passes by itself (lost connection, exhaustion, timeout, deadlock, serialization) into Unavailable.

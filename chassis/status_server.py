@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
-from chassis.telemetry import METRICS_CONTENT_TYPE, metrics_text
+import prometheus_client
 
 REQUEST_SECONDS = 5.0
 REQUEST_BYTES = 16 * 1024
@@ -30,7 +30,7 @@ async def status_server(bind: str, unready: Callable[[], Awaitable[Mapping[str, 
                 status = "503 Service Unavailable" if reasons else "200 OK"
                 return status, "application/json", json.dumps({"unready": dict(reasons)}).encode()
             case b"/metrics":
-                return "200 OK", METRICS_CONTENT_TYPE, metrics_text()
+                return "200 OK", prometheus_client.CONTENT_TYPE_LATEST, prometheus_client.generate_latest()
         return "404 Not Found", "text/plain", b"/healthz, /readyz or /metrics\n"
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -21,7 +21,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 
-import prometheus_client
 from opentelemetry import metrics, trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
@@ -36,7 +35,6 @@ from chassis.settings import TelemetrySettings
 
 # In seconds, for the `explicit_bucket_boundaries_advisory` of histograms of durations.
 DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0)
-METRICS_CONTENT_TYPE = prometheus_client.CONTENT_TYPE_LATEST
 EXPORT_SECONDS = 2
 
 _ROOT = "nextplay"  # our loggers hang below it, so that their level is set apart from the libraries'
@@ -58,15 +56,12 @@ _ENCODE = json.JSONEncoder(default=str, ensure_ascii=False).encode
 class Logger:
     """Writes events: a snake_case name in the past tense, and fields. Never pass a token, a key or a signed URL.
 
-    debug: helps while searching for a fault; info: happened as it should; warning: went wrong and was coped with;
+    info: happened as it should; warning: went wrong and was coped with;
     error: somebody must look at it. An error has the stack of `cause` or of the exception that is being handled.
     """
 
     def __init__(self, name: str) -> None:
         self._logger = logging.getLogger(f"{_ROOT}.{name}")
-
-    def debug(self, event: str, **fields: object) -> None:
-        self._write(logging.DEBUG, event, fields)
 
     def info(self, event: str, **fields: object) -> None:
         self._write(logging.INFO, event, fields)
@@ -174,11 +169,6 @@ def _export(endpoint: str, tracers: TracerProvider) -> MetricReader:
     tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint, timeout=EXPORT_SECONDS)))
     AsyncPGInstrumentor().instrument(tracer_provider=tracers)  # type: ignore[no-untyped-call]
     return PeriodicExportingMetricReader(OTLPMetricExporter(endpoint, timeout=EXPORT_SECONDS))
-
-
-def metrics_text() -> bytes:
-    """All metrics of the process in Prometheus' text format."""
-    return prometheus_client.generate_latest()
 
 
 def traceparent_of_current_span() -> str | None:

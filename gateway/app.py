@@ -15,7 +15,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.run import Service
-from chassis.telemetry import metrics_text
 from gateway.calls import Answer, endpoint_answer
 from gateway.contract import Contract
 from gateway.observe import PROBES, observed
@@ -65,7 +64,7 @@ def _own(contract: Contract, service: Service) -> Answer:
                 body = {"status": "unready" if reasons else "ready", "reasons": reasons}
                 return JSONResponse(body, 503 if reasons else 200)
             case "/metrics":
-                return Response(metrics_text(), media_type=prometheus_client.CONTENT_TYPE_LATEST)
+                return Response(prometheus_client.generate_latest(), media_type=prometheus_client.CONTENT_TYPE_LATEST)
             case _:
                 return Response(published, media_type="application/json")
 

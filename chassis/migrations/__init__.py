@@ -34,11 +34,11 @@ class _Migration:
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
 
-async def migrate(owner_dsn: str, schema: str, directory: Traversable, *, role: str | None = None) -> list[str]:
+async def migrate(owner_dsn: str, schema: str, directory: Traversable) -> list[str]:
     """Bring `schema` up to date with chassis' files and those in `directory`; the names of the files applied now.
 
     Each file is one transaction. Instances that start at once queue behind an advisory lock, five minutes at most.
-    Everything created is usable (DML, no DDL) by the login role `role`, which is named like the schema unless given.
+    Everything created is usable (DML, no DDL) by the login role that is named like the schema.
     A database that is ahead of the files, because a newer release migrated it, is left as it is.
 
     Raises MigrationError when an applied file was changed, is missing or has got a predecessor, or when a statement
@@ -55,7 +55,7 @@ async def migrate(owner_dsn: str, schema: str, directory: Traversable, *, role: 
     try:
         await connection.execute("SELECT pg_advisory_lock($1, hashtext($2))", _LOCK, schema)
         await connection.execute("SET lock_timeout = '15s'")
-        await _prepare(connection, schema, role or schema)
+        await _prepare(connection, schema)
         pending = [one for scope, files in scopes.items() for one in await _pending(connection, scope, files)]
         for migration in pending:
             await _apply(connection, migration)
@@ -78,13 +78,13 @@ def _read(scope: str, directory: Traversable) -> list[_Migration]:
     return migrations
 
 
-async def _prepare(connection: Connection, schema: str, role: str) -> None:
+async def _prepare(connection: Connection, schema: str) -> None:
     """The schema, who may use what is created in it, and the table of applied files."""
-    quoted_schema, quoted_role = _quote(schema), _quote(role)
+    quoted = '"' + schema.replace('"', '""') + '"'
     if not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", schema):
-        await connection.execute(f"CREATE SCHEMA {quoted_schema}")
+        await connection.execute(f"CREATE SCHEMA {quoted}")
     await connection.execute(f"""
-        SET search_path = {quoted_schema};
+        SET search_path = {quoted};
         CREATE TABLE IF NOT EXISTS schema_migrations (
             scope      text        NOT NULL,
             version    int         NOT NULL,
@@ -93,11 +93,11 @@ async def _prepare(connection: Connection, schema: str, role: str) -> None:
             applied_at timestamptz NOT NULL DEFAULT now(),
             PRIMARY KEY (scope, version)
         );
-        GRANT USAGE ON SCHEMA {quoted_schema} TO {quoted_role};
-        ALTER DEFAULT PRIVILEGES IN SCHEMA {quoted_schema}
-            GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {quoted_role};
-        ALTER DEFAULT PRIVILEGES IN SCHEMA {quoted_schema} GRANT USAGE, SELECT ON SEQUENCES TO {quoted_role};
-        ALTER DEFAULT PRIVILEGES IN SCHEMA {quoted_schema} GRANT EXECUTE ON FUNCTIONS TO {quoted_role};
+        GRANT USAGE ON SCHEMA {quoted} TO {quoted};
+        ALTER DEFAULT PRIVILEGES IN SCHEMA {quoted}
+            GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {quoted};
+        ALTER DEFAULT PRIVILEGES IN SCHEMA {quoted} GRANT USAGE, SELECT ON SEQUENCES TO {quoted};
+        ALTER DEFAULT PRIVILEGES IN SCHEMA {quoted} GRANT EXECUTE ON FUNCTIONS TO {quoted};
     """)
 
 
@@ -132,7 +132,3 @@ async def _apply(connection: Connection, migration: _Migration) -> None:
             )
     except asyncpg.PostgresError as error:
         raise MigrationError(f"{migration.scope}: {migration.name} failed and was rolled back: {error}") from error
-
-
-def _quote(identifier: str) -> str:
-    return '"' + identifier.replace('"', '""') + '"'

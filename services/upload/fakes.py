@@ -9,7 +9,6 @@ import hashlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from uuid import UUID
 
 from google.protobuf.message import Message
@@ -42,7 +41,6 @@ from services.upload.ports import Claim, Delivered
 class _Multipart:
     key: str
     content_type: str
-    initiated_at: datetime
     parts: dict[int, Part] = field(default_factory=dict)
 
 
@@ -73,7 +71,7 @@ class MemoryObjects:
 
     async def create_multipart(self, key: str, content_type: str) -> str:
         s3_upload_id = new_id().hex
-        self.multiparts[s3_upload_id] = _Multipart(key, content_type, datetime.now(UTC))
+        self.multiparts[s3_upload_id] = _Multipart(key, content_type)
         return s3_upload_id
 
     async def presign_part(
@@ -105,7 +103,7 @@ class MemoryObjects:
         sizes = [part.size_bytes for part in chosen if part]
         if any(size < MIN_PART_BYTES for size in sizes[:-1]):
             raise PartTooSmall
-        stored = StoredObject(key, sum(sizes), f"whole-{s3_upload_id}", multipart.content_type, datetime.now(UTC))
+        stored = StoredObject(key, sum(sizes), f"whole-{s3_upload_id}", multipart.content_type)
         self.objects[key] = stored
         del self.multiparts[s3_upload_id]
         return stored
@@ -116,7 +114,7 @@ class MemoryObjects:
     async def list_multiparts(self, prefix: str = "") -> AsyncIterator[MultipartUpload]:
         for s3_upload_id, multipart in list(self.multiparts.items()):
             if multipart.key.startswith(prefix):
-                yield MultipartUpload(multipart.key, s3_upload_id, multipart.initiated_at)
+                yield MultipartUpload(multipart.key, s3_upload_id)
 
     async def head(self, key: str) -> StoredObject:
         if key not in self.objects:

@@ -14,7 +14,7 @@ from travel import has_noted, note, noted, running
 
 from chassis import group_member
 from chassis.consumer import ConsumerHealth, NotYet, apply_once, consume, forget_applied_events, handle_signals
-from chassis.dead_letters import DeadLetter, drop_dead_letters, list_dead_letters, retry_dead_letters
+from chassis.dead_letters import DeadLetter, close_dead_letters, list_dead_letters
 from chassis.errors import Unavailable
 from chassis.events import EventMeta, describe, encode_headers, key_of, topic_of
 from chassis.kafka import send_signal, to_headers
@@ -241,10 +241,10 @@ async def test_a_dead_letter_can_be_tried_again_or_dropped(
         await until(all_three)
         mended = True
         first, second, third = await letters()
-        assert await drop_dead_letters(kafka, scratch.schema, [topic], [first.id]) == 1
+        assert await close_dead_letters(kafka, scratch.schema, [topic], [first.id], "dropped") == 1
         assert [letter.id for letter in await letters()] == [second.id, third.id]
         assert await list_dead_letters(kafka, "another-consumer", [topic]) == []
-        assert await retry_dead_letters(kafka, scratch.schema, [topic]) == 2
+        assert await close_dead_letters(kafka, scratch.schema, [topic], None, "retried") == 2
         assert await letters() == []
         await until(has_noted(notes, ("a", 1), ("a", 2)))
     assert await noted(notes) == [("a", 1), ("a", 2)]

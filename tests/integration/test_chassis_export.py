@@ -16,10 +16,11 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_serv
 
 PROGRAM = """
     import sys
+    import prometheus_client
     from opentelemetry import metrics, trace
     from chassis.run import run_once
     from chassis.settings import TelemetrySettings, load
-    from chassis.telemetry import current_trace_id, metrics_text
+    from chassis.telemetry import current_trace_id
 
     trials = metrics.get_meter("trial").create_counter("trials", unit="{trial}", description="Trials that were begun")
 
@@ -27,7 +28,7 @@ PROGRAM = """
         trials.add(3, {"kind": "test"})
         with trace.get_tracer("trial").start_as_current_span("attempt"):
             print(current_trace_id())
-        print(metrics_text().decode())
+        print(prometheus_client.generate_latest().decode())
 
     sys.exit(run_once("trial", job, telemetry=load(TelemetrySettings)))
 """

@@ -15,14 +15,16 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, wrappers_pb2
+from google.rpc import status_pb2
+from google.rpc.error_details_pb2 import ErrorInfo
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
-from chassis.auth import ServiceCaller, ServiceToken, User, Verifier, current_service, current_user, optional_user
+from chassis.auth import ServiceCaller, ServiceToken, User, Verifier, current_user, optional_user
 from chassis.errors import Failure, FieldViolation, InvalidArgument, Kind, Unauthenticated, Unavailable
-from chassis.grpc_client import channel, failure_from, plain_channel, trace_id_from
+from chassis.grpc_client import channel, failure_from, plain_channel
 from chassis.grpc_errors import DETAILS_KEY
 from chassis.grpc_server import grpc_server, idempotency_key
 from nextplay.api.v1 import options_pb2
@@ -35,7 +37,7 @@ Text = wrappers_pb2.StringValue
 METHODS = {
     "WhoAmI": options_pb2.Rpc(access=options_pb2.USER),
     "WhoAmIIfAnybody": options_pb2.Rpc(access=options_pb2.ANYONE),
-    "WhichService": options_pb2.Rpc(access=options_pb2.SERVICE, callers=["upload"]),
+    "ForUpload": options_pb2.Rpc(access=options_pb2.SERVICE, callers=["upload"]),
     "Fail": options_pb2.Rpc(access=options_pb2.ANYONE, fails=[options_pb2.GONE]),
     "Wait": options_pb2.Rpc(access=options_pb2.ANYONE),
     "Watch": options_pb2.Rpc(access=options_pb2.USER),
@@ -87,8 +89,8 @@ class Trial:
                 return Text(value=f"{current_user().user_id} {current_user().tier} {idempotency_key()}")
             case "WhoAmIIfAnybody":
                 return Text(value=str(optional_user() and current_user().user_id))
-            case "WhichService":
-                return Text(value=current_service().name)
+            case "ForUpload":
+                return Text(value="served")
             case "Fail":
                 raise FAILURES[request.value]
             case "Wait":
@@ -251,29 +253,41 @@ async def test_an_open_method_serves_anybody_but_refuses_a_wrong_token(server: R
     assert (await server.failure("WhoAmIIfAnybody", token="bob"))[0].kind is Kind.UNAUTHENTICATED
 
 
-async def test_an_internal_method_serves_only_the_services_it_names(server: Running) -> None:
-    assert await server.call("WhichService", token="upload") == "upload"
-    assert (await server.failure("WhichService", token="notify"))[0].kind is Kind.PERMISSION_DENIED
-    assert (await server.failure("WhichService", token="alice"))[0].kind is Kind.UNAUTHENTICATED
-    assert (await server.failure("WhichService"))[0].kind is Kind.UNAUTHENTICATED
+async def test_an_internal_method_serves_only_the_services_it_names(
+    server: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    assert await server.call("ForUpload", token="upload") == "served"
+    [answered] = [vars(record)["fields"] for record in caplog.records if record.getMessage() == "rpc_answered"]
+    assert answered["caller"] == "service:upload"
+    assert (await server.failure("ForUpload", token="notify"))[0].kind is Kind.PERMISSION_DENIED
+    assert (await server.failure("ForUpload", token="alice"))[0].kind is Kind.UNAUTHENTICATED
+    assert (await server.failure("ForUpload"))[0].kind is Kind.UNAUTHENTICATED
 
 
 async def test_the_token_of_a_channel_is_read_again_when_its_file_changes(server: Running, tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("bob\n")
-    async with server.calling("WhichService", token=ServiceToken(file)) as which:
+    async with server.calling("ForUpload", token=ServiceToken(file)) as which:
         with pytest.raises(grpc.aio.AioRpcError):
             await which(Text())
         replacement = tmp_path / "next"
         replacement.write_text("upload\n")
         replacement.rename(file)
-        assert (await which(Text())).value == "upload"
+        assert (await which(Text())).value == "served"
 
 
 async def test_a_service_that_lost_its_token_is_told_so_and_sends_nothing(server: Running, tmp_path: Path) -> None:
-    async with server.calling("WhichService", token=ServiceToken(tmp_path / "absent")) as which:
+    async with server.calling("ForUpload", token=ServiceToken(tmp_path / "absent")) as which:
         with pytest.raises(Unavailable, match="own token"):
             await which(Text())
+
+
+def trace_id_of(error: grpc.aio.AioRpcError) -> str:
+    """The trace id that the server reported with the failure."""
+    info = ErrorInfo()
+    status_pb2.Status.FromString(dict(error.trailing_metadata() or ())[DETAILS_KEY]).details[0].Unpack(info)
+    return info.metadata["trace_id"]
 
 
 async def test_a_failure_arrives_whole(server: Running, errors: Callable[[], list[str]]) -> None:
@@ -296,7 +310,7 @@ async def test_a_bug_is_internal_with_a_trace_id_and_no_inner_text(
     trace_id = uuid.uuid4().hex
     failure, error = await server.failure("Fail", "bug", traceparent=f"00-{trace_id}-00f067aa0ba902b7-01")
     assert (failure.kind, failure.code) == (Kind.INTERNAL, "INTERNAL")
-    assert trace_id_from(error) == trace_id
+    assert trace_id_of(error) == trace_id
     assert "secret" not in f"{error.details()}{error.trailing_metadata()}"
     [logged] = [record for record in caplog.records if record.getMessage() == "rpc_broke"]
     assert logged.exc_info
@@ -374,7 +388,7 @@ async def test_a_call_carries_the_trace_of_its_caller(server: Running) -> None:
     tracer = TracerProvider().get_tracer("test")
     with tracer.start_as_current_span("caller") as span:
         _, error = await server.failure("Fail", "expired")
-    assert trace_id_from(error) == trace.format_trace_id(span.get_span_context().trace_id)
+    assert trace_id_of(error) == trace.format_trace_id(span.get_span_context().trace_id)
 
 
 async def test_a_method_without_a_rule_keeps_the_server_from_starting() -> None:

@@ -33,7 +33,7 @@ class Command:
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self.carried_out: list[Mapping[str, UUID]] = []
-        self.fresh: list[bool] = []
+        self.attempts: list[int] = []
 
     async def __call__(
         self,
@@ -57,7 +57,7 @@ class Command:
             if isinstance(outcome, Replay):
                 return str(outcome.reply.thing_id)
             self.carried_out.append(outcome.ids)
-            self.fresh.append(outcome.fresh)
+            self.attempts.append(outcome.attempt)
             if go_on:
                 await go_on.wait()
             if fail:
@@ -126,7 +126,7 @@ async def test_a_command_that_failed_is_repeated_at_once_with_the_same_ids(
         await command(fail=failure)
     reply = await command()
     assert command.carried_out[0] == command.carried_out[1]
-    assert command.fresh == [True, False]
+    assert command.attempts == [1, 2]
     assert reply == str(command.carried_out[0]["upload_id"])
 
 
@@ -153,7 +153,7 @@ async def test_a_crashed_command_is_taken_over_with_the_same_ids_when_its_lease_
 
     await until(taken_over)
     assert command.carried_out == [reserved.ids]
-    assert command.fresh == [False]
+    assert command.attempts == [2]
 
     # The first try was only slow: what it says now no longer matters.
     async with acquire(pool) as connection:
@@ -170,7 +170,7 @@ async def test_a_key_is_new_again_after_a_day(pool: Pool, command: Command) -> N
     assert await command() == first
     await pool.execute("UPDATE idempotency_keys SET created_at = created_at - interval '2 minutes'")
     assert await command(title="other clip") != first
-    assert command.fresh == [True, True]
+    assert command.attempts == [1, 1]
 
 
 async def test_the_job_deletes_expired_keys_alone(pool: Pool, command: Command) -> None:

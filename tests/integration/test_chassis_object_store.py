@@ -202,8 +202,9 @@ async def test_deleting_a_prefix_takes_all_of_it_and_nothing_else(object_store: 
         await object_store.put(f"{prefix}gone/{number:04}", b"x", content_type=TYPE)
     await object_store.put(f"{prefix}gone-not/0", b"x", content_type=TYPE)
     assert await object_store.delete_prefix(f"{prefix}gone/") == 12
-    assert [found.key async for found in object_store.list(prefix)] == [f"{prefix}gone-not/0"]
     assert await object_store.delete_prefix(f"{prefix}gone/") == 0
+    assert (await object_store.head(f"{prefix}gone-not/0")).size_bytes == 1
+    assert await object_store.delete_prefix(prefix) == 1
     with pytest.raises(ValueError, match="empty prefix"):
         await object_store.delete_prefix("")
 

@@ -253,8 +253,6 @@ def test_outside_a_call_there_is_no_caller() -> None:
     assert auth.optional_user() is None
     with pytest.raises(Unauthenticated):
         auth.current_user()
-    with pytest.raises(Unauthenticated):
-        auth.current_service()
     with auth.acting_as(User(ALICE, "free")):
         assert auth.current_user().user_id == ALICE
     assert auth.optional_user() is None

@@ -126,16 +126,12 @@ def letters(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         at = datetime(2026, 1, 2, tzinfo=UTC)
         return [DeadLetter(f"trial/t/0/{n}", consumer, "t", "UploadStarted", "e", "k", "why", at) for n in range(2)]
 
-    def deciding(action: str) -> Callable[..., Awaitable[int]]:
-        async def decide(settings: Any, consumer: str, topics: set[str], ids: list[str] | None) -> int:
-            asked.append((action, consumer, ids))
-            return 2 if ids is None else len([name for name in ids if name.startswith("trial/")])
-
-        return decide
+    async def closing(settings: Any, consumer: str, topics: set[str], ids: list[str] | None, decision: str) -> int:
+        asked.append((decision, consumer, ids))
+        return 2 if ids is None else len([name for name in ids if name.startswith("trial/")])
 
     monkeypatch.setattr(dead_letters, "list_dead_letters", listing)
-    monkeypatch.setattr(dead_letters, "retry_dead_letters", deciding("retry"))
-    monkeypatch.setattr(dead_letters, "drop_dead_letters", deciding("drop"))
+    monkeypatch.setattr(dead_letters, "close_dead_letters", closing)
     return asked
 
 
@@ -152,7 +148,7 @@ def test_dead_letters_are_decided_about_by_id_or_all(call: Main, letters: list[t
     assert call("dead-letters", "retry", "--all") == 0
     assert call("dead-letters", "drop", "--id", "trial/t/0/0", "--id", "trial/t/0/1") == 0
     assert call("dead-letters", "drop", "--id", "other") == 1, "a letter that does not exist was not decided about"
-    assert [asked[0] for asked in letters] == ["retry", "drop", "drop"]
+    assert [asked[0] for asked in letters] == ["retried", "dropped", "dropped"]
     assert [asked[2] for asked in letters] == [None, ["trial/t/0/0", "trial/t/0/1"], ["other"]]
 
 
