@@ -55,8 +55,9 @@ async def test_a_wish_to_publish_is_granted_in_the_transaction_that_makes_the_vi
     assert (waiting.status, waiting.published_at) == (Status.UPLOADING, None)
     await catalog.hear(clip.completed(), clip.transcoding(), clip.transcoded())
     assert await catalog.statuses(clip) == PUBLISHED
-    assert (await catalog.names_told(clip))[-4:] == [
+    assert (await catalog.names_told(clip))[-5:] == [
         "VideoStatusChanged",
+        "ProcessingCompleted",
         "VideoStatusChanged",
         "VideoPublished",
         "PublishCompleted",

@@ -29,6 +29,11 @@ async def tell(tx: Tx, outcome: Outcome) -> Video:
             await tx.store.videos.note(video.video_id, replace(entry, trace_id=trace_id))
     for transition in transitions:
         tx.emit(events.status_changed(video, transition))
+        if transition.to_status in events.PROCESSING_ENDS:
+            tx.emit(events.processing_completed(video, transition))
+        if transition.to_status is Status.DELETED:
+            tx.emit(events.video_deleted(video))
+            tx.emit(events.delete_completed(video, transition))
         metrics.TRANSITIONS.add(1, {"status": transition.to_status.value})
         log.info(
             "video_status_changed",
@@ -45,6 +50,4 @@ async def tell(tx: Tx, outcome: Outcome) -> Video:
     if Status.PUBLISHED in reached and video.published_at:
         tx.emit(events.video_published(video, video.published_at))
         tx.emit(events.publish_completed(video, video.published_at))
-    if Status.DELETED in reached:
-        tx.emit(events.video_deleted(video))
     return video

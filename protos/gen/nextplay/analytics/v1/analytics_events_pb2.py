@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from nextplay.api.v1 import options_pb2 as nextplay_dot_api_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,nextplay/analytics/v1/analytics_events.proto\x12\x15nextplay.analytics.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dnextplay/api/v1/options.proto\"\xde\x01\n\x0fUploadCompleted\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08video_id\x18\x02 \x01(\t\x12\x11\n\tupload_id\x18\x03 \x01(\t\x12\x12\n\nsize_bytes\x18\x04 \x01(\r\x12\x13\n\x0b\x64uration_ms\x18\x05 \x01(\r\x12\x14\n\x0c\x63ontent_type\x18\x06 \x01(\t\x12\x30\n\x0c\x63ompleted_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:$\xf2\xc7\x18 \n\x15nextplay.analytics.v1\x12\x07user_id\"\xc8\x01\n\x10PublishCompleted\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08video_id\x18\x02 \x01(\t\x12\x12\n\nvisibility\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x13\n\x0b\x64uration_ms\x18\x05 \x01(\r\x12\x30\n\x0cpublished_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:$\xf2\xc7\x18 \n\x15nextplay.analytics.v1\x12\x07user_idb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,nextplay/analytics/v1/analytics_events.proto\x12\x15nextplay.analytics.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dnextplay/api/v1/options.proto\"\xde\x01\n\x0fUploadCompleted\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08video_id\x18\x02 \x01(\t\x12\x11\n\tupload_id\x18\x03 \x01(\t\x12\x12\n\nsize_bytes\x18\x04 \x01(\r\x12\x13\n\x0b\x64uration_ms\x18\x05 \x01(\r\x12\x14\n\x0c\x63ontent_type\x18\x06 \x01(\t\x12\x30\n\x0c\x63ompleted_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:$\xf2\xc7\x18 \n\x15nextplay.analytics.v1\x12\x07user_id\"\xc8\x01\n\x10PublishCompleted\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08video_id\x18\x02 \x01(\t\x12\x12\n\nvisibility\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x13\n\x0b\x64uration_ms\x18\x05 \x01(\r\x12\x30\n\x0cpublished_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:$\xf2\xc7\x18 \n\x15nextplay.analytics.v1\x12\x07user_id\"\xf6\x01\n\x13ProcessingCompleted\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08video_id\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\r\x12\x0f\n\x07outcome\x18\x04 \x01(\t\x12\x13\n\x0breason_code\x18\x05 \x01(\t\x12\x15\n\rprocessing_ms\x18\x06 \x01(\r\x12\x13\n\x0b\x64uration_ms\x18\x07 \x01(\r\x12\x30\n\x0c\x63ompleted_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:$\xf2\xc7\x18 \n\x15nextplay.analytics.v1\x12\x07user_id\"\xaf\x01\n\x0f\x44\x65leteCompleted\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08video_id\x18\x02 \x01(\t\x12\x13\n\x0blast_status\x18\x03 \x01(\t\x12\x0e\n\x06\x61ge_ms\x18\x04 \x01(\x04\x12.\n\ndeleted_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:$\xf2\xc7\x18 \n\x15nextplay.analytics.v1\x12\x07user_idb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,8 +37,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPLOADCOMPLETED']._serialized_options = b'\362\307\030 \n\025nextplay.analytics.v1\022\007user_id'
   _globals['_PUBLISHCOMPLETED']._loaded_options = None
   _globals['_PUBLISHCOMPLETED']._serialized_options = b'\362\307\030 \n\025nextplay.analytics.v1\022\007user_id'
+  _globals['_PROCESSINGCOMPLETED']._loaded_options = None
+  _globals['_PROCESSINGCOMPLETED']._serialized_options = b'\362\307\030 \n\025nextplay.analytics.v1\022\007user_id'
+  _globals['_DELETECOMPLETED']._loaded_options = None
+  _globals['_DELETECOMPLETED']._serialized_options = b'\362\307\030 \n\025nextplay.analytics.v1\022\007user_id'
   _globals['_UPLOADCOMPLETED']._serialized_start=136
   _globals['_UPLOADCOMPLETED']._serialized_end=358
   _globals['_PUBLISHCOMPLETED']._serialized_start=361
   _globals['_PUBLISHCOMPLETED']._serialized_end=561
+  _globals['_PROCESSINGCOMPLETED']._serialized_start=564
+  _globals['_PROCESSINGCOMPLETED']._serialized_end=810
+  _globals['_DELETECOMPLETED']._serialized_start=813
+  _globals['_DELETECOMPLETED']._serialized_end=988
 # @@protoc_insertion_point(module_scope)

@@ -108,3 +108,95 @@ class PublishCompleted(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PublishCompleted: _TypeAlias = PublishCompleted  # noqa: Y015
+
+@_typing.final
+class ProcessingCompleted(_message.Message):
+    """Processing ended, with whatever outcome: once for each upload and each retry."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    VIDEO_ID_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    PROCESSING_MS_FIELD_NUMBER: _builtins.int
+    DURATION_MS_FIELD_NUMBER: _builtins.int
+    COMPLETED_AT_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """The user (UUID)."""
+    video_id: _builtins.str
+    """The video (UUID)."""
+    generation: _builtins.int
+    """Which upload or retry of the video it was, from 1."""
+    outcome: _builtins.str
+    """READY, REJECTED_TOO_LONG, REJECTED_FORMAT or PROCESSING_FAILED."""
+    reason_code: _builtins.str
+    """Code of the reason, CODEC_UNSUPPORTED for example; empty for READY."""
+    processing_ms: _builtins.int
+    """Milliseconds from UPLOADED to the outcome."""
+    duration_ms: _builtins.int
+    """Duration of the video in milliseconds; 0 where it could not be measured."""
+    @_builtins.property
+    def completed_at(self) -> _timestamp_pb2.Timestamp:
+        """When it happened."""
+
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        video_id: _builtins.str = ...,
+        generation: _builtins.int = ...,
+        outcome: _builtins.str = ...,
+        reason_code: _builtins.str = ...,
+        processing_ms: _builtins.int = ...,
+        duration_ms: _builtins.int = ...,
+        completed_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["completed_at", b"completed_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completed_at", b"completed_at", "duration_ms", b"duration_ms", "generation", b"generation", "outcome", b"outcome", "processing_ms", b"processing_ms", "reason_code", b"reason_code", "user_id", b"user_id", "video_id", b"video_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProcessingCompleted: _TypeAlias = ProcessingCompleted  # noqa: Y015
+
+@_typing.final
+class DeleteCompleted(_message.Message):
+    """A video was deleted, by its owner or because it was never finished."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    VIDEO_ID_FIELD_NUMBER: _builtins.int
+    LAST_STATUS_FIELD_NUMBER: _builtins.int
+    AGE_MS_FIELD_NUMBER: _builtins.int
+    DELETED_AT_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """The user (UUID)."""
+    video_id: _builtins.str
+    """The video (UUID)."""
+    last_status: _builtins.str
+    """The status that it was deleted in."""
+    age_ms: _builtins.int
+    """Milliseconds since the video was created."""
+    @_builtins.property
+    def deleted_at(self) -> _timestamp_pb2.Timestamp:
+        """When it happened."""
+
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        video_id: _builtins.str = ...,
+        last_status: _builtins.str = ...,
+        age_ms: _builtins.int = ...,
+        deleted_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deleted_at", b"deleted_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_ms", b"age_ms", "deleted_at", b"deleted_at", "last_status", b"last_status", "user_id", b"user_id", "video_id", b"video_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteCompleted: _TypeAlias = DeleteCompleted  # noqa: Y015

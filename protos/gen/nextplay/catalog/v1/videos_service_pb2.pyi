@@ -532,7 +532,11 @@ class TimelineEntry(_message.Message):
     TRACE_ID_FIELD_NUMBER: _builtins.int
     IGNORED_FIELD_NUMBER: _builtins.int
     event: _builtins.str
-    """Name of the fact or command: UploadStarted, TranscodeCompleted, PublishVideo."""
+    """Name of what happened. Facts: UploadStarted, UploadCompleted, UploadAborted, UploadExpired, UploadFailed,
+    TranscodeStarted, TranscodeRetryScheduled, TranscodeCompleted, TranscodeFailed, VideoRejected. Commands:
+    ClaimVideoForUpload, PublishVideo, UpdateVideo, RetryVideo, DeleteVideo, ArchiveVideo. VideoRetryRequested where
+    media was asked again for a run that it did not know.
+    """
     generation: _builtins.int
     """The generation of the video it belongs to."""
     status: _video_pb2.Video.Status.ValueType
@@ -540,13 +544,15 @@ class TimelineEntry(_message.Message):
     sequence: _builtins.int
     """The sequence it led to; absent where it changed none."""
     since_previous_ms: _builtins.int
-    """Milliseconds since the entry before of the same generation."""
+    """Milliseconds since the entry before of the same generation; 0 for the first one, and where two clocks disagree."""
     attempt: _builtins.int
     """The attempt, from 1; absent where there are none."""
     trace_id: _builtins.str
     """The trace in which it happened; empty where there was none."""
     ignored: _builtins.str
-    """Why nothing changed: `older generation` or `repeat`; empty otherwise."""
+    """Why nothing changed: `older generation` (another upload or retry has begun since), `repeat` (it was known already,
+    or something later was) or `deleted` (the video is); empty otherwise.
+    """
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When it happened."""
