@@ -23,7 +23,7 @@ from chassis.settings import Dsn
 from chassis.transaction import transactions
 from chassis.work import waking, work
 from nextplay.media.v1.media_service_pb2_grpc import add_MediaServiceServicer_to_server
-from services.media import maintenance
+from services.media import maintenance, reads
 from services.media.consumers import HANDLERS
 from services.media.observe import observe_queue
 from services.media.probe import SandboxedProber
@@ -34,7 +34,7 @@ from services.media.transcoders.ffmpeg import FfmpegTranscoder
 from services.media.usecases import outputs
 from services.media.usecases.runs import claim_run
 from services.media.usecases.transcode import Tools, tidy_up, transcode
-from services.media.worker import carry_out
+from services.media.worker import carry_out, claim_when_due
 from services.media.workspace import open_workspace
 
 
@@ -44,10 +44,8 @@ async def serve(service: Service, settings: Settings) -> None:
     producer = await service.enter(open_producer(settings.kafka))
     verifier = await service.enter(open_verifier(settings.identity))
 
-    wake_relay, wake_purge = asyncio.Event(), asyncio.Event()
-    begin = transactions(pool, Repository, wake_relay.set)
-    # The worker's events are found by the poll: what a video waits for on its way to READY.
-    service.task("relay", relay(pool, producer, wake=wake_relay, schema="media", poll_seconds=0.2))
+    wake_purge = asyncio.Event()
+    begin = transactions(pool, Repository, lambda: None)
     claim_purges = partial(outputs.claim_purges, begin, _instance())
     purge = partial(outputs.purge, begin, objects)
     service.task("purge", work("purge", claim_purges, purge, wake=wake_purge, poll_seconds=5.0))
@@ -70,7 +68,10 @@ async def worker(service: Service, settings: WorkerSettings) -> None:
     producer = await service.enter(open_producer(settings.kafka))
     workspace = await service.enter(open_workspace(settings.directory))
 
-    begin = transactions(pool, Repository, lambda: None)
+    # Only runs emit events, so the relay is here: woken by the commit, while every video waits for its READY.
+    wake_relay = asyncio.Event()
+    begin = transactions(pool, Repository, wake_relay.set)
+    service.task("relay", relay(pool, producer, wake=wake_relay, schema="media"))
     tools = Tools(
         begin=begin,
         prober=SandboxedProber(objects, workspace),
@@ -86,7 +87,11 @@ async def worker(service: Service, settings: WorkerSettings) -> None:
         send_signal=partial(send_signal, producer),
         bucket=settings.objects.bucket,
     )
-    claim = partial(claim_run, begin, _instance(), settings.lease_seconds, new_id)
+    claim = partial(
+        claim_when_due,
+        partial(reads.is_job_due, pool),
+        partial(claim_run, begin, _instance(), settings.lease_seconds, new_id),
+    )
     do = partial(carry_out, pool, JOBS, settings.lease_seconds, partial(transcode, tools), partial(tidy_up, tools))
     for slot in range(settings.slots):
         service.task(

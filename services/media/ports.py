@@ -119,6 +119,9 @@ class Store(Protocol):
         """Runs that ended without winning, with the prefixes of what they may have stored."""
 
     async def mark_swept(self, run_id: UUID) -> None: ...
+    async def sweep_later(self, run_id: UUID) -> None:
+        """Let others be swept before a run that could not be."""
+
     async def claim_purges(self, owner: str, lease_seconds: float, limit: int) -> Sequence[Purge]: ...
     async def end_purge(self, purge: Purge, again_seconds: float) -> None:
         """The first purge of a video is repeated after `again_seconds`, the second was the last."""

@@ -82,6 +82,10 @@ WHERE run.job_id = job.job_id AND run.outcome IS NULL AND job.lease_owner IS NUL
 -- By primary key.
 UPDATE transcode_runs SET swept_at = now() WHERE run_id = $1
 
+-- name: sweep_later
+-- By primary key: to the end of the order in which runs are swept, and not before the delay has passed again.
+UPDATE transcode_runs SET ended_at = now() WHERE run_id = $1
+
 -- Deleted videos.
 
 -- name: bury_video
@@ -103,6 +107,13 @@ WHERE video_id = $1
 -- name: find_last_fact
 -- By transcode_jobs_once.
 SELECT last_fact, last_fact_at FROM transcode_jobs WHERE video_id = $1 AND generation = $2
+
+-- name: is_job_due
+-- By transcode_jobs_active, which is empty when there is nothing to do; the condition is that of the claim.
+SELECT EXISTS (
+    SELECT FROM transcode_jobs
+    WHERE status IN ('QUEUED', 'PROCESSING') AND next_at <= now() AND (lease_until IS NULL OR lease_until <= now())
+)
 
 -- name: count_waiting
 -- By transcode_jobs_active: as long as the queue, not as the table.

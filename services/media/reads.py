@@ -34,6 +34,12 @@ async def find_last_fact(pool: Pool, video_id: UUID, generation: int) -> LastFac
     return LastFact(row["last_fact"], row["last_fact_at"]) if row else None
 
 
+async def is_job_due(pool: Pool) -> bool:
+    """Whether a worker would find something to claim at this moment."""
+    async with acquire(pool) as connection:
+        return bool(await connection.fetchval(QUERIES["is_job_due"]))
+
+
 async def queue_state(pool: Pool) -> QueueState:
     async with acquire(pool) as connection:
         waiting = await connection.fetch(QUERIES["count_waiting"])

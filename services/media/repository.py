@@ -108,6 +108,9 @@ class Repository:
     async def mark_swept(self, run_id: UUID) -> None:
         await self._count("mark_swept", run_id)
 
+    async def sweep_later(self, run_id: UUID) -> None:
+        await self._count("sweep_later", run_id)
+
     async def claim_purges(self, owner: str, lease_seconds: float, limit: int) -> Sequence[Purge]:
         rows = await PURGES.claim(self._connection, owner, lease_seconds, limit)
         return [Purge(row["video_id"], row["user_id"], row["fence"]) for row in rows]

@@ -48,7 +48,7 @@ class WorkerSettings(BaseSettings):
     threads: int = Field(THREADS, ge=1, le=64, description="threads of each coder of a run")
     memory_mb: int = Field(4096, ge=512, description="address space of one FFmpeg process, MiB")
     lease_seconds: float = Field(15.0, ge=3, le=300, description="after so long a dead worker's run is taken over")
-    poll_seconds: float = Field(0.3, gt=0, le=60, description="how often an idle worker looks for a job, seconds")
+    poll_seconds: float = Field(0.2, gt=0, le=60, description="how often an idle worker looks for a job, seconds")
     stall_seconds: float = Field(30.0, gt=0, description="a run that makes no frame for so long is ended, seconds")
     directory: Path = Field(
         default_factory=lambda: Path(tempfile.gettempdir()) / "nextplay-media", description="for temporary files"

@@ -194,6 +194,19 @@ async def test_a_transient_fault_is_tried_four_times_in_all(pool: Pool, begin: B
     assert (job["status"], job["retry_count"], job["error_message"]) == ("FAILED", 3, str(TRANSIENT))
 
 
+async def test_a_job_is_due_while_nobody_holds_it_and_its_time_has_come(pool: Pool, begin: Begin) -> None:
+    due = [await reads.is_job_due(pool)]
+    await apply(begin, Clip().uploaded())
+    due.append(await reads.is_job_due(pool))
+    run = await claim(begin)
+    due.append(await reads.is_job_due(pool))
+    await runs.fail_run(begin, run, TRANSIENT, lambda: 0.5)
+    due.append(await reads.is_job_due(pool))
+    await let_leases_end(pool)
+    due.append(await reads.is_job_due(pool))
+    assert due == [False, True, False, False, True]
+
+
 async def test_the_next_try_waits_for_its_backoff(pool: Pool, begin: Begin) -> None:
     clip = Clip()
     await apply(begin, clip.uploaded())

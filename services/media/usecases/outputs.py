@@ -29,16 +29,30 @@ async def purge(begin: Begin, objects: Objects, purge: Purge) -> None:
 
 
 async def sweep(begin: Begin, objects: Objects, ended_seconds_ago: float) -> int:
-    """Remove what runs without success have left, a while after their end; how many runs were swept."""
-    swept = 0
+    """Remove what runs without success have left, a while after their end; how many runs were swept.
+
+    Raises an ExceptionGroup, when all of a portion have been tried, of what kept some from being swept; they come last
+    the next time.
+    """
+    swept, failed = 0, list[Exception]()
     while True:
         async with begin() as tx:
             portion = await tx.store.runs_to_sweep(ended_seconds_ago, SWEEP_PORTION)
         for run_id, prefix in portion:
-            removed = await objects.delete_prefix(prefix)
-            async with begin() as tx:
-                await tx.store.mark_swept(run_id)
-            log.info("run_swept", run_id=run_id, objects=removed)
-        swept += len(portion)
-        if len(portion) < SWEEP_PORTION:
-            return swept
+            try:
+                removed = await objects.delete_prefix(prefix)
+                async with begin() as tx:
+                    await tx.store.mark_swept(run_id)
+            except Exception as error:
+                log.error("run_not_swept", cause=error, run_id=run_id)
+                failed.append(error)
+                async with begin() as tx:
+                    await tx.store.sweep_later(run_id)
+            else:
+                swept += 1
+                log.info("run_swept", run_id=run_id, objects=removed)
+        if len(portion) < SWEEP_PORTION or failed:
+            break
+    if failed:
+        raise ExceptionGroup(f"{len(failed)} runs could not be swept", failed)
+    return swept
