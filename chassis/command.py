@@ -22,7 +22,6 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import asdict
-from functools import partial
 from importlib import resources
 from typing import Any, Protocol, TypeVar
 
@@ -84,10 +83,8 @@ def main(
             return run_once(f"{context}-{asked.name}", lambda service: job(service, loaded), telemetry=loaded.telemetry)
         case "migrate":
             owner = load(MigrationSettings, prefix=f"NEXTPLAY_{context.upper()}_")
-            applied = partial(
-                migrate, owner.postgres_owner_dsn.get_secret_value(), context, resources.files(migrations)
-            )
-            return run_once(f"{context}-migrate", lambda _: applied(), telemetry=owner.telemetry)
+            dsn, files = owner.postgres_owner_dsn.get_secret_value(), resources.files(migrations)
+            return run_once(f"{context}-migrate", lambda _: migrate(dsn, context, files), telemetry=owner.telemetry)
         case "dead-letters":
             topics = {topic_of(event) for event in consumes}
             return asyncio.run(_dead_letters(asked, load(KafkaSettings), context, topics))

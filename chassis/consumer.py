@@ -97,16 +97,8 @@ async def consume(
     `name` is the consumer group and the consumer's name in the inbox; a new group begins at the earliest event.
     `producer` sends dead letters. A broker that is away is waited for.
     """
-    application = _Application(
-        name,
-        {event.DESCRIPTOR.full_name: event for event in handlers},
-        handlers,
-        begin,
-        producer,
-        health,
-        not_yet_seconds,
-        deque(maxlen=max_dead_letters),
-    )
+    buried_at = deque[float](maxlen=max_dead_letters)
+    application = _Application(name, handlers, begin, producer, health, not_yet_seconds, buried_at)
     topics = sorted({topic_of(event) for event in handlers})
     while True:
         try:
@@ -125,7 +117,6 @@ class _Application(Generic[S]):
     """What is done about one record; see the table above."""
 
     consumer: str
-    types: Mapping[str, type[Message]]
     handlers: Mapping[type[Message], Handler[S]]
     begin: Begin[S]
     producer: AIOKafkaProducer
@@ -138,7 +129,7 @@ class _Application(Generic[S]):
         headers = header_text(record.headers)
         labels = {"consumer": self.consumer, "type": headers.get("ce_type", "")}
         try:
-            decoded = decode(headers, record.value, self.types)
+            decoded = decode(headers, record.value, self.handlers)
         except Undecodable as error:
             await self._bury(record, labels, str(error))
             return
@@ -214,25 +205,20 @@ async def handle_signals(settings: KafkaSettings, *, handlers: Mapping[type[Mess
 
     Lossy: no inbox, no offsets, no repetition. A handler that raises is logged; a broker that is away is waited for.
     """
-    types = {event.DESCRIPTOR.full_name: event for event in handlers}
     while True:
         try:
             async with open_consumer(settings, auto_offset_reset="latest") as consumer:
                 consumer.subscribe(sorted({topic_of(event) for event in handlers}))
                 async for record in consumer:
-                    await _handle_signal(record, types, handlers)
+                    await _handle_signal(record, handlers)
         except KafkaError as error:
             log.warning("signals_interrupted", reason=repr(error))
             await asyncio.sleep(1.0)
 
 
-async def _handle_signal(
-    record: Record,
-    types: Mapping[str, type[Message]],
-    handlers: Mapping[type[Message], SignalHandler],
-) -> None:
+async def _handle_signal(record: Record, handlers: Mapping[type[Message], SignalHandler]) -> None:
     try:
-        decoded = decode(header_text(record.headers), record.value, types)
+        decoded = decode(header_text(record.headers), record.value, handlers)
         if decoded:
             meta, signal = decoded
             async with asyncio.timeout(ATTEMPT_SECONDS):

@@ -5,7 +5,7 @@ producer nor consumer names a topic. The payload is the message, the headers are
 name), `ce_source`, `ce_time`, `ce_subject` (the key), `ce_specversion`, `content-type` and W3C's `traceparent`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -58,6 +58,11 @@ def key_of(event: Message) -> str:
     return key
 
 
+def encode(event: Message, meta: EventMeta) -> tuple[str, str, dict[str, str], bytes]:
+    """The record of an event: topic, key, headers and payload. Raises what `topic_of` and `key_of` raise."""
+    return topic_of(event), key_of(event), encode_headers(event, meta), event.SerializeToString()
+
+
 def encode_headers(event: Message, meta: EventMeta) -> dict[str, str]:
     """The Kafka headers, the current span's trace context included."""
     headers = {
@@ -79,7 +84,7 @@ def header_text(headers: Iterable[tuple[str, bytes]]) -> dict[str, str]:
 
 
 def decode(
-    headers: Mapping[str, str], value: bytes | None, types: Mapping[str, type[Message]]
+    headers: Mapping[str, str], value: bytes | None, types: Collection[type[Message]]
 ) -> tuple[EventMeta, Message] | None:
     """The event of a record, or None for a type that is not in `types` (a newer producer: skip it).
 
@@ -87,7 +92,7 @@ def decode(
     """
     if "ce_type" not in headers or "ce_id" not in headers:
         raise Undecodable("the record has no ce_type or no ce_id header")
-    event_type = types.get(headers["ce_type"])
+    event_type = next((one for one in types if one.DESCRIPTOR.full_name == headers["ce_type"]), None)
     if event_type is None:
         return None
     if headers.get("content-type", CONTENT_TYPE) != CONTENT_TYPE:

@@ -11,7 +11,7 @@
 
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,18 +41,16 @@ _RETRIES = {
 }
 
 
-@asynccontextmanager
-async def channel(
+def channel(
     address: str, *, token: ServiceToken | None = None, timeout_seconds: float = TIMEOUT_SECONDS
-) -> AsyncIterator[grpc.aio.Channel]:
+) -> AbstractAsyncContextManager[grpc.aio.Channel]:
     """A channel to `address` (host:port; all addresses of the name in turn). It connects when it is first used.
 
     A unary call without a timeout gets `timeout_seconds`. Calls that end UNAVAILABLE are tried up to 3 times within
     their deadline. With `token`, calls carry the service's identity. Each call carries the traceparent of the current
     span.
     """
-    async with plain_channel(address, added=[_Unary(token, timeout_seconds)]) as opened:
-        yield opened
+    return plain_channel(address, added=[_Unary(token, timeout_seconds)])
 
 
 @asynccontextmanager

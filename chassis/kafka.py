@@ -91,14 +91,10 @@ def to_headers(headers: dict[str, str]) -> list[tuple[str, bytes]]:
 async def send_signal(producer: AIOKafkaProducer, signal: Message) -> None:
     """Send an event that may be lost (its option says `signal: true`). Never raises, never waits longer than 0.5 s."""
     kind = {"type": signal.DESCRIPTOR.full_name}
+    topic, key, headers, payload = events.encode(signal, events.describe(signal))
     try:
         async with asyncio.timeout(SIGNAL_SECONDS):
-            sent = await producer.send(
-                events.topic_of(signal),
-                signal.SerializeToString(),
-                key=events.key_of(signal).encode(),
-                headers=to_headers(events.encode_headers(signal, events.describe(signal))),
-            )
+            sent = await producer.send(topic, payload, key=key.encode(), headers=to_headers(headers))
     except (KafkaError, TimeoutError):
         SIGNALS_LOST.add(1, kind)
         return

@@ -31,6 +31,8 @@ from chassis.postgres import Connection, Pool, acquire
 
 T = TypeVar("T")
 
+_FREED = "lease_owner = NULL, lease_until = NULL"
+
 
 class LeaseLost(Exception):
     """The row was claimed by somebody else, released, or could not be extended before the lease ended."""
@@ -80,19 +82,12 @@ class Leases:
 
     async def release(self, connection: Connection, id: object, fence: int) -> bool:
         """Give the row back at once, as if it had not been tried (a worker that shuts down). False when it was lost."""
-        return await self._update(
-            connection, id, fence, "lease_owner = NULL, lease_until = NULL, attempts = work.attempts - 1"
-        )
+        return await self._update(connection, id, fence, f"{_FREED}, attempts = work.attempts - 1")
 
     async def retry_later(self, connection: Connection, id: object, fence: int, seconds: float) -> bool:
         """Give the row back after a failed attempt; claimable again in `seconds`. False when it was lost."""
-        return await self._update(
-            connection,
-            id,
-            fence,
-            "lease_owner = NULL, lease_until = NULL, next_at = now() + make_interval(secs => $3)",
-            seconds,
-        )
+        due = "next_at = now() + make_interval(secs => $3)"
+        return await self._update(connection, id, fence, f"{_FREED}, {due}", seconds)
 
     async def held(self, connection: Connection, id: object, fence: int) -> bool:
         """Whether this fence still owns the row. Locks it, so that it stays true until the transaction ends."""

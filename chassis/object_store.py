@@ -137,12 +137,8 @@ async def open_object_store(settings: ObjectStoreSettings) -> AsyncIterator["Obj
         response_checksum_validation="when_required",
     )
     async with session.client("s3", endpoint_url=internal, config=config) as client:
-        urls = (
-            f"{endpoint}/{settings.bucket}"
-            if endpoint
-            else f"https://{settings.bucket}.s3.{settings.region}.amazonaws.com"
-            for endpoint in (internal, public)
-        )
+        aws = f"https://{settings.bucket}.s3.{settings.region}.amazonaws.com"
+        urls = (f"{endpoint}/{settings.bucket}" if endpoint else aws for endpoint in (internal, public))
         yield ObjectStore(client, credentials, settings.bucket, settings.region, *urls)
 
 

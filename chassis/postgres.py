@@ -53,17 +53,15 @@ class Database:
 
 
 @asynccontextmanager
-async def open_database(
-    dsn: str, replica_dsn: str | None, *, application_name: str, max_size: int = MAX_CONNECTIONS
-) -> AsyncIterator[Database]:
-    """Open the primary's pool and, if there is one, the replica's; together at most `max_size` connections."""
+async def open_database(dsn: str, replica_dsn: str | None, *, application_name: str) -> AsyncIterator[Database]:
+    """Open the primary's pool and, if there is one, the replica's; together at most 20 connections."""
     if replica_dsn is None:
-        async with open_pool(dsn, application_name=application_name, max_size=max_size) as primary:
+        async with open_pool(dsn, application_name=application_name) as primary:
             yield Database(primary, primary)
         return
-    for_replica = max(1, max_size // 3)
+    for_replica = MAX_CONNECTIONS // 3
     async with (
-        open_pool(dsn, application_name=application_name, max_size=max_size - for_replica) as primary,
+        open_pool(dsn, application_name=application_name, max_size=MAX_CONNECTIONS - for_replica) as primary,
         open_pool(replica_dsn, application_name=application_name, max_size=for_replica) as replica,
     ):
         yield Database(primary, replica)

@@ -30,12 +30,8 @@ class Tx(Generic[S_co]):
 
     def __init__(self, connection: Connection, store: S_co) -> None:
         self.connection = connection
-        self._store = store
+        self.store = store
         self._emitted: list[tuple[str, str, dict[str, str], bytes]] = []
-
-    @property
-    def store(self) -> S_co:
-        return self._store
 
     def emit(self, event: Message) -> EventMeta:
         """Write the event with this transaction; it is delivered at least once, after commit, in order per key.
@@ -43,14 +39,7 @@ class Tx(Generic[S_co]):
         Returns its meta, for who hands the same event over on a second way (`DeliverEvent`).
         """
         meta = events.describe(event)
-        self._emitted.append(
-            (
-                events.topic_of(event),
-                events.key_of(event),
-                events.encode_headers(event, meta),
-                event.SerializeToString(),
-            )
-        )
+        self._emitted.append(events.encode(event, meta))
         return meta
 
     async def write_outbox(self) -> bool:
