@@ -173,9 +173,9 @@ def _export(endpoint: str, tracers: TracerProvider) -> MetricReader:
 
 def traceparent_of_current_span() -> str | None:
     """The W3C `traceparent` of the current span, to be carried in an outbox row or a Kafka header; None without one."""
-    carrier: dict[str, str] = {}
-    _PROPAGATOR.inject(carrier)
-    return carrier.get("traceparent")
+    span = trace.get_current_span().get_span_context()
+    ids = f"{trace.format_trace_id(span.trace_id)}-{trace.format_span_id(span.span_id)}"
+    return f"00-{ids}-{span.trace_flags:02x}" if span.is_valid else None
 
 
 def context_from(traceparent: str | None) -> Context:
