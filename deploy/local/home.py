@@ -92,12 +92,17 @@ def check_disk(path: Path) -> None:
         )
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Replaces the file in one step, so that a reader never sees half of it; only the owner may read it."""
+def replace(path: Path, content: bytes) -> None:
+    """Writes the file in one step, so that nobody ever sees half of it; only the owner may read it."""
     beside = path.with_suffix(f".{os.getpid()}.new")
     beside.touch(mode=stat.S_IRUSR | stat.S_IWUSR)
-    beside.write_text(json.dumps(value, indent=2) + "\n")
+    beside.write_bytes(content)
     beside.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """As `replace`."""
+    replace(path, f"{json.dumps(value, indent=2)}\n".encode())
 
 
 def _keys(path: Path) -> dict[str, str]:
@@ -105,7 +110,7 @@ def _keys(path: Path) -> dict[str, str]:
     keys: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     roles = [f"{context}{suffix}" for context in ("upload", "media", "catalog", "notify") for suffix in ("", "_owner")]
     wanted = {f"postgres:{role}": 24 for role in ("postgres", *roles)} | {"playback": 32, "page-token": 32}
-    for identity in ("admin", "nextplay", "kafka"):
+    for identity in ("admin", "nextplay", "kafka", "upload", "media", "catalog"):
         wanted |= {f"s3:{identity}:access": 10, f"s3:{identity}:secret": 20}
     missing = {name: secrets.token_hex(size) for name, size in wanted.items() if name not in keys}
     if missing:

@@ -5,7 +5,6 @@ on a developer's machine.
 """
 
 import json
-import stat
 import time
 import uuid
 from collections.abc import Iterable, Iterator
@@ -21,7 +20,7 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from deploy.local.home import Home
+from deploy.local.home import Home, replace
 
 USER_AUDIENCE = "nextplay"
 SERVICE_AUDIENCE = "nextplay-internal"
@@ -77,11 +76,11 @@ def open_issuer(home: Home, port: int) -> Issuer:
     """The issuer of this home; its key is made at the first call and stays."""
     file = home.path / "identity.pem"
     if not file.exists():
-        file.touch(mode=stat.S_IRUSR | stat.S_IWUSR)
-        file.write_bytes(
+        replace(
+            file,
             ec.generate_private_key(ec.SECP256R1()).private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
+            ),
         )
     key = serialization.load_pem_private_key(file.read_bytes(), password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
@@ -96,11 +95,7 @@ def service_token_file(home: Home, service: str) -> Path:
 def write_service_tokens(home: Home, issuer: Issuer, services: Iterable[str]) -> None:
     """Writes each service's token to its file; to be repeated before `SERVICE_TOKEN_SECONDS` are over."""
     for service in services:
-        file = service_token_file(home, service)
-        new = file.with_suffix(".new")
-        new.touch(mode=stat.S_IRUSR | stat.S_IWUSR)
-        new.write_text(issuer.service_token(service))
-        new.replace(file)
+        replace(service_token_file(home, service), issuer.service_token(service).encode())
 
 
 @contextmanager

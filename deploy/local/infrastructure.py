@@ -31,6 +31,18 @@ PORTS = (
     "kafka",
 )
 
+_EVERYTHING = ("Read", "Write", "List", "Tagging")
+# Each context may list the bucket, by which readiness asks whether it is there.
+S3_RIGHTS = {
+    "admin": ["Admin"],
+    "kafka": [f"{action}:kafka" for action in _EVERYTHING],
+    "nextplay": [f"{action}:{BUCKET}" for action in _EVERYTHING],
+    "upload": [f"List:{BUCKET}", f"Read:{BUCKET}/uploads/*", f"Write:{BUCKET}/uploads/*"],
+    "media": [f"List:{BUCKET}", f"Read:{BUCKET}/uploads/*", f"Read:{BUCKET}/videos/*", f"Write:{BUCKET}/videos/*"],
+    "catalog": [f"List:{BUCKET}", f"Read:{BUCKET}/videos/*"],
+}
+"""What each S3 identity may do. `nextplay` is the developer's; a context that is not here has none."""
+
 Ports = Mapping[str, int]
 
 
@@ -115,8 +127,6 @@ def _postgres(home: Home, ports: Ports) -> list[str]:
 
 
 def _seaweedfs(home: Home, ports: Ports) -> list[str]:
-    """The services' identity may touch their bucket only, the broker's its own."""
-    identities = {"admin": [("Admin", "")], **{name: _rights(name) for name in ("nextplay", "kafka")}}
     config = {
         "identities": [
             {
@@ -124,9 +134,9 @@ def _seaweedfs(home: Home, ports: Ports) -> list[str]:
                 "credentials": [
                     {"accessKey": home.keys[f"s3:{name}:access"], "secretKey": home.keys[f"s3:{name}:secret"]}
                 ],
-                "actions": [f"{action}:{bucket}" if bucket else action for action, bucket in rights],
+                "actions": rights,
             }
-            for name, rights in identities.items()
+            for name, rights in S3_RIGHTS.items()
         ]
     }
     config_file = home.path / "s3.json"
@@ -159,10 +169,6 @@ def _seaweedfs(home: Home, ports: Ports) -> list[str]:
         "master.resumeState": "false",
     }
     return [str(Path(sys.executable).parent / "weed"), "mini", *(f"-{name}={value}" for name, value in options.items())]
-
-
-def _rights(bucket: str) -> list[tuple[str, str]]:
-    return [(action, bucket) for action in ("Read", "Write", "List", "Tagging")]
 
 
 def _tansu(ports: Ports) -> list[str]:

@@ -20,6 +20,8 @@ from deploy.local.values import Values, read_values
 from deploy.local.watch import Watch, end, keep_running
 from deploy.local.workloads import job_process, port_names, workloads
 
+RETRY_SECONDS = 10.0
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -98,9 +100,15 @@ def _on_change(supervision: Supervision, name: str) -> None:
 
 
 async def _renew_service_tokens(supervision: Supervision) -> None:
+    """Long before they expire, and again soon where that failed, as it does on a full disk."""
     while True:
-        identity.write_service_tokens(supervision.home, supervision.issuer, supervision.values.contexts)
-        await asyncio.sleep(identity.SERVICE_TOKEN_SECONDS / 3)
+        wait = identity.SERVICE_TOKEN_SECONDS / 3
+        try:
+            identity.write_service_tokens(supervision.home, supervision.issuer, supervision.values.contexts)
+        except OSError as error:
+            wait = RETRY_SECONDS
+            print(f"{time.strftime('%H:%M:%S')} service-tokens not renewed: {error}", flush=True)
+        await asyncio.sleep(wait)
 
 
 async def _stop(supervision: Supervision) -> None:

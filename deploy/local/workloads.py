@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from deploy.local.home import Home
 from deploy.local.identity import open_issuer, service_token_file
-from deploy.local.infrastructure import Ports, postgres_dsn, s3_access
+from deploy.local.infrastructure import S3_RIGHTS, Ports, postgres_dsn, s3_access
 from deploy.local.process import Process
 from deploy.local.readiness import answers
 from deploy.local.values import Context, Values
@@ -44,7 +44,6 @@ def job_process(home: Home, ports: Ports, values: Values, name: str) -> Process:
 
 def environment(home: Home, ports: Ports, values: Values, context: Context | None) -> dict[str, str]:
     """The settings of a process of `context` (None: the gateway), but for the addresses that it binds itself."""
-    s3 = s3_access(home, ports)
     issuer = open_issuer(home, ports["identity"])
     settings = {
         "NEXTPLAY_IDENTITY_ISSUER": issuer.url,
@@ -59,14 +58,13 @@ def environment(home: Home, ports: Ports, values: Values, context: Context | Non
     if context == "catalog":
         settings["NEXTPLAY_PUBLIC_URL"] = f"http://127.0.0.1:{ports['gateway']}"
         settings["NEXTPLAY_CATALOG_PLAYBACK_KEY"] = home.keys["playback"]
+    if context in S3_RIGHTS:
+        s3 = s3_access(home, ports, context)
+        for name in ("endpoint", "bucket", "region", "access_key", "secret_key"):
+            settings[f"NEXTPLAY_S3_{name.upper()}"] = s3[name]
     return settings | {
         f"NEXTPLAY_{context.upper()}_POSTGRES_DSN": postgres_dsn(home, ports, context),
         "NEXTPLAY_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{ports['kafka']}",
-        "NEXTPLAY_S3_ENDPOINT": s3["endpoint"],
-        "NEXTPLAY_S3_BUCKET": s3["bucket"],
-        "NEXTPLAY_S3_REGION": s3["region"],
-        "NEXTPLAY_S3_ACCESS_KEY": s3["access_key"],
-        "NEXTPLAY_S3_SECRET_KEY": s3["secret_key"],
         "NEXTPLAY_PAGE_TOKEN_KEY": home.keys["page-token"],
         "NEXTPLAY_SERVICE_TOKEN_FILE": str(service_token_file(home, context)),
     }
