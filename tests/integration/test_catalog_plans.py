@@ -38,6 +38,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "owns_video": (ID, OTHER),
     "read_timeline": (ID,),
     "read_queue": (),
+    "read_running": (),
     "read_pace": (),
     "find_playable": (ID,),
     "list_feed": (ID, NOON, OTHER, 21),

@@ -56,19 +56,43 @@ def test_who_does_not_wait_has_no_place(status: Status) -> None:
 def test_a_run_that_tells_its_remaining_time_is_believed_while_that_is_fresh() -> None:
     told = RunProgress(50, 8, NOW - timedelta(seconds=3))
     assert eta_seconds(video(Status.PROCESSING), told, KNOWN, NOW) == 5
-    stale = RunProgress(50, 8, NOW - timedelta(seconds=16))
-    assert eta_seconds(video(Status.PROCESSING), stale, KNOWN, NOW) == 5
     assert eta_seconds(video(Status.PROCESSING), RunProgress(90, 1, NOW - timedelta(seconds=9)), KNOWN, NOW) == 1
 
 
 def test_a_running_clip_is_estimated_by_its_length() -> None:
-    assert eta_seconds(video(Status.PROCESSING), None, KNOWN, NOW) == 10
+    running = video(Status.PROCESSING)
+    assert eta_seconds(running, None, KNOWN, NOW) == 10
+    assert eta_seconds(running, None, KNOWN, NOW + timedelta(seconds=4)) == 6
+    half = RunProgress(50, None, NOW)
+    assert eta_seconds(running, half, KNOWN, NOW + timedelta(seconds=2)) == 3
+
+
+def test_an_overdue_run_is_expected_to_last_longer_the_later_it_is() -> None:
+    running, stale = video(Status.PROCESSING), RunProgress(50, 8, NOW)
+    seen = [eta_seconds(running, stale, KNOWN, NOW + timedelta(seconds=late)) for late in (16, 40, 80)]
+    assert seen == [4, 10, 20]
 
 
 def test_a_waiting_clip_is_estimated_by_those_ahead_and_a_typical_run() -> None:
     ahead = queue(("free", 60), ("free", 50), ("free", 40), ("free", 0))
     assert eta_seconds(video(Status.UPLOADED), None, ahead, NOW) == 3 * 2 + 6
     assert eta_seconds(video(Status.UPLOADED), None, replace(ahead, jobs_per_minute=0), NOW) == 3 * 6 + 6
+
+
+def test_a_little_work_in_the_last_minute_does_not_mean_slow_workers() -> None:
+    ahead = replace(queue(("free", 60), ("free", 0)), jobs_per_minute=1)
+    assert eta_seconds(video(Status.UPLOADED), None, ahead, NOW) == 6 + 6
+
+
+def test_as_many_as_run_at_once_begin_at_once() -> None:
+    ahead = replace(queue(*[("free", 60)] * 6, ("free", 0)), jobs_per_minute=0, running=2)
+    assert eta_seconds(video(Status.UPLOADED), None, ahead, NOW) == 6 // 3 + 6 * 6 // 2 + 6
+
+
+def test_who_is_next_waits_for_the_first_run_to_end_unless_a_worker_is_free() -> None:
+    busy = replace(KNOWN, running=1)
+    assert eta_seconds(video(Status.UPLOADED), None, busy, NOW) == 6
+    assert eta_seconds(video(Status.UPLOADED, waited=3), None, busy, NOW) == 3 + 6
 
 
 def test_without_anything_to_learn_from_there_is_no_estimate() -> None:

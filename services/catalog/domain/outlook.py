@@ -9,6 +9,8 @@ from services.catalog.domain.video import Status, Tier, Video
 
 FRESH = timedelta(seconds=15)
 """How long what a run said about its remaining time is believed."""
+TAKEN_UP = timedelta(seconds=2)
+"""How long a free worker takes at most to begin with a video."""
 
 _PRIORITY: dict[Tier, int] = {"paid": 0, "verified": 1, "free": 2}
 _UPLOADING, _UPLOADED, _ALMOST, _READY = 5, 10, 99, 100
@@ -35,12 +37,14 @@ class Waiting:
 class Outlook:
     """What is known about queue and pace at the moment.
 
-    `queue` holds the waiting videos, the next one first. `ms_per_clip_ms` is how long a run takes for each millisecond
+    `queue` holds the waiting videos, the next one first; `running` counts those that are being transcoded.
+    `ms_per_clip_ms` is how long a run takes for each millisecond
     of its clip, `typical_run_ms` how long it takes when the clip's length is not known; None before the first run.
     `jobs_per_minute` is media's own count, 0 while unknown.
     """
 
     queue: Sequence[tuple[int, datetime]] = ()
+    running: int = 0
     ms_per_clip_ms: float | None = None
     typical_run_ms: float | None = None
     jobs_per_minute: float = 0.0
@@ -77,23 +81,40 @@ def queue_position(video: Video, outlook: Outlook) -> int | None:
 
 def eta_seconds(video: Video, run: RunProgress | None, outlook: Outlook, now: datetime) -> int | None:
     """About how many seconds until READY; None before the upload is done and while there is nothing to learn from."""
+    expected = _run_ms(video, outlook)
     if video.status is Status.PROCESSING:
         if run is not None and run.remaining_seconds is not None and now - run.observed_at < FRESH:
-            passed = (now - run.observed_at).total_seconds()
-            return max(1, round(run.remaining_seconds - passed))
-        expected = _run_ms(video, outlook)
+            return _seconds(run.remaining_seconds * 1000 - _ms(now - run.observed_at))
         if expected is None:
             return None
-        left = expected * (100 - (run.percent if run else 0)) / 100
-        return max(1, round(left / 1000))
-    if video.status is not Status.UPLOADED:
+        percent, since = (run.percent, run.observed_at) if run is not None else (0, video.changed_at)
+        passed = _ms(now - since)
+        # A run that is overdue has met with something: the longer that lasts, the longer it will still last.
+        return _seconds(max(expected * (100 - percent) / 100 - passed, passed / 4))
+    if video.status is not Status.UPLOADED or expected is None:
         return None
-    expected, ahead = _run_ms(video, outlook), queue_position(video, outlook) or 0
-    if expected is None:
-        return None
-    # Without media's count, as if one worker did all.
-    wait_seconds = ahead * 60 / outlook.jobs_per_minute if outlook.jobs_per_minute > 0 else ahead * expected / 1000
-    return max(1, round(wait_seconds + expected / 1000))
+    return _seconds(_wait_ms(video, outlook, expected, now) + expected)
+
+
+def _wait_ms(video: Video, outlook: Outlook, expected: float, now: datetime) -> float:
+    """Until a worker begins: the first of the present runs has to end, then all that are ahead have to begin.
+
+    So many workers there are at least as runs, and so fast they are at least as media counted in the last minute; it
+    counted less than they can do where little was to be done.
+    """
+    ahead = queue_position(video, outlook) or 0
+    all_busy = ahead > 0 or (video.uploaded_at is not None and now - video.uploaded_at > TAKEN_UP)
+    first_ends = expected / (outlook.running + 1) if outlook.running and all_busy else 0.0
+    begun_per_ms = max(outlook.jobs_per_minute / 60_000, max(outlook.running, 1) / expected)
+    return first_ends + ahead / begun_per_ms
+
+
+def _ms(duration: timedelta) -> float:
+    return duration.total_seconds() * 1000
+
+
+def _seconds(ms: float) -> int:
+    return max(1, round(ms / 1000))
 
 
 def _run_ms(video: Video, outlook: Outlook) -> float | None:

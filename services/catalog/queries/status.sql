@@ -39,6 +39,10 @@ WHERE status = 'UPLOADED' AND uploaded_at IS NOT NULL
 ORDER BY uploaded_at
 LIMIT 1000
 
+-- name: read_running
+-- By the partial index on what is under way, which holds little else.
+SELECT count(*) FROM videos WHERE status = 'PROCESSING'
+
 -- name: read_pace
 -- By the index on ready_at, without touching the table: medians, because one slow run says little about the next.
 SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY run_ms) AS typical_run_ms,

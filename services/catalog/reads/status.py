@@ -55,9 +55,11 @@ async def read_outlook(database: Database, jobs_per_minute: float) -> Outlook:
     """Queue and pace as the tables tell them."""
     async with acquire(database.replica) as connection:
         waiting = await connection.fetch(QUERIES["read_queue"])
+        running = await connection.fetchval(QUERIES["read_running"])
         pace = await connection.fetchrow(QUERIES["read_pace"])
     return Outlook(
         queue=sorted(queue_order(Waiting(row["tier"], row["uploaded_at"])) for row in waiting),
+        running=running,
         ms_per_clip_ms=pace["ms_per_clip_ms"] if pace else None,
         typical_run_ms=pace["typical_run_ms"] if pace else None,
         jobs_per_minute=jobs_per_minute,
