@@ -38,9 +38,8 @@ class Outlook:
     """What is known about queue and pace at the moment.
 
     `queue` holds the waiting videos, the next one first; `running` counts those that are being transcoded.
-    `ms_per_clip_ms` is how long a run takes for each millisecond
-    of its clip, `typical_run_ms` how long it takes when the clip's length is not known; None before the first run.
-    `jobs_per_minute` is media's own count, 0 while unknown.
+    `ms_per_clip_ms` is how long a run takes for each millisecond of its clip, `typical_run_ms` how long it takes when
+    the clip's length is not known; None before the first run. `jobs_per_minute` is media's own count, 0 while unknown.
     """
 
     queue: Sequence[tuple[int, datetime]] = ()
