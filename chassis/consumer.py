@@ -7,7 +7,8 @@ What is delivered again after a crash is recognised by its inbox row.
 |-----------------------------------------------|-------------------------------------------------------------------|
 | the type is not among the handlers            | skips it: a newer producer, or nobody here cares                  |
 | the handler raises NotYet                     | tries again with backoff for `not_yet_seconds`, then dead letter  |
-| Unavailable, DeadlineExceeded, or 30 s passed | tries again with backoff, until it works                          |
+| Unavailable, DeadlineExceeded                 | tries again with backoff, until it works                          |
+| a statement runs into its timeout, or 30 s    | tries again with backoff, 20 times, then dead letter              |
 | the handler raises anything else              | tries three times, then dead letter                               |
 | the record is not an event                    | dead letter                                                       |
 | more than `max_dead_letters` in ten minutes   | applies nothing any more; readiness says why an operator must act |
@@ -21,6 +22,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
+import asyncpg
 import stamina
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -43,6 +45,7 @@ from chassis.transaction import Begin, Tx
 QUERIES = queries.load("chassis")
 ATTEMPT_SECONDS = 30.0
 PERMANENT_TRIES = 3
+SLOW_TRIES = 20
 MAX_BACKOFF_SECONDS = 10.0
 DEAD_LETTER_WINDOW_SECONDS = 600.0
 
@@ -151,7 +154,8 @@ class _Application(Generic[S]):
     ) -> str | None:
         """Try until the event is applied (None), or there is a reason to give it up."""
         handler = self.handlers[type(event)]
-        give_up_at, failures, delay = time.monotonic() + self.not_yet_seconds, 0, 0.1
+        give_up_at, delay = time.monotonic() + self.not_yet_seconds, 0.1
+        failures = slow = 0
         while True:
             try:
                 async with asyncio.timeout(ATTEMPT_SECONDS):
@@ -166,6 +170,12 @@ class _Application(Generic[S]):
                     return f"could not be applied for {self.not_yet_seconds:g} s: {error}"
             except (Unavailable, DeadlineExceeded, TimeoutError) as error:
                 problem = error
+                # The server ended a statement, so it is there: what is slow every time must not hold its partition.
+                ended = isinstance(error.__cause__, asyncpg.QueryCanceledError)
+                slow += ended or isinstance(error, TimeoutError)
+                if slow == SLOW_TRIES:
+                    limit = error.__cause__ if ended else f"more than {ATTEMPT_SECONDS:g} s"
+                    return f"took too long {SLOW_TRIES} times: {limit}"
             except Exception as error:
                 problem, failures = error, failures + 1
                 if failures == PERMANENT_TRIES:

@@ -5,6 +5,8 @@ A letter is the original record, its headers and more of ours:
     dlq_id        <consumer>/<topic>/<partition>/<offset> of the original record
     dlq_reason    why it could not be applied
     dlq_time      when it was given up
+    dlq_left_out  only where the value was too large to be kept beside these headers: its bytes. The original record
+                  has it; such a letter can be dropped and is not retried
 
 A decision is a record of the same topic with the letter's `dlq_id`, `dlq_decision` (retried or dropped) and no value.
 Letters without a decision are open. Nothing is ever rewritten, so this works on any broker, and the topic tells who
@@ -18,6 +20,7 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 
 from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 
 from chassis.clock import utc_now
 from chassis.events import header_text
@@ -26,14 +29,16 @@ from chassis.settings import KafkaSettings
 
 READ_SECONDS = 60.0
 MAX_REASON = 1000
-_OURS = ("dlq_id", "dlq_reason", "dlq_time")
+_OURS = ("dlq_id", "dlq_reason", "dlq_time", "dlq_left_out")
+_TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 Decision: TypeAlias = Literal["retried", "dropped"]
 
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """One open dead letter. `id` names it (`<consumer>/<topic>/<partition>/<offset>` of the original record)."""
+    """One open dead letter. `id` names it (`<consumer>/<topic>/<partition>/<offset>` of the original record).
+    `left_out` is the size of a value that was too large to be kept, in bytes, and empty for one that was kept."""
 
     id: str
     consumer: str
@@ -43,23 +48,25 @@ class DeadLetter:
     key: str
     reason: str
     failed_at: datetime
+    left_out: str = ""
 
 
 async def send_dead_letter(
     producer: AIOKafkaProducer, record: ConsumerRecord[bytes, bytes], *, consumer: str, reason: str
 ) -> None:
-    """Keep the record as a dead letter of `consumer`. Raises KafkaError."""
+    """Keep the record as a dead letter of `consumer`, without its value if it is too large. Raises KafkaError."""
     headers = {
         "dlq_id": f"{consumer}/{record.topic}/{record.partition}/{record.offset}",
         "dlq_reason": reason[:MAX_REASON],
         "dlq_time": utc_now().isoformat(),
     }
-    await producer.send_and_wait(
-        dead_letter_topic(record.topic),
-        record.value or b"",
-        key=record.key,
-        headers=[*record.headers, *to_headers(headers)],
-    )
+    topic, value = dead_letter_topic(record.topic), record.value or b""
+    kept = [*record.headers, *to_headers(headers)]
+    try:
+        await producer.send_and_wait(topic, value, key=record.key, headers=kept)
+    except _TOO_LARGE:
+        kept += to_headers({"dlq_left_out": str(len(value))})
+        await producer.send_and_wait(topic, b"", key=record.key, headers=kept)
 
 
 async def list_dead_letters(settings: KafkaSettings, consumer: str, topics: Collection[str]) -> list[DeadLetter]:
@@ -76,10 +83,13 @@ async def close_dead_letters(
 ) -> int:
     """Close the named letters (None: all); how many. "retried" publishes them to their original topic before.
 
-    Every consumer of the topic gets a retried event again, under the same id; those that applied it know that.
+    Every consumer of the topic gets a retried event again, under the same id; those that applied it know that. What
+    was kept without its value is not retried: it stays open.
     """
     letters = await _open_letters(settings, consumer, topics)
     chosen = [(letter, record) for letter, record in letters if ids is None or letter.id in ids]
+    if decision == "retried":
+        chosen = [(letter, record) for letter, record in chosen if not letter.left_out]
     async with open_producer(settings) as producer:
         for letter, record in chosen:
             if decision == "retried":
@@ -132,5 +142,6 @@ def _fold(
         key=(record.key or b"").decode("utf-8", "replace"),
         reason=headers["dlq_reason"],
         failed_at=datetime.fromisoformat(headers["dlq_time"]),
+        left_out=headers.get("dlq_left_out", ""),
     )
     found[letter_id] = (letter, record)

@@ -6,6 +6,7 @@ A process holds at most 20 connections (the specification's limit), the replica'
 
 import asyncio
 import json
+import traceback
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -122,7 +123,8 @@ async def delete_in_portions(pool: Pool, statement: str, *arguments: object) -> 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn what passes by itself (lost connection, exhaustion, timeout, deadlock, serialization) into Unavailable.
+    """Turn what passes by itself (lost connection, exhaustion, timeout, deadlock, serialization) into Unavailable, if
+    it comes from asyncpg: an OSError or TimeoutError of something else within the block says nothing of the database.
 
     Nothing is retried here, because only the caller knows whether the work is repeatable: consumers, the relay,
     lease loops and idempotent RPCs repeat on Unavailable.
@@ -130,12 +132,19 @@ def translated() -> Iterator[None]:
     try:
         yield
     except _TRANSIENT as error:
+        if isinstance(error, OSError) and not _is_from_asyncpg(error):  # TimeoutError is one too
+            raise
         raise Unavailable("The database is not reachable at the moment.", retry_after=1.0) from error
     except asyncpg.InterfaceError as error:
         # asyncpg calls it misuse of its interface when a connection or the pool is closed under the one who uses it.
         if not any(said in str(error) for said in ("closed", "closing", "released back to the pool")):
             raise
         raise Unavailable("The database connection was lost.", retry_after=1.0) from error
+
+
+def _is_from_asyncpg(error: BaseException) -> bool:
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    return any(str(frame.f_globals.get("__name__")).startswith("asyncpg.") for frame in frames)
 
 
 async def _read_json(connection: Connection) -> None:

@@ -9,10 +9,11 @@ from typing import Any, Protocol
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import MessageSizeTooLargeError
 from scratch import Scratch, make_event_type, until
 from travel import has_noted, note, noted, running
 
-from chassis import group_member
+from chassis import consumer, group_member
 from chassis.consumer import ConsumerHealth, NotYet, apply_once, consume, forget_applied_events, handle_signals
 from chassis.dead_letters import DeadLetter, close_dead_letters, list_dead_letters
 from chassis.errors import Unavailable
@@ -211,6 +212,75 @@ async def test_poison_goes_to_the_dead_letters_and_its_successors_are_applied(
     assert refused.reason == "LookupError: no such thing"
     assert undecodable.reason.startswith(f"not a {meta.type}")
     assert headless.reason == "the record has no ce_type or no ce_id header"
+
+
+async def test_an_event_that_is_too_slow_every_time_is_a_dead_letter_in_the_end(
+    notes: Pool,
+    consuming: Consuming,
+    producer: AIOKafkaProducer,
+    event_type: Any,
+    letters: Callable[[], Awaitable[list[DeadLetter]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def slow_twice(event: Any, tx: Tx[Connection], meta: EventMeta) -> None:
+        if event.number == 1:
+            await tx.connection.execute("SET LOCAL statement_timeout = 10")
+            await tx.connection.execute("SELECT pg_sleep(60)")
+        if event.number == 2:
+            await asyncio.sleep(60)
+        await note(event, tx, meta)
+
+    monkeypatch.setattr(consumer, "SLOW_TRIES", 3)
+    monkeypatch.setattr(consumer, "ATTEMPT_SECONDS", 0.5)
+    for number in range(1, 4):
+        await publish(producer, event_type(thing_id="a", number=number))
+    async with consuming(slow_twice):
+        await until(has_noted(notes, ("a", 3)))
+    assert await noted(notes) == [("a", 3)]
+    of_statement, of_handler = await letters()
+    assert of_statement.reason == "took too long 3 times: canceling statement due to statement timeout"
+    assert of_handler.reason == "took too long 3 times: more than 0.5 s"
+
+
+async def test_a_record_at_the_size_limit_is_a_dead_letter_without_its_value(
+    notes: Pool,
+    consuming: Consuming,
+    producer: AIOKafkaProducer,
+    event_type: Any,
+    kafka: KafkaSettings,
+    topic: str,
+    scratch: Scratch,
+    letters: Callable[[], Awaitable[list[DeadLetter]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    send, limit = producer.send_and_wait, 0
+
+    async def send_counting_headers(topic: str, value: bytes, *, headers: Any, **how: Any) -> None:
+        """As Kafka counts, with a limit that the first record just meets; the local broker has none, and the client's
+        own leaves the headers out."""
+        nonlocal limit
+        size = len(value) + sum(len(name) + len(text) for name, text in headers)
+        limit = limit or size
+        if size > limit:
+            raise MessageSizeTooLargeError
+        await send(topic, value, headers=headers, **how)
+
+    async def broken(event: Any, tx: Tx[Connection], meta: EventMeta) -> None:
+        if event.number == 1:
+            raise LookupError("no such thing")
+        await note(event, tx, meta)
+
+    large = event_type(thing_id="a", number=1, filling=b"x" * 1_000_000)
+    monkeypatch.setattr(producer, "send_and_wait", send_counting_headers)
+    await publish(producer, large)
+    await publish(producer, event_type(thing_id="a", number=2))
+    async with consuming(broken):
+        await until(has_noted(notes, ("a", 2)))
+    (letter,) = await letters()
+    assert (letter.reason, letter.left_out) == ("LookupError: no such thing", str(large.ByteSize()))
+    assert await close_dead_letters(kafka, scratch.schema, [topic], None, "retried") == 0
+    assert await letters() == [letter]
+    assert await close_dead_letters(kafka, scratch.schema, [topic], [letter.id], "dropped") == 1
 
 
 async def test_a_dead_letter_can_be_tried_again_or_dropped(

@@ -103,6 +103,27 @@ async def test_a_mistake_of_ours_is_not_called_unavailable(pool: Pool) -> None:
             await connection.execute("SELECT $1::int", "not a number")
 
 
+@pytest.mark.parametrize("raised", [TimeoutError("of a lookup"), ConnectionResetError("of a socket")])
+async def test_what_something_else_raised_within_a_transaction_is_not_called_the_databases(
+    begin: Begin[Connection], raised: OSError
+) -> None:
+    async def use_case() -> None:
+        async with begin() as tx:
+            await tx.connection.execute("SELECT 1")
+            raise raised
+
+    with pytest.raises(type(raised)) as seen:
+        await use_case()
+    assert seen.value is raised
+
+
+async def test_an_answer_that_does_not_come_in_time_is_unavailable(pool: Pool) -> None:
+    with pytest.raises(Unavailable) as raised:
+        async with acquire(pool) as connection:
+            await connection.execute("SELECT pg_sleep(60)", timeout=0.1)
+    assert isinstance(raised.value.__cause__, TimeoutError)
+
+
 async def test_a_database_that_does_not_answer_is_unavailable(
     scratch: Scratch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
