@@ -156,7 +156,8 @@ class ObjectStore:
     async def check(self) -> None:
         """Raises Unavailable unless the bucket answers: `service.check("s3", store.check)`."""
         async with _call():
-            await self.client.head_bucket(Bucket=self.bucket)
+            # Not HeadBucket, for which SeaweedFS asks for the right to read every object.
+            await self.client.list_objects_v2(Bucket=self.bucket, Prefix="-", MaxKeys=1)
 
     async def create_multipart(self, key: str, content_type: str) -> str:
         """Begin a multipart upload; its S3 upload id."""

@@ -79,7 +79,7 @@ def _read(scope: str, directory: Traversable) -> list[_Migration]:
 
 
 async def _prepare(connection: Connection, schema: str) -> None:
-    """The schema, who may use what is created in it, and the table of applied files."""
+    """The schema, who may use what is created in it, and the table of applied files, which is the owner's alone."""
     quoted = '"' + schema.replace('"', '""') + '"'
     if not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", schema):
         await connection.execute(f"CREATE SCHEMA {quoted}")
@@ -93,6 +93,7 @@ async def _prepare(connection: Connection, schema: str) -> None:
             applied_at timestamptz NOT NULL DEFAULT now(),
             PRIMARY KEY (scope, version)
         );
+        REVOKE ALL ON schema_migrations FROM {quoted};
         GRANT USAGE ON SCHEMA {quoted} TO {quoted};
         ALTER DEFAULT PRIVILEGES IN SCHEMA {quoted}
             GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {quoted};

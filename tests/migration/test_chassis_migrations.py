@@ -104,6 +104,10 @@ async def test_two_files_with_one_number_are_refused(empty: Scratch, directory: 
 
 
 async def test_the_login_role_may_use_what_is_created_and_change_no_table(empty: Scratch, directory: Path) -> None:
+    owner = await asyncpg.connect(empty.owner_dsn)
+    # As whoever made the schema may have said before the first table was created.
+    await owner.execute(f"ALTER DEFAULT PRIVILEGES IN SCHEMA {empty.schema} GRANT ALL ON TABLES TO {empty.schema}")
+    await owner.close()
     await migrate(empty.owner_dsn, empty.schema, directory)
     login = await asyncpg.connect(empty.dsn)
     await login.execute("INSERT INTO things (id) VALUES (nextval('numbers')); UPDATE things SET color = 'red'")
