@@ -5,7 +5,8 @@ Why the order holds:
   Across keys they are not, so each look takes whatever is unsent, from the lowest id on.
 - One relay drains a schema at a time: it holds an advisory lock with the connection it reads by.
 - Rows of one key are sent one after the other, each after the acknowledgement of the one before; different keys go
-  together. A row that fails stops the rows of its key behind it. (aiokafka keeps a partition's order over its own
+  together. A row that fails stops the rows of its key behind it, and its key is left out until the others had their
+  turn, so that one partition without a leader holds up no other. (aiokafka keeps a partition's order over its own
   retries, but a batch that expires is given up while a later one may pass.)
 - A row may be sent twice: when its acknowledgement or its deletion is lost. Its first copy is still in order, and
   consumers drop the later ones by the event's id.
@@ -41,6 +42,8 @@ LOCK = 0x6E706F62
 BATCH = 200
 STANDBY_SECONDS = 2.0
 RETRY_SECONDS = 1.0
+REST_SECONDS = 3.0
+MAX_RESTING = 10_000
 SET_ASIDE_SECONDS = 300.0
 BUSY_SECONDS, BUSY_POLL_SECONDS = 60.0, 0.1
 REFUSED = (
@@ -81,16 +84,19 @@ async def _drain(
 ) -> None:
     """Send batch after batch over the connection that holds the lock; ends only by an error of that connection."""
     loop = asyncio.get_running_loop()
-    try_again_at, busy_until = loop.time(), 0.0
+    try_again_at, busy_until, rested_at = loop.time(), 0.0, 0.0
+    resting: set[tuple[str, str]] = set()
     while True:
         if loop.time() >= try_again_at:
             await connection.execute(QUERIES["try_set_aside_again"])
             try_again_at = loop.time() + SET_ASIDE_SECONDS
         wake.clear()
-        rows = await connection.fetch(QUERIES["find_unsent"], BATCH)
+        topics, keys = [topic for topic, _ in resting], [key for _, key in resting]
+        rows = await connection.fetch(QUERIES["find_unsent"], BATCH, topics, keys)
         if rows:
             busy_until = loop.time() + BUSY_SECONDS
-        OUTBOX_AGE.set(rows[0]["age"] if rows else 0.0, {"schema": schema})
+        if not resting:
+            OUTBOX_AGE.set(rows[0]["age"] if rows else 0.0, {"schema": schema})
         result = await _send(producer, rows)
         if result.sent:
             await connection.execute(QUERIES["delete_sent"], result.sent)
@@ -99,7 +105,9 @@ async def _drain(
             OUTBOX_SET_ASIDE.add(1, {"topic": row["topic"], "reason": type(error).__name__})
             await connection.execute(QUERIES["set_aside"], row["id"], f"{type(error).__name__}: {error}")
         if result.failed:
-            log.warning("events_not_sent", schema=schema, keys=len(result.failed), reason=repr(result.failed[0]))
+            log.warning("events_not_sent", schema=schema, keys=len(result.failed), reason=repr(result.failed[0][1]))
+            resting.update((row["topic"], row["key"]) for row, _ in result.failed)
+            rested_at = loop.time() + REST_SECONDS
             await asyncio.sleep(RETRY_SECONDS)
         elif len(rows) < BATCH:
             busy = loop.time() < busy_until
@@ -107,13 +115,15 @@ async def _drain(
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(BUSY_POLL_SECONDS if busy else poll_seconds):
                     await wake.wait()
+        if (len(rows) < BATCH and loop.time() >= rested_at) or len(resting) > MAX_RESTING:
+            resting.clear()
 
 
 @dataclass(frozen=True)
 class _Result:
     sent: list[int] = field(default_factory=list)
     refused: list[tuple[asyncpg.Record, KafkaError]] = field(default_factory=list)
-    failed: list[Exception] = field(default_factory=list)
+    failed: list[tuple[asyncpg.Record, Exception]] = field(default_factory=list)
 
 
 async def _send(producer: AIOKafkaProducer, rows: Sequence[asyncpg.Record]) -> _Result:
@@ -130,7 +140,7 @@ async def _send(producer: AIOKafkaProducer, rows: Sequence[asyncpg.Record]) -> _
                 result.refused.append((row, error))
                 return
             except (KafkaError, TimeoutError, OSError) as error:
-                result.failed.append(error)
+                result.failed.append((row, error))
                 return
             result.sent.append(row["id"])
             OUTBOX_SENT.add(1, {"topic": row["topic"]})

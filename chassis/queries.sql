@@ -54,7 +54,8 @@ SELECT pg_try_advisory_lock($1, hashtext($2))
 
 -- name: find_unsent
 -- By primary key from the lowest id on: no high-water mark, because a lower id may be committed after a higher one.
--- Keys with a row that was set aside wait; that index is empty as a rule.
+-- Keys with a row that was set aside wait; that index is empty as a rule. So do the keys of $2 (topics) and $3, which
+-- failed a moment ago: the lowest ids are theirs, and would fill every batch.
 SELECT id, topic, key, headers, data, extract(epoch FROM now() - created_at)::float8 AS age
 FROM outbox
 WHERE set_aside_reason IS NULL
@@ -62,6 +63,7 @@ WHERE set_aside_reason IS NULL
       SELECT FROM outbox AS refused
       WHERE refused.set_aside_reason IS NOT NULL AND refused.topic = outbox.topic AND refused.key = outbox.key
   )
+  AND (topic, key) NOT IN (SELECT * FROM unnest($2::text[], $3::text[]))
 ORDER BY id
 LIMIT $1
 

@@ -150,6 +150,40 @@ async def test_a_row_that_fails_is_not_overtaken_by_later_rows_of_its_key(
     assert numbers(received, event_type, "a") == [0, 1, 2, 3, 4]
 
 
+async def test_keys_that_cannot_be_sent_for_now_do_not_fill_every_batch(
+    notes: Pool,
+    begin: Begin[Connection],
+    wake: asyncio.Event,
+    producer: AIOKafkaProducer,
+    received: Received,
+    event_type: Any,
+    scratch: Scratch,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(outbox, "BATCH", 2)
+    monkeypatch.setattr(outbox, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(outbox, "REST_SECONDS", 0.05)
+    away = {thing: [event_type(thing_id=thing, number=number) for number in range(2)] for thing in "abcde"}
+    await emit(begin, *(event for events in away.values() for event in events), event_type(thing_id="well", number=9))
+    back = asyncio.Event()
+
+    class HalfAway(UnreliableProducer):
+        async def send_and_wait(self, topic: str, value: bytes, **how: Any) -> None:
+            if how["key"] != b"well" and not back.is_set():
+                raise KafkaConnectionError("no leader")
+            await super().send_and_wait(topic, value, **how)
+
+    half_away: Any = HalfAway(producer, set())
+    async with running(relay(notes, half_away, wake=wake, schema=scratch.schema)):
+        await until(has_received(received, 1))
+        assert numbers(received, event_type, "well") == [9]
+        back.set()
+        await until(is_empty(notes, "outbox"))
+        await until(has_received(received, 11))
+    for thing in away:
+        assert numbers(received, event_type, thing) == [0, 1]
+
+
 async def test_a_row_that_is_too_large_is_set_aside_and_only_its_key_waits(
     notes: Pool,
     begin: Begin[Connection],
