@@ -86,7 +86,7 @@ async def _watched(pool: Pool) -> list[Measure]:
             queries * TICK_SECONDS / elapsed,
             "",
             1.0,
-            f"{how}: {queries / elapsed:.2f} queries/s at a tick of {TICK_SECONDS:g} s, {told / elapsed:,.0f} changes/s",
+            f"{how}: {queries / elapsed:.2f} queries/s at a tick of {TICK_SECONDS:g} s, {told:,} changes",
         ),
         Measure(
             "CPU, 1,000 watched videos",
