@@ -12,6 +12,6 @@ from services.catalog.usecases import unsticking
 async def unstick_videos(
     begin: Begin, ask_upload: AskPeer, ask_media: AskPeer, uploading_seconds: int, processing_seconds: int
 ) -> Mapping[str, int]:
-    """Every two minutes. Two runs at once ask twice and apply once."""
+    """Every five minutes. Two runs at once ask twice and apply once."""
     patience = unsticking.Patience(timedelta(seconds=uploading_seconds), timedelta(seconds=processing_seconds))
     return await unsticking.unstick_videos(begin, ask_upload, ask_media, patience, utc_now)

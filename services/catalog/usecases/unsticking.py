@@ -31,10 +31,16 @@ log = telemetry.logger(__name__)
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a video may be UPLOADING, and UPLOADED or PROCESSING without a fact, before its owner is asked."""
+    """How long a video may be UPLOADING, and UPLOADED or PROCESSING without a fact, before its owner is asked; and how
+    long after its claim one whose upload has not started.
+
+    Upload accepts nothing later than 60 s after it claimed, so that an upload which it does not know after `claimed`
+    will never be known.
+    """
 
     uploading: timedelta
     processing: timedelta
+    claimed: timedelta = timedelta(minutes=2)
 
 
 async def unstick_videos(
@@ -42,28 +48,38 @@ async def unstick_videos(
 ) -> Mapping[str, int]:
     """Ask after up to 500 quiet videos, the quietest first; how many came to what.
 
-    A video whose owner cannot be asked is counted as `unanswered` and looked at again by the next run; when three in a
-    row are, somebody is away and this run ends.
+    A video whose owner cannot be asked is counted as `unanswered` and looked at again by a later run, after the others;
+    when three in a row are, somebody is away and this run ends. Raises an ExceptionGroup, when all have been asked
+    after, of what nobody expected.
     """
     async with begin() as tx:
-        quiet = await tx.store.videos.find_quiet(patience.uploading, patience.processing, AT_ONCE)
-    counts, away = Counter[str](), 0
+        quiet = await tx.store.videos.find_quiet(patience.claimed, patience.uploading, patience.processing, AT_ONCE)
+    counts, away, unexpected = Counter[str](), 0, list[Exception]()
     for video in quiet:
         try:
             outcome, away = await _unstick(begin, ask_upload, ask_media, video, clock), 0
         except (Failure, NotYet) as error:
             log.warning("quiet_video_not_answered", video_id=video.video_id, reason=str(error))
             outcome, away = "unanswered", away + isinstance(error, Unavailable | DeadlineExceeded)
+        except Exception as error:
+            log.error("quiet_video_not_asked_after", cause=error, video_id=video.video_id)
+            unexpected.append(error)
+            outcome, away = "unanswered", 0
+        if outcome == "unanswered":
+            async with begin() as tx:
+                await tx.store.videos.ask_later(video.video_id)
         counts[outcome] += 1
         metrics.UNSTUCK.add(1, {"outcome": outcome})
         if away == GIVE_UP_AFTER:
             break
+    if unexpected:
+        raise ExceptionGroup(f"{len(unexpected)} of {len(quiet)} quiet videos could not be asked after", unexpected)
     return counts
 
 
 async def _unstick(begin: Begin, ask_upload: AskPeer, ask_media: AskPeer, quiet: Quiet, clock: Clock) -> str:
     """Ask outside of any transaction, apply inside of one."""
-    if quiet.status is Status.UPLOADING:
+    if quiet.status in (Status.DRAFT, Status.UPLOADING):
         answer = await ask_upload(quiet.video_id, quiet.generation)
         async with begin() as tx:
             return await _hear(tx, quiet, _fact(answer) or _lost(quiet, clock()), clock())
@@ -78,7 +94,7 @@ async def _unstick(begin: Begin, ask_upload: AskPeer, ask_media: AskPeer, quiet:
 
 
 async def _hear(tx: Tx, quiet: Quiet, fact: Fact | None, now: datetime) -> str:
-    """Apply an answer. One that tells nothing new is not noted, because it may be given every two minutes."""
+    """Apply an answer. One that tells nothing new is not noted, because every run may be given it."""
     video = await _lock_quiet(tx, quiet)
     if video is None:
         return "moved on"
@@ -107,16 +123,19 @@ async def _request_job(tx: Tx, quiet: Quiet, upload: Fact | None, now: datetime)
 
 
 async def _lock_quiet(tx: Tx, quiet: Quiet) -> Video | None:
-    """The video, if it still is where it was when its owner was asked."""
+    """The video, if it still is where it was when its owner was asked, and nothing was heard of it since."""
     video = await tx.store.videos.lock(quiet.video_id)
-    if video is None or (video.generation, video.status) != (quiet.generation, quiet.status):
+    was = (quiet.generation, quiet.status, quiet.heard_at)
+    if video is None or (video.generation, video.status, video.heard_at) != was:
         return None
     return video
 
 
 def _lost(quiet: Quiet, now: datetime) -> Fact:
-    """Upload knows no such upload (any more), so it will not complete."""
+    """Upload knows no such upload, or none any more, so it will not complete."""
     reason = Reason("MULTIPART_LOST", "The upload is not known any more.", "upload")
+    if quiet.status is Status.DRAFT:
+        reason = Reason("UPLOAD_NOT_STARTED", "The upload could not be started.", "upload")
     return Fact(Cause.UPLOAD_FAILED, quiet.generation, now, reason=reason)
 
 
