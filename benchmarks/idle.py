@@ -11,8 +11,8 @@ from deploy.local.home import supervisor_pid
 from deploy.local.lifecycle import start, stop
 
 SETTLE_SECONDS = 60
-WINDOW_SECONDS = 240
-"""A multiple of two minutes, the shortest schedule of a job, so that each window holds the same jobs."""
+WINDOW_SECONDS = 300
+"""A multiple of five minutes, the shortest schedule of a job, so that each window holds the same jobs."""
 
 
 def measure() -> list[Measure]:
