@@ -1,7 +1,7 @@
 """The program that stands between a worker and untrusted bytes: it gives up what the command must not have, then
 becomes the command.
 
-    python -I -S confine.py '{"parent": PID, "nice": 5, "limits": {"RLIMIT_CPU": 60, …}}' COMMAND ARGUMENT…
+    python -I -S confine.py '{"parent": PID, "limits": {"RLIMIT_CPU": 60, …}}' COMMAND ARGUMENT…
 
 The order matters: first what needs rights, then what takes them away, the command last. Layers that the kernel
 offers beyond these (namespaces, file and system call rules) belong between `limits` and `exec`.
@@ -25,8 +25,8 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 
 
-def confine(parent: int, nice: int, limits: dict[str, int]) -> None:
-    """Die with the worker, gain no privileges, yield to the worker's own threads, stay within the limits."""
+def confine(parent: int, limits: dict[str, int]) -> None:
+    """Die with the worker, gain no privileges, stay within the limits."""
     libc = ctypes.CDLL(None, use_errno=True)
     for option, value in ((_PR_SET_PDEATHSIG, signal.SIGKILL), (_PR_SET_NO_NEW_PRIVS, 1)):
         if libc.prctl(option, value, 0, 0, 0) != 0:
@@ -34,7 +34,6 @@ def confine(parent: int, nice: int, limits: dict[str, int]) -> None:
     if os.getppid() != parent:
         raise ProcessLookupError("the worker is gone")
     os.umask(0o077)
-    os.nice(nice)
     for name, value in limits.items():
         kind = getattr(resource, name)
         _, hard = resource.getrlimit(kind)

@@ -182,14 +182,7 @@ def _timing(container: InputContainer, video: VideoStream) -> dict[str, Any]:
 
 def _first_frame(container: InputContainer, video: VideoStream) -> dict[str, Any]:
     """What only a decoded frame tells surely; it also proves that the track can be decoded."""
-    video.codec_context.thread_count = 1
-    frame = None
-    for packet in container.demux(video):
-        # Flushed after each packet: the frames that B-frames wait for need not be decoded.
-        frame = next(iter([*video.codec_context.decode(packet), *video.codec_context.decode(None)]), None)
-        if frame or packet.size == 0:
-            break
-        video.codec_context.flush_buffers()
+    frame = _decode_first(container, video)
     if frame is None:
         raise Refused("CORRUPT", "none of its frames can be decoded")
     facts: dict[str, Any] = {
@@ -204,6 +197,20 @@ def _first_frame(container: InputContainer, video: VideoStream) -> dict[str, Any
             a, b, _, c, d, *_ = struct.unpack("=9i", bytes(side_data))
             facts["matrix"] = [a, b, c, d]
     return facts
+
+
+def _decode_first(container: InputContainer, video: VideoStream) -> VideoFrame | None:
+    """The first frame that is shown."""
+    codec = video.codec_context
+    codec.thread_count = 1
+    packet = next(container.demux(video))
+    if not packet.is_discard:
+        # Asked for at once: the frames that it would wait for, to be put in order, need not be decoded.
+        for frame in (*codec.decode(packet), *codec.decode(None)):
+            return frame
+    codec.flush_buffers()
+    container.seek(0)
+    return next(container.decode(video), None)
 
 
 def _colour(told_by: VideoCodecContext | VideoFrame) -> dict[str, str]:

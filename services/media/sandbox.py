@@ -26,17 +26,13 @@ _LINE_BYTES = 1024 * 1024
 
 @dataclass(frozen=True)
 class Limits:
-    """What the program may use. Seconds of wall time and of CPU (all threads together), bytes of memory and per file.
-
-    `niceness` lets the worker's heartbeat go first.
-    """
+    """What the program may use. Seconds of wall time and of CPU (of all threads), bytes of memory and per file."""
 
     wall_seconds: float
     cpu_seconds: int
     memory_bytes: int
     file_bytes: int
     open_files: int = 128
-    niceness: int = 5
 
 
 class OutOfTime(Exception):
@@ -95,7 +91,6 @@ async def confined(command: Sequence[str | Path], *, directory: Path, limits: Li
     """
     order = {
         "parent": os.getpid(),
-        "nice": limits.niceness,
         "limits": {
             "RLIMIT_CPU": limits.cpu_seconds,
             "RLIMIT_AS": limits.memory_bytes,
