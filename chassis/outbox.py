@@ -143,7 +143,7 @@ async def _send(producer: AIOKafkaProducer, rows: Sequence[asyncpg.Record]) -> _
                 result.failed.append((row, error))
                 return
             result.sent.append(row["id"])
-            OUTBOX_SENT.add(1, {"topic": row["topic"]})
+            OUTBOX_SENT.add(1, {"topic": row["topic"], "type": row["headers"]["ce_type"]})
 
     by_key = sorted(rows, key=lambda row: (row["topic"], row["key"], row["id"]))
     await asyncio.gather(

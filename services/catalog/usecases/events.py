@@ -16,7 +16,6 @@ from nextplay.catalog.v1.catalog_events_pb2 import (
 from services.catalog.domain.states import Transition
 from services.catalog.domain.video import Original, Reason, Status, Video, Visibility
 
-
 MILLISECOND = timedelta(milliseconds=1)
 PROCESSING_ENDS = (Status.READY, Status.REJECTED_TOO_LONG, Status.REJECTED_FORMAT, Status.PROCESSING_FAILED)
 
