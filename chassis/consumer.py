@@ -154,8 +154,7 @@ class _Application(Generic[S]):
     ) -> str | None:
         """Try until the event is applied (None), or there is a reason to give it up."""
         handler = self.handlers[type(event)]
-        give_up_at, delay = time.monotonic() + self.not_yet_seconds, 0.1
-        failures = slow = 0
+        give_up_at, delay, failures, slow = time.monotonic() + self.not_yet_seconds, 0.1, 0, 0
         while True:
             try:
                 async with asyncio.timeout(ATTEMPT_SECONDS):
@@ -199,9 +198,8 @@ class _Application(Generic[S]):
         log.error(
             "event_dead_lettered", consumer=self.consumer, topic=record.topic, offset=record.offset, reason=reason
         )
-        async for attempt in stamina.retry_context(
-            on=KafkaError, attempts=None, timeout=None, wait_max=MAX_BACKOFF_SECONDS
-        ):
+        for_ever = stamina.retry_context(on=KafkaError, attempts=None, timeout=None, wait_max=MAX_BACKOFF_SECONDS)
+        async for attempt in for_ever:
             with attempt:
                 await send_dead_letter(self.producer, record, consumer=self.consumer, reason=reason)
         EVENTS_HANDLED.add(1, {**labels, "outcome": "dead_lettered"})

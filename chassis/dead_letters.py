@@ -30,7 +30,6 @@ from chassis.settings import KafkaSettings
 READ_SECONDS = 60.0
 MAX_REASON = 1000
 _OURS = ("dlq_id", "dlq_reason", "dlq_time", "dlq_left_out")
-_TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 Decision: TypeAlias = Literal["retried", "dropped"]
 
@@ -64,9 +63,9 @@ async def send_dead_letter(
     kept = [*record.headers, *to_headers(headers)]
     try:
         await producer.send_and_wait(topic, value, key=record.key, headers=kept)
-    except _TOO_LARGE:
-        kept += to_headers({"dlq_left_out": str(len(value))})
-        await producer.send_and_wait(topic, b"", key=record.key, headers=kept)
+    except (MessageSizeTooLargeError, RecordListTooLargeError):
+        left_out = to_headers({"dlq_left_out": str(len(value))})
+        await producer.send_and_wait(topic, b"", key=record.key, headers=kept + left_out)
 
 
 async def list_dead_letters(settings: KafkaSettings, consumer: str, topics: Collection[str]) -> list[DeadLetter]:

@@ -20,6 +20,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from operator import itemgetter
 
 import asyncpg
 from aiokafka import AIOKafkaProducer
@@ -53,6 +54,8 @@ REFUSED = (
     # Raised after the topic was looked for through the whole request timeout.
     UnknownTopicOrPartitionError,
 )
+
+_KEY = itemgetter("topic", "key")
 
 log = telemetry.logger(__name__)
 
@@ -93,8 +96,7 @@ async def _drain(
         wake.clear()
         topics, keys = [topic for topic, _ in resting], [key for _, key in resting]
         rows = await connection.fetch(QUERIES["find_unsent"], BATCH, topics, keys)
-        if rows:
-            busy_until = loop.time() + BUSY_SECONDS
+        busy_until = loop.time() + BUSY_SECONDS if rows else busy_until
         if not resting:
             OUTBOX_AGE.set(rows[0]["age"] if rows else 0.0, {"schema": schema})
         result = await _send(producer, rows)
@@ -106,7 +108,7 @@ async def _drain(
             await connection.execute(QUERIES["set_aside"], row["id"], f"{type(error).__name__}: {error}")
         if result.failed:
             log.warning("events_not_sent", schema=schema, keys=len(result.failed), reason=repr(result.failed[0][1]))
-            resting.update((row["topic"], row["key"]) for row, _ in result.failed)
+            resting.update(_KEY(row) for row, _ in result.failed)
             rested_at = loop.time() + REST_SECONDS
             await asyncio.sleep(RETRY_SECONDS)
         elif len(rows) < BATCH:
@@ -133,9 +135,8 @@ async def _send(producer: AIOKafkaProducer, rows: Sequence[asyncpg.Record]) -> _
     async def send_key(of_one_key: Sequence[asyncpg.Record]) -> None:
         for row in of_one_key:
             try:
-                await producer.send_and_wait(
-                    row["topic"], row["data"], key=row["key"].encode(), headers=to_headers(row["headers"])
-                )
+                key, headers = row["key"].encode(), to_headers(row["headers"])
+                await producer.send_and_wait(row["topic"], row["data"], key=key, headers=headers)
             except REFUSED as error:
                 result.refused.append((row, error))
                 return
@@ -145,8 +146,6 @@ async def _send(producer: AIOKafkaProducer, rows: Sequence[asyncpg.Record]) -> _
             result.sent.append(row["id"])
             OUTBOX_SENT.add(1, {"topic": row["topic"], "type": row["headers"]["ce_type"]})
 
-    by_key = sorted(rows, key=lambda row: (row["topic"], row["key"], row["id"]))
-    await asyncio.gather(
-        *(send_key(list(group)) for _, group in groupby(by_key, key=lambda row: (row["topic"], row["key"])))
-    )
+    by_key = groupby(sorted(rows, key=itemgetter("topic", "key", "id")), key=_KEY)
+    await asyncio.gather(*(send_key(list(group)) for _, group in by_key))
     return result

@@ -124,12 +124,8 @@ async def _apply(connection: Connection, migration: _Migration) -> None:
     try:
         async with connection.transaction():
             await connection.execute(migration.sql)
-            await connection.execute(
-                "INSERT INTO schema_migrations (scope, version, name, checksum) VALUES ($1, $2, $3, $4)",
-                migration.scope,
-                migration.version,
-                migration.name,
-                migration.checksum,
-            )
+            insert = "INSERT INTO schema_migrations (scope, version, name, checksum) VALUES ($1, $2, $3, $4)"
+            applied = (migration.scope, migration.version, migration.name, migration.checksum)
+            await connection.execute(insert, *applied)
     except asyncpg.PostgresError as error:
         raise MigrationError(f"{migration.scope}: {migration.name} failed and was rolled back: {error}") from error
