@@ -52,6 +52,19 @@ def failure_from(error: grpc.aio.AioRpcError) -> Failure:
     return declared(error.details(), fields=fields, retry_after=wait.retry_delay.seconds or None)
 
 
+def peer_failure_from(error: grpc.aio.AioRpcError) -> Failure:
+    """The failure of a call that a service makes by its own token while it serves somebody else: what the callee has
+    against that token or that request is no mistake of whom the service serves."""
+    failure = failure_from(error)
+    match failure.kind:
+        case Kind.UNAUTHENTICATED | Kind.PERMISSION_DENIED:
+            return errors.Unavailable(retry_after=1)  # tokens and rights are replaced while services run
+        case Kind.INVALID_ARGUMENT:
+            return errors.Internal()
+        case _:
+            return failure
+
+
 def _details(error: grpc.aio.AioRpcError) -> tuple[ErrorInfo, BadRequest, RetryInfo]:
     """What the status says beside its message; empty messages for what it does not say."""
     found = ErrorInfo(), BadRequest(), RetryInfo()

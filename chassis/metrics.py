@@ -4,7 +4,11 @@ from opentelemetry.metrics import get_meter
 
 _METER = get_meter("nextplay.chassis")
 
-OUTBOX_SENT = _METER.create_counter("outbox_sent", unit="{event}", description="Events acknowledged by Kafka, by topic")
+OUTBOX_SENT = _METER.create_counter(
+    "outbox_sent",
+    unit="{event}",
+    description="Events acknowledged by Kafka, by topic and type: whichever process wrote them, also a short job",
+)
 OUTBOX_SET_ASIDE = _METER.create_counter(
     "outbox_set_aside",
     unit="{event}",

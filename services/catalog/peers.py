@@ -8,7 +8,7 @@ from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
 
 from chassis.errors import Internal
-from chassis.grpc_client import failure_from
+from chassis.grpc_errors import peer_failure_from
 from nextplay.media.v1 import media_events_pb2 as media
 from nextplay.media.v1.media_service_pb2 import GetJobStateRequest
 from nextplay.media.v1.media_service_pb2_grpc import MediaServiceStub
@@ -41,7 +41,7 @@ def upload_over_grpc(channel: grpc.aio.Channel) -> AskPeer:
         try:
             reply = await stub.GetUploadState(GetUploadStateRequest(video_id=str(video_id), generation=generation))
         except grpc.aio.AioRpcError as error:
-            raise failure_from(error) from error
+            raise peer_failure_from(error) from error
         if not reply.HasField("fact"):
             return Answer(known=False)
         return Answer(known=True, fact=_unpacked(reply.fact, UPLOAD_EVENTS), time=reply.time.ToDatetime(UTC))
@@ -57,7 +57,7 @@ def media_over_grpc(channel: grpc.aio.Channel) -> AskPeer:
         try:
             reply = await stub.GetJobState(GetJobStateRequest(video_id=str(video_id), generation=generation))
         except grpc.aio.AioRpcError as error:
-            raise failure_from(error) from error
+            raise peer_failure_from(error) from error
         if not reply.HasField("fact"):
             return Answer(known=reply.exists)
         return Answer(known=True, fact=_unpacked(reply.fact, MEDIA_EVENTS), time=reply.time.ToDatetime(UTC))

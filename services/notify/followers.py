@@ -5,7 +5,7 @@ from uuid import UUID
 import grpc
 
 from chassis.errors import Kind
-from chassis.grpc_client import failure_from
+from chassis.grpc_errors import failure_from, peer_failure_from
 from nextplay.catalog.v1.follows_service_pb2 import ListFollowersRequest
 from nextplay.catalog.v1.follows_service_pb2_grpc import FollowServiceStub
 from services.notify.ports import FollowersPage, ListFollowers, PageTokenRefused
@@ -22,10 +22,9 @@ def followers_in_catalog(channel: grpc.aio.Channel) -> ListFollowers:
         try:
             reply = await catalog.ListFollowers(request)
         except grpc.aio.AioRpcError as error:
-            failure = failure_from(error)
-            if page_token and failure.kind is Kind.INVALID_ARGUMENT:
+            if page_token and failure_from(error).kind is Kind.INVALID_ARGUMENT:
                 raise PageTokenRefused from error
-            raise failure from error
+            raise peer_failure_from(error) from error
         return FollowersPage([UUID(follow.user_id) for follow in reply.followers], reply.next_page_token)
 
     return list_followers

@@ -5,7 +5,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis.events import EventMeta
-from chassis.grpc_client import failure_from
+from chassis.grpc_errors import peer_failure_from
 from nextplay.catalog.v1.ingest_service_pb2 import ClaimVideoForUploadRequest, DeliverEventRequest
 from nextplay.catalog.v1.ingest_service_pb2_grpc import IngestServiceStub
 from nextplay.catalog.v1.video_pb2 import Video
@@ -35,7 +35,7 @@ class CatalogOverGrpc:
         try:
             reply = await self._stub.ClaimVideoForUpload(request)
         except grpc.aio.AioRpcError as error:
-            raise failure_from(error) from error
+            raise peer_failure_from(error) from error
         return reply.generation
 
     async def deliver(self, event: Message, meta: EventMeta) -> Delivered:
@@ -47,5 +47,5 @@ class CatalogOverGrpc:
         try:
             reply = await self._stub.DeliverEvent(request, timeout=DELIVER_SECONDS)
         except grpc.aio.AioRpcError as error:
-            raise failure_from(error) from error
+            raise peer_failure_from(error) from error
         return Delivered(Video.Status.Name(reply.status), reply.sequence)

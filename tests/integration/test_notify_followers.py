@@ -8,6 +8,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import grpc
 import pytest
 from scratch import Scratch
 
@@ -120,7 +121,9 @@ async def test_other_services_may_not_list_followers(catalog: Catalog, tmp_path:
     async with channel(catalog.address, token=token_of("media", tmp_path)) as opened:
         with pytest.raises(Failure) as refused:
             await followers_in_catalog(opened)(AUTHOR, "")
-    assert refused.value.kind is Kind.PERMISSION_DENIED
+    assert refused.value.kind is Kind.UNAVAILABLE, "what is refused to the service is no mistake of whom it serves"
+    assert isinstance(refused.value.__cause__, grpc.aio.AioRpcError)
+    assert refused.value.__cause__.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
 async def test_a_catalog_that_is_away_is_unavailable(tmp_path: Path) -> None:
