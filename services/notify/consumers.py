@@ -30,11 +30,11 @@ async def on_video_status_changed(event: VideoStatusChanged, tx: Tx, meta: Event
 async def on_video_published(event: VideoPublished, tx: Tx, meta: EventMeta) -> None:
     if event.visibility == Video.Visibility.public and event.notify_followers:
         publication = Publication(UUID(event.video_id), UUID(event.user_id), event.title)
-        await usecases.announce(tx, publication, announced_at=meta.time)
+        await usecases.announce(tx, publication)
 
 
 async def on_video_hidden(event: VideoHidden, tx: Tx, meta: EventMeta) -> None:
-    await usecases.hide(tx, UUID(event.video_id), hidden_at=meta.time)
+    await usecases.hide(tx, UUID(event.video_id))
 
 
 async def on_video_deleted(event: VideoDeleted, tx: Tx, meta: EventMeta) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeAlias
 from uuid import UUID
 
 from chassis import transaction
-from services.notify.domain.fanout import Fanout, Withdrawal
+from services.notify.domain.fanout import Fanout
 from services.notify.domain.notification import Notification, Publication
 
 
@@ -29,16 +29,13 @@ class Store(Protocol):
     async def delete_written_before(self, days: int, limit: int) -> int:
         """Delete up to `limit` that were written more than `days` days ago; how many they were."""
 
-    async def withdrawal(self, video_id: UUID) -> Withdrawal | None:
-        """Whether the video was taken back."""
-
-    async def hide(self, video_id: UUID, at: datetime) -> None:
-        """Remember that the video was hidden at that time."""
+    async def is_deleted(self, video_id: UUID) -> bool:
+        """Whether the video was deleted."""
 
     async def delete(self, video_id: UUID) -> None:
         """Remember that the video was deleted."""
 
-    async def start_fanout(self, publication: Publication, announced_at: datetime) -> bool:
+    async def start_fanout(self, publication: Publication) -> bool:
         """Begin, or begin again where it was cancelled; False where it is under way or done."""
 
     async def cancel_fanout(self, video_id: UUID) -> bool:

@@ -50,31 +50,24 @@ WHERE notification_id IN (
     SELECT notification_id FROM notifications WHERE created_at < now() - make_interval(days => $1) LIMIT $2
 )
 
--- Videos that were taken back.
+-- Videos that were deleted.
 
--- name: find_withdrawal
+-- name: is_deleted
 -- By primary key.
-SELECT hidden_at, deleted_at IS NOT NULL AS deleted FROM withdrawn_videos WHERE video_id = $1
-
--- name: hide_video
--- The latest hiding counts, in whatever order they arrive.
-INSERT INTO withdrawn_videos (video_id, hidden_at) VALUES ($1, $2)
-ON CONFLICT (video_id) DO UPDATE SET hidden_at = greatest(withdrawn_videos.hidden_at, excluded.hidden_at)
+SELECT EXISTS (SELECT FROM deleted_videos WHERE video_id = $1)
 
 -- name: delete_video
 -- A tombstone, for ever.
-INSERT INTO withdrawn_videos (video_id, deleted_at) VALUES ($1, now())
-ON CONFLICT (video_id) DO UPDATE SET deleted_at = coalesce(withdrawn_videos.deleted_at, excluded.deleted_at)
+INSERT INTO deleted_videos (video_id) VALUES ($1) ON CONFLICT DO NOTHING
 
 -- Fan-outs.
 
 -- name: start_fanout
 -- A cancelled one begins again with the first page: the ledger knows whom it has told. One that is under way or done
 -- stays as it is.
-INSERT INTO fanouts (video_id, author_id, video_title, announced_at) VALUES ($1, $2, $3, $4)
+INSERT INTO fanouts (video_id, author_id, video_title) VALUES ($1, $2, $3)
 ON CONFLICT (video_id) DO UPDATE
-SET status = 'PENDING', page_token = '', video_title = excluded.video_title, announced_at = excluded.announced_at,
-    attempts = 0, next_at = now()
+SET status = 'PENDING', page_token = '', video_title = excluded.video_title, attempts = 0, next_at = now()
 WHERE fanouts.status = 'CANCELLED'
 
 -- name: cancel_fanout

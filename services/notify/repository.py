@@ -10,7 +10,7 @@ from chassis import queries
 from chassis.clock import NewId, new_id
 from chassis.leases import Leases
 from chassis.postgres import Connection
-from services.notify.domain.fanout import Fanout, Withdrawal
+from services.notify.domain.fanout import Fanout
 from services.notify.domain.notification import Notification, Publication
 
 QUERIES = queries.load("services.notify")
@@ -56,18 +56,15 @@ class Repository:
     async def delete_written_before(self, days: int, limit: int) -> int:
         return await self._count("delete_written_before", days, limit)
 
-    async def withdrawal(self, video_id: UUID) -> Withdrawal | None:
-        row = await self._connection.fetchrow(QUERIES["find_withdrawal"], video_id)
-        return Withdrawal(row["hidden_at"], row["deleted"]) if row else None
-
-    async def hide(self, video_id: UUID, at: datetime) -> None:
-        await self._count("hide_video", video_id, at)
+    async def is_deleted(self, video_id: UUID) -> bool:
+        is_deleted: bool = await self._connection.fetchval(QUERIES["is_deleted"], video_id)
+        return is_deleted
 
     async def delete(self, video_id: UUID) -> None:
         await self._count("delete_video", video_id)
 
-    async def start_fanout(self, publication: Publication, announced_at: datetime) -> bool:
-        values = publication.video_id, publication.author_id, publication.video_title, announced_at
+    async def start_fanout(self, publication: Publication) -> bool:
+        values = publication.video_id, publication.author_id, publication.video_title
         return await self._count("start_fanout", *values) > 0
 
     async def cancel_fanout(self, video_id: UUID) -> bool:
@@ -93,7 +90,6 @@ class Repository:
 def _fanout(row: asyncpg.Record) -> Fanout:
     return Fanout(
         publication=Publication(row["video_id"], row["author_id"], row["video_title"]),
-        announced_at=row["announced_at"],
         page_token=row["page_token"],
         fence=row["fence"],
         attempts=row["attempts"],

@@ -22,8 +22,7 @@ log = telemetry.logger(__name__)
 async def tell_owner(tx: Tx, outcome: Outcome) -> None:
     """Tell the owner what a generation of a video came to, once, unless the video is deleted."""
     notification = to_owner(outcome)
-    withdrawal = await tx.store.withdrawal(outcome.video_id)
-    if notification is None or (withdrawal and withdrawal.deleted):
+    if notification is None or await tx.store.is_deleted(outcome.video_id):
         return
     if await tx.store.write([notification]):
         metrics.written.add(1, {"kind": notification.kind})
@@ -36,18 +35,20 @@ async def tell_owner(tx: Tx, outcome: Outcome) -> None:
         )
 
 
-async def announce(tx: Tx, publication: Publication, announced_at: datetime) -> None:
-    """Begin to tell the author's followers, unless the video was taken back since or they were told before."""
-    withdrawal = await tx.store.withdrawal(publication.video_id)
-    if withdrawal and withdrawal.covers(announced_at):
+async def announce(tx: Tx, publication: Publication) -> None:
+    """Begin to tell the author's followers, unless the video is deleted or they were told before.
+
+    Publications and hidings of a video come in the order in which they were decided, on one topic under one key. Their
+    times would not tell it: they are of the clocks of several processes.
+    """
+    if await tx.store.is_deleted(publication.video_id):
         return
-    if await tx.store.start_fanout(publication, announced_at):
+    if await tx.store.start_fanout(publication):
         log.info("fanout_started", video_id=publication.video_id, author_id=publication.author_id)
 
 
-async def hide(tx: Tx, video_id: UUID, hidden_at: datetime) -> None:
+async def hide(tx: Tx, video_id: UUID) -> None:
     """Stop telling of a video that is not public any more, until it is announced again."""
-    await tx.store.hide(video_id, hidden_at)
     await _cancel_fanout(tx, video_id)
 
 
@@ -81,8 +82,7 @@ async def tell_followers(begin: Begin, list_followers: ListFollowers, fanout: Fa
         if not await tx.store.hold_fanout(fanout):
             return
         # A deletion that was applied at the same moment as the publication did not see the fan-out.
-        withdrawal = await tx.store.withdrawal(video_id)
-        if withdrawal and withdrawal.covers(fanout.announced_at):
+        if await tx.store.is_deleted(video_id):
             await _cancel_fanout(tx, video_id)
             return
         written = await tx.store.write([to_follower(fanout.publication, user_id) for user_id in page.user_ids])
