@@ -382,6 +382,36 @@ async def test_the_sweep_removes_what_lost_runs_left_and_nothing_else(pool: Pool
     assert await outputs.sweep(begin, tools.objects, ended_seconds_ago=0) == 0
 
 
+async def test_a_run_that_cannot_be_swept_holds_up_no_other_and_fails_the_job(
+    pool: Pool, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = Clip(), Clip()
+    tools = fake_tools(begin, bad)
+    lost = []
+    for clip in (bad, good):
+        await apply(begin, clip.uploaded())
+        lost.append(await claim(begin))
+        stored(tools)[f"{lost[-1].output_s3_prefix}thumbnail.jpg"] = b"left behind"
+    await pool.execute("UPDATE transcode_jobs SET status = 'CANCELLED', completed_at = now(), lease_owner = NULL")
+    await pool.execute("UPDATE transcode_runs SET outcome = 'LOST', ended_at = now() - interval '2 hours'")
+
+    delete_prefix = tools.objects.delete_prefix
+
+    async def delete_or_break(prefix: str) -> int:
+        if prefix == lost[0].output_s3_prefix:
+            raise ValueError("nobody expected this")
+        return await delete_prefix(prefix)
+
+    monkeypatch.setattr(tools.objects, "delete_prefix", delete_or_break)
+    with pytest.raises(ExceptionGroup, match="1 runs could not be swept"):
+        await outputs.sweep(begin, tools.objects, ended_seconds_ago=3600)
+    monkeypatch.undo()
+    assert f"{lost[0].output_s3_prefix}thumbnail.jpg" in stored(tools)
+    assert f"{lost[1].output_s3_prefix}thumbnail.jpg" not in stored(tools)
+    assert await outputs.sweep(begin, tools.objects, ended_seconds_ago=3600) == 0, "it was not put behind the others"
+    assert await outputs.sweep(begin, tools.objects, ended_seconds_ago=0) == 1
+
+
 async def test_the_sweep_leaves_a_run_that_is_under_way_alone(pool: Pool, begin: Begin) -> None:
     clip = Clip()
     tools = fake_tools(begin, clip)
