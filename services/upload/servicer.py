@@ -1,8 +1,13 @@
 """The gRPC methods of upload: each parses, calls and renders."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
+
+from google.protobuf.message import Message
 
 from chassis.auth import current_user
 from chassis.clock import Clock, NewId
@@ -65,16 +70,36 @@ class Uploads(UploadServiceServicer):
     async def PresignPart(self, request: pb.PresignPartRequest, context: Any) -> pb.PresignPartResponse:
         user_id, upload_id = current_user().user_id, parse_uuid("upload_id", request.upload_id)
         part = mapping.part_to_sign(request)
-        [signed] = await presign_parts(self.begin, self.objects, user_id, upload_id, [part])
+        async with self._signing(user_id, "PresignPart", request, pb.PresignPartResponse()):
+            [signed] = await presign_parts(self.begin, self.objects, user_id, upload_id, [part])
         return mapping.signed_part(signed)
 
     async def PresignParts(self, request: pb.PresignPartsRequest, context: Any) -> pb.PresignPartsResponse:
         user_id, upload_id = current_user().user_id, parse_uuid("upload_id", request.upload_id)
         parts = mapping.parts_to_sign(request)
-        signed = await presign_parts(self.begin, self.objects, user_id, upload_id, parts)
+        async with self._signing(user_id, "PresignParts", request, pb.PresignPartsResponse()):
+            signed = await presign_parts(self.begin, self.objects, user_id, upload_id, parts)
         return pb.PresignPartsResponse(
             parts=[mapping.signed_part(part) for part in signed], server_time=events.timestamp(self.clock())
         )
+
+    @asynccontextmanager
+    async def _signing(self, user_id: UUID, method: str, request: Message, empty: Message) -> AsyncIterator[None]:
+        """Reserve the call's Idempotency-Key and keep an `empty` reply by it, because URLs are never stored: a repeat
+        signs anew."""
+        async with reserve(
+            self.pool,
+            key=idempotency_key(),
+            user_id=user_id,
+            method=method,
+            request=request,
+            reply_type=type(empty),
+            ids={},
+        ) as outcome:
+            yield
+            if isinstance(outcome, Reserved):
+                async with acquire(self.pool) as connection:
+                    await store_reply(connection, outcome, empty)
 
     async def GetUpload(self, request: pb.GetUploadRequest, context: Any) -> pb.GetUploadResponse:
         user_id, upload_id = current_user().user_id, parse_uuid("upload_id", request.upload_id)

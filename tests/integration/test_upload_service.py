@@ -297,3 +297,25 @@ async def test_the_catalog_learns_the_latest_fact(client: Client, world: World) 
     unknown = pb.GetUploadStateRequest(video_id=upload.video_id, generation=2)
     assert not (await client.call("GetUploadState", unknown, who="catalog")).HasField("fact")
     assert (await client.refused("GetUploadState", asked, who="media")).kind is Kind.PERMISSION_DENIED
+
+
+@pytest.mark.parametrize("method", ["PresignPart", "PresignParts"])
+async def test_a_key_signs_anew_for_the_same_parts_and_is_refused_for_others(
+    client: Client, world: World, method: str
+) -> None:
+    upload = await initiated(client)
+
+    def asking(length: int) -> Message:
+        part = {"part_number": 1, "content_length": length}
+        if method == "PresignPart":
+            return pb.PresignPartRequest(upload_id=upload.upload_id, **part)
+        return pb.PresignPartsRequest(upload_id=upload.upload_id, parts=[pb.PartToSign(**part)])
+
+    first = await client.call(method, asking(10 * MIB), key="k")
+    again = await client.call(method, asking(10 * MIB), key="k")
+    signed = [reply if method == "PresignPart" else reply.parts[0] for reply in (first, again)]
+    assert all(part.presigned_url for part in signed)
+    other = await client.refused(method, asking(5 * MIB), key="k")
+    assert (other.kind, other.code) == (Kind.UNPROCESSABLE, "IDEMPOTENCY_MISMATCH")
+    kept = await world.pool.fetchval("SELECT reply FROM idempotency_keys WHERE method = $1", method)
+    assert kept == b"", "a URL was stored"

@@ -92,14 +92,15 @@ class UploadServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PresignPart(self, request, context):
-        """Signs the URL to which one part is sent with PUT. May be asked again for the same part at any time.
+        """Signs the URL to which one part is sent with PUT. May be asked again for the same part at any time,
+        also with the same Idempotency-Key: URLs are signed anew.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PresignParts(self, request, context):
-        """Signs the URLs of several parts at once; all or none.
+        """Signs the URLs of several parts at once; all or none. A repeat signs anew, also with the same Idempotency-Key.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

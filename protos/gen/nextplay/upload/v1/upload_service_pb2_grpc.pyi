@@ -40,9 +40,11 @@ class UploadServiceStub:
     At most 10 accepted initiates per user and hour. Idempotent with an Idempotency-Key.
     """
     PresignPart: _grpc.UnaryUnaryMultiCallable[_upload_service_pb2.PresignPartRequest, _upload_service_pb2.PresignPartResponse]
-    """Signs the URL to which one part is sent with PUT. May be asked again for the same part at any time."""
+    """Signs the URL to which one part is sent with PUT. May be asked again for the same part at any time,
+    also with the same Idempotency-Key: URLs are signed anew.
+    """
     PresignParts: _grpc.UnaryUnaryMultiCallable[_upload_service_pb2.PresignPartsRequest, _upload_service_pb2.PresignPartsResponse]
-    """Signs the URLs of several parts at once; all or none."""
+    """Signs the URLs of several parts at once; all or none. A repeat signs anew, also with the same Idempotency-Key."""
     GetUpload: _grpc.UnaryUnaryMultiCallable[_upload_service_pb2.GetUploadRequest, _upload_service_pb2.GetUploadResponse]
     """What a client needs to resume: the state of the upload and, by S3's own list, which parts are there and which are
     missing.
@@ -72,9 +74,11 @@ class UploadServiceAsyncStub(UploadServiceStub):
     At most 10 accepted initiates per user and hour. Idempotent with an Idempotency-Key.
     """
     PresignPart: _aio.UnaryUnaryMultiCallable[_upload_service_pb2.PresignPartRequest, _upload_service_pb2.PresignPartResponse]  # type: ignore[assignment]
-    """Signs the URL to which one part is sent with PUT. May be asked again for the same part at any time."""
+    """Signs the URL to which one part is sent with PUT. May be asked again for the same part at any time,
+    also with the same Idempotency-Key: URLs are signed anew.
+    """
     PresignParts: _aio.UnaryUnaryMultiCallable[_upload_service_pb2.PresignPartsRequest, _upload_service_pb2.PresignPartsResponse]  # type: ignore[assignment]
-    """Signs the URLs of several parts at once; all or none."""
+    """Signs the URLs of several parts at once; all or none. A repeat signs anew, also with the same Idempotency-Key."""
     GetUpload: _aio.UnaryUnaryMultiCallable[_upload_service_pb2.GetUploadRequest, _upload_service_pb2.GetUploadResponse]  # type: ignore[assignment]
     """What a client needs to resume: the state of the upload and, by S3's own list, which parts are there and which are
     missing.
@@ -113,7 +117,9 @@ class UploadServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _upload_service_pb2.PresignPartRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_upload_service_pb2.PresignPartResponse, _abc.Awaitable[_upload_service_pb2.PresignPartResponse]]:
-        """Signs the URL to which one part is sent with PUT. May be asked again for the same part at any time."""
+        """Signs the URL to which one part is sent with PUT. May be asked again for the same part at any time,
+        also with the same Idempotency-Key: URLs are signed anew.
+        """
 
     @_abc_1.abstractmethod
     def PresignParts(
@@ -121,7 +127,7 @@ class UploadServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _upload_service_pb2.PresignPartsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_upload_service_pb2.PresignPartsResponse, _abc.Awaitable[_upload_service_pb2.PresignPartsResponse]]:
-        """Signs the URLs of several parts at once; all or none."""
+        """Signs the URLs of several parts at once; all or none. A repeat signs anew, also with the same Idempotency-Key."""
 
     @_abc_1.abstractmethod
     def GetUpload(
