@@ -17,7 +17,7 @@ from nextplay.catalog.v1.video_pb2 import Video as VideoMessage
 from nextplay.media.v1 import media_events_pb2 as media
 from nextplay.upload.v1 import upload_events_pb2 as upload
 from services.catalog.domain.states import Cause
-from services.catalog.domain.video import Status
+from services.catalog.domain.video import Status, Video
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OWNER, VIDEO = UUID(int=1), UUID(int=2)
@@ -45,6 +45,12 @@ LEGAL = {
     ("READY", "PUBLISHED"),
     ("PROCESSING_FAILED", "UPLOADED"),
 } | {(status.value, "DELETED") for status in Status if status is not Status.DELETED}
+
+
+def without_earlier_original(video: Video) -> Video:
+    """A draft without the original of an earlier generation: it is kept for a retry if it was known before the claim,
+    and an UploadCompleted that comes after the claim is not believed."""
+    return replace(video, original=None) if video.status is Status.DRAFT else video
 
 
 @dataclass(frozen=True)

@@ -121,12 +121,6 @@ class Life:
     def assets(self) -> Sequence[Asset]:
         return self.catalog.assets(VIDEO)
 
-    @property
-    def upload_gave_way(self) -> bool:
-        """Whether a claim took the draft from an upload under way, which then did not lead where it would have."""
-        claims = [row for (table, _), row in self.catalog.rows.items() if table == "claims"]
-        return any(claim.superseded_upload_id for claim in claims)
-
     def told(self, event_type: type[Message]) -> list[Message]:
         name = event_type.DESCRIPTOR.full_name
         return [event_type.FromString(data) for _, headers, data in self.catalog.outbox if headers["ce_type"] == name]
@@ -229,7 +223,7 @@ class Life:
     async def _claim_or_retry(self, number: int, before: Generation | None) -> None:
         async with self.catalog.begin() as tx:
             if before is not None and before.is_retry_of_a_failure:
-                await lifecycle.retry_video(tx, VIDEO, OWNER, NOW)
+                await lifecycle.retry_video(tx, VIDEO, OWNER)
             else:
                 claimant = Claimant(VIDEO, upload_id_of(number), OWNER, must_exist=number > 1, told=TOLD)
                 await claim_video(tx, claimant, NOW)

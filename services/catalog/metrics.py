@@ -17,7 +17,9 @@ FACTS_IGNORED = _METER.create_counter(
     "video_facts_ignored", unit="{event}", description="Events that changed nothing, by event and reason"
 )
 UNSTUCK = _METER.create_counter(
-    "videos_unstuck", unit="{video}", description="Quiet videos that moved because their owner was asked, by outcome"
+    "videos_unstuck",
+    unit="{video}",
+    description="Quiet videos whose owner was asked, by outcome; counted in a job, so exported by OTLP alone",
 )
 FEED_FANOUTS = _METER.create_counter(
     "feed_fanouts", unit="{video}", description="Videos that entered or left all feeds they belong in, by effect"

@@ -137,6 +137,7 @@ class MemoryObjects:
 @dataclass
 class _Video:
     user_id: UUID
+    upload_id: UUID | None = None
     status: str = "DRAFT"
     sequence: int = 1
     generation: int = 0
@@ -145,6 +146,11 @@ class _Video:
         for status in statuses:
             self.status = status
             self.sequence += 1
+
+    def let_go(self) -> None:
+        """Its upload has ended without an original."""
+        self.become("DRAFT") if self.status == "UPLOADING" else self.become("UPLOADING", "DRAFT")
+        self.upload_id = None
 
 
 @dataclass
@@ -162,12 +168,15 @@ class MemoryCatalog:
             video = self.videos[claim.video_id] = _Video(claim.user_id)
         if video is None or video.user_id != claim.user_id or video.status == "DELETED":
             raise VideoNotFound
-        if claim.upload_id not in self.claims:
+        if claim.upload_id not in self.claims or video.upload_id != claim.upload_id:
             if video.status not in ("DRAFT", "REJECTED_TOO_LONG", "REJECTED_FORMAT", "PROCESSING_FAILED"):
+                raise UploadNotAllowed
+            if video.status == "DRAFT" and video.upload_id is not None:
                 raise UploadNotAllowed
             if video.status != "DRAFT":
                 video.become("DRAFT")
             video.generation += 1
+            video.upload_id = claim.upload_id
             self.claims[claim.upload_id] = video.generation
         return self.claims[claim.upload_id]
 
@@ -189,5 +198,5 @@ def _apply(video: _Video, event: Message) -> None:
             video.become("UPLOADING", "UPLOADED")
         case UploadCompleted() if video.status == "UPLOADING":
             video.become("UPLOADED")
-        case UploadAborted() | UploadExpired() | UploadFailed() if video.status == "UPLOADING":
-            video.become("DRAFT")
+        case UploadAborted() | UploadExpired() | UploadFailed() if video.upload_id and video.status != "UPLOADED":
+            video.let_go()

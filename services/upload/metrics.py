@@ -1,7 +1,8 @@
 """What upload measures.
 
-`upload_initiate_success_rate` is ok ÷ (ok + failed) of `upload_initiates`; `upload_complete_success_rate` is
-completed ÷ all of `uploads_ended`.
+`upload_initiate_success_rate` is ok ÷ (ok + failed) of `upload_initiates`. Uploads also end in jobs, short processes
+that nobody scrapes, so ends are counted where serve sends their events: of the chassis' `outbox_sent` by type,
+`upload_complete_success_rate` is UploadCompleted ÷ (UploadCompleted + UploadAborted + UploadExpired + UploadFailed).
 """
 
 from collections.abc import Iterator
@@ -17,11 +18,6 @@ initiates = _meter.create_counter(
     "upload_initiates",
     unit="{call}",
     description="Calls of InitiateUpload by outcome: ok, refused (the client's mistake, a 4xx) or failed.",
-)
-ended = _meter.create_counter(
-    "uploads_ended",
-    unit="{upload}",
-    description="Uploads that ended, by outcome: completed, aborted, expired or failed.",
 )
 bytes_stored = _meter.create_counter(
     "upload_bytes_stored", unit="By", description="Bytes of the originals of completed uploads."

@@ -108,14 +108,14 @@ class Store(Protocol):
     async def delete_video(self, video_id: UUID) -> None:
         """Write the tombstone, after `lock_video`, and mark the video's originals as deleted."""
 
-    async def newest_generation(self, video_id: UUID) -> int:
-        """The highest generation of the video's uploads; 0 if it has none."""
-
     async def lock_active_of_video(self, video_id: UUID) -> Sequence[Upload]:
         """The video's uploads in INITIATED or IN_PROGRESS, locked."""
 
     async def completing_since(self, seconds: float, limit: int) -> Sequence[Upload]:
         """Uploads that have been COMPLETING for so long, longest first; not locked."""
+
+    async def finish_later(self, upload_id: UUID) -> None:
+        """Let other COMPLETING uploads be finished before one that could not be."""
 
     async def expire_overdue(self, limit: int) -> Sequence[Upload]:
         """Mark active uploads whose time is over EXPIRED, order their purges, and return them."""
@@ -224,10 +224,11 @@ class Catalog(Protocol):
     """The catalog, which owns the videos. Both calls may raise Unavailable and DeadlineExceeded."""
 
     async def claim_video(self, claim: Claim) -> int:
-        """Take a video for an upload; the generation that the upload makes. Repeating a claim gives the same one.
+        """Take a video for an upload; the generation that the upload makes. Repeating a claim gives the same one, while
+        the upload holds the video.
 
-        Of two claims for one video the later has the higher generation, and the older upload's events are void.
-        Raises the catalog's own failures: VIDEO_NOT_FOUND, UPLOAD_NOT_ALLOWED.
+        A video that an upload holds is not given to another until the first has ended. Raises the catalog's own
+        failures: VIDEO_NOT_FOUND, UPLOAD_NOT_ALLOWED.
         """
 
     async def deliver(self, event: Message, meta: EventMeta) -> Delivered:

@@ -80,6 +80,10 @@ WHERE status = 'COMPLETING' AND completing_at < now() - make_interval(secs => $1
 ORDER BY completing_at
 LIMIT $2
 
+-- name: finish_later
+-- By primary key: to the end of the order in which they are finished.
+UPDATE uploads SET completing_at = now() WHERE upload_id = $1 AND status = 'COMPLETING'
+
 -- name: expire_overdue
 -- By uploads_by_expiry; in portions, so that no transaction runs long.
 SELECT array_agg(upload_id) FROM cleanup_expired_uploads($1) AS expired (upload_id)
@@ -137,10 +141,6 @@ SELECT EXISTS (SELECT FROM deleted_videos WHERE video_id = $1)
 -- name: delete_video
 -- A tombstone, for ever.
 INSERT INTO deleted_videos (video_id) VALUES ($1) ON CONFLICT DO NOTHING
-
--- name: newest_generation
--- By the unique constraint uploads_of_video, one entry.
-SELECT coalesce(max(generation), 0) FROM uploads WHERE video_id = $1
 
 -- name: lock_active_of_video
 -- By the unique constraint uploads_of_video; a video has few uploads.

@@ -87,6 +87,9 @@ class Repository:
     async def completing_since(self, seconds: float, limit: int) -> Sequence[Upload]:
         return await self._uploads("completing_since", seconds, limit)
 
+    async def finish_later(self, upload_id: UUID) -> None:
+        await self._count("finish_later", upload_id)
+
     async def expire_overdue(self, limit: int) -> Sequence[Upload]:
         expired = await self._connection.fetchval(QUERIES["expire_overdue"], limit)
         return await self._uploads("find_uploads", expired) if expired else ()
@@ -117,10 +120,6 @@ class Repository:
     async def delete_video(self, video_id: UUID) -> None:
         await self._count("delete_video", video_id)
         await self._count("mark_originals_deleted", video_id)
-
-    async def newest_generation(self, video_id: UUID) -> int:
-        generation: int = await self._connection.fetchval(QUERIES["newest_generation"], video_id)
-        return generation
 
     async def lock_active_of_video(self, video_id: UUID) -> Sequence[Upload]:
         return await self._uploads("lock_active_of_video", video_id)

@@ -23,7 +23,6 @@ from services.catalog.domain.commands import Description, Publication
 from services.catalog.domain.timeline import Entry
 from services.catalog.domain.video import Video, Visibility
 from services.catalog.ports import Begin
-from services.catalog.ports.videos import Claim
 from services.catalog.reads.videos import read_timeline
 from services.catalog.repository import open_store
 from services.catalog.usecases import lifecycle
@@ -72,6 +71,9 @@ class Clip:
     def expired(self, generation: int = 1) -> upload.UploadExpired:
         return upload.UploadExpired(**self._upload(generation))
 
+    def failed_upload(self, generation: int = 1) -> upload.UploadFailed:
+        return upload.UploadFailed(**self._upload(generation), code="UPLOAD_NOT_STARTED", message="It did not start.")
+
     def transcoding(self, generation: int = 1, attempt: int = 1) -> media.TranscodeStarted:
         return media.TranscodeStarted(**self._names(generation), attempt=attempt, probe=self._probe())
 
@@ -119,7 +121,7 @@ class Catalog:
 
     async def claim(
         self, clip: Clip, *, upload_id: UUID | None = None, must_exist: bool = False, title: str = "A clip"
-    ) -> Claim:
+    ) -> int:
         told = Description(title, "", "sports", Visibility.PUBLIC)
         claimant = Claimant(clip.video_id, upload_id or clip.upload_id, clip.user_id, must_exist, told)
         async with self.begin() as tx:
@@ -140,7 +142,7 @@ class Catalog:
 
     async def retry(self, clip: Clip) -> Video:
         async with self.begin() as tx:
-            return await lifecycle.retry_video(tx, clip.video_id, clip.user_id, utc_now())
+            return await lifecycle.retry_video(tx, clip.video_id, clip.user_id)
 
     async def make_ready(self, clip: Clip) -> None:
         await self.claim(clip)

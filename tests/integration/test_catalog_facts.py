@@ -115,6 +115,7 @@ async def test_an_event_of_an_unknown_video_is_tried_again_later(catalog: Catalo
 async def test_an_older_generation_is_told_by_the_timeline_alone(catalog: Catalog) -> None:
     clip = Clip()
     await catalog.claim(clip)
+    await catalog.hear(clip.aborted())
     await catalog.claim(clip, upload_id=new_id(), must_exist=True)
     before = await catalog.statuses(clip)
     await catalog.hear(clip.started(1), clip.completed(1), clip.transcoding(1), clip.transcoded(1))
@@ -177,3 +178,14 @@ async def test_what_is_no_event_of_upload_is_refused_and_leaves_nothing(catalog:
     with pytest.raises(Unavailable):
         await deliver_event(catalog.begin, UPLOAD_HANDLERS, meta, Clip().started().SerializeToString())
     assert await catalog.statuses(clip) == WAY[:1]
+
+
+async def test_a_tier_that_a_newer_upload_knows_is_served_as_free_as_media_does(catalog: Catalog) -> None:
+    clip = Clip()
+    await catalog.claim(clip)
+    completed = clip.completed()
+    completed.tier = "platinum"
+    await catalog.hear(completed)
+    video = await catalog.video(clip)
+    assert video.original
+    assert (video.status, video.original.tier) == (Status.UPLOADED, "free")

@@ -139,9 +139,12 @@ async def test_somebody_elses_video_is_not_deleted(catalog: Catalog) -> None:
 
 
 async def test_what_was_never_finished_is_archived_after_30_days(catalog: Catalog) -> None:
-    draft, rejected, ready, young, about_to_upload = clips = [Clip() for _ in range(5)]
+    draft, rejected, ready, young, about_to_upload, may_be_retried = clips = [Clip() for _ in range(6)]
     for clip in clips:
         await catalog.claim(clip)
+    await catalog.hear(about_to_upload.aborted(), may_be_retried.completed(), may_be_retried.failed())
+    await catalog.claim(may_be_retried, upload_id=new_id(), must_exist=True)
+    await catalog.hear(may_be_retried.aborted(2))
     await catalog.hear(rejected.completed(), rejected.rejected(), ready.completed(), ready.transcoded())
     old = [clip.video_id for clip in clips if clip is not young]
     await catalog.pool.execute(
@@ -153,6 +156,6 @@ async def test_what_was_never_finished_is_archived_after_30_days(catalog: Catalo
     runs = await asyncio.gather(*(archive_old_videos(catalog.begin, timedelta(days=30), utc_now) for _ in range(2)))
     assert sum(runs) == 2
     statuses = [(await catalog.video(clip)).status for clip in clips]
-    assert statuses == [Status.DELETED, Status.DELETED, Status.READY, Status.DRAFT, Status.DRAFT]
+    assert statuses == [Status.DELETED, Status.DELETED, Status.READY, Status.DRAFT, Status.DRAFT, Status.DRAFT]
     assert (await catalog.names_told(draft)).count("VideoDeleted") == 1
     assert (await catalog.timeline(draft))[-1].event == "ArchiveVideo"

@@ -30,7 +30,9 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "delete_assets": (ID,),
     "find_claim": (ID,),
     "note_progress": (ID, 1, 50, None, None),
-    "find_quiet_videos": (timedelta(minutes=70), timedelta(minutes=2), 500),
+    "find_quiet_videos": (timedelta(minutes=70), timedelta(minutes=2), 500, timedelta(minutes=2)),
+    "ask_later": (ID,),
+    "now": (),
     "find_abandoned_videos": (timedelta(days=30), 500),
     "read_statuses": ([ID, OTHER],),
     "read_own_status": (ID, OTHER),
@@ -63,7 +65,7 @@ WRITES = {
     "save_video",
     "insert_assets",
     "insert_timeline_entry",
-    "insert_claim",
+    "keep_claim",
     "add_follow",
     "start_feed_fanout",
 }
@@ -89,7 +91,7 @@ async def full(scratch_schema: Callable[[Traversable], Awaitable[Scratch]]) -> A
             SELECT video_id, 'UploadStarted', now(), 1 FROM videos
         """)
         await pool.execute("""
-            INSERT INTO video_claims SELECT gen_random_uuid(), video_id, 1, NULL, now() FROM videos
+            INSERT INTO video_claims SELECT gen_random_uuid(), video_id, 1, now() FROM videos
         """)
         await pool.execute("INSERT INTO video_progress SELECT video_id, 1, 50, NULL, now() FROM videos")
         await pool.execute("""

@@ -11,9 +11,10 @@ from chassis.clock import new_id, utc_now
 from nextplay.catalog.v1.catalog_events_pb2 import VideoRetryRequested
 from services.catalog.domain.video import Status
 from services.catalog.fakes.peers import FakePeer
+from services.catalog.usecases.facts import fact_from, record
 from services.catalog.usecases.unsticking import Patience, unstick_videos
 
-NO_PATIENCE = Patience(timedelta(0), timedelta(0))
+NO_PATIENCE = Patience(timedelta(0), timedelta(0), timedelta(0))
 PATIENCE = Patience(timedelta(minutes=70), timedelta(minutes=2))
 Tell = Callable[[Clip], Message]
 
@@ -165,13 +166,83 @@ async def test_only_what_was_quiet_for_long_enough_is_asked_after(catalog: Catal
 
     await wait(3)
     await unstick(catalog, upload, media, PATIENCE)
-    assert (upload.asked, media.asked) == ([], [(uploaded.video_id, 1)])
+    assert (upload.asked, media.asked) == ([(draft.video_id, 1)], [(uploaded.video_id, 1)])
+    assert (await catalog.video(draft)).upload_id is None
     await unstick(catalog, upload, media, PATIENCE)
     assert len(media.asked) == 1
     await wait(68)
     await unstick(catalog, upload, media, PATIENCE)
-    assert upload.asked == [(uploading.video_id, 1)]
+    assert upload.asked[1:] == [(uploading.video_id, 1)]
     assert (await catalog.video(draft)).status is Status.DRAFT
+
+
+async def test_a_claim_whose_upload_never_started_gives_the_video_back_and_the_failed_one_can_be_retried(
+    catalog: Catalog,
+) -> None:
+    clip = Clip()
+    await catalog.claim(clip)
+    await catalog.hear(clip.completed(), clip.failed())
+    await catalog.claim(clip, upload_id=new_id(), must_exist=True)
+    assert await unstick(catalog, FakePeer(), FakePeer()) == {"moved": 1}
+    video = await catalog.video(clip)
+    assert video.reason
+    assert (video.status, video.upload_id, video.reason.code) == (Status.DRAFT, None, "UPLOAD_NOT_STARTED")
+    retried = await catalog.retry(clip)
+    assert (retried.status, retried.generation) == (Status.UPLOADED, 3)
+    [request] = [event for event in await catalog.told(clip) if isinstance(event, VideoRetryRequested)]
+    assert (request.upload_id, request.input_s3_key) == (str(clip.upload_id), clip.completed().input_s3_key)
+
+
+async def test_a_claim_that_was_made_again_while_upload_was_asked_stays(catalog: Catalog) -> None:
+    clip, upload = Clip(), FakePeer()
+    await catalog.claim(clip)
+
+    async def ask_and_be_late(video_id: object, generation: int) -> object:
+        await catalog.claim(clip)
+        return await upload(clip.video_id, generation)
+
+    counts = await unstick_videos(catalog.begin, ask_and_be_late, FakePeer(), NO_PATIENCE, utc_now)  # type: ignore[arg-type]
+    assert counts == {"moved on": 1}
+    assert (await catalog.video(clip)).upload_id == clip.upload_id
+
+
+async def test_a_video_that_cannot_be_asked_after_holds_up_no_other_and_fails_the_job(catalog: Catalog) -> None:
+    bad, good, media = Clip(), Clip(), FakePeer()
+    for clip in (bad, good):
+        await catalog.claim(clip)
+        await catalog.hear(clip.completed())
+    told(media, good, good.transcoded())
+
+    async def ask(video_id: object, generation: int) -> object:
+        if video_id == bad.video_id:
+            raise ValueError("nobody expected this")
+        return await media(good.video_id, generation)
+
+    with pytest.raises(ExceptionGroup, match="1 of 2 quiet videos"):
+        await unstick_videos(catalog.begin, FakePeer(), ask, NO_PATIENCE, utc_now)  # type: ignore[arg-type]
+    assert (await catalog.video(good)).status is Status.READY
+    before = (await catalog.video(bad)).heard_at
+    assert before > (await catalog.video(good)).created_at
+
+
+async def test_what_was_not_answered_goes_behind_what_was_not_asked_after(catalog: Catalog) -> None:
+    media, clips = FakePeer(), [Clip() for _ in range(6)]
+    media.away = True
+    for clip in clips:
+        await catalog.claim(clip)
+        await catalog.hear(clip.completed())
+    for _ in range(2):
+        await unstick(catalog, FakePeer(), media)
+    assert [video_id for video_id, _ in media.asked] == [clip.video_id for clip in clips]
+
+
+async def test_what_was_heard_is_dated_by_postgresql_whatever_the_clock_of_the_process_says(catalog: Catalog) -> None:
+    clip = Clip()
+    fast = utc_now() + timedelta(hours=3)
+    await catalog.claim(clip)
+    async with catalog.begin() as tx:
+        await record(tx, clip.video_id, fact_from(clip.completed(), fast), fast)
+    assert (await catalog.video(clip)).heard_at < utc_now() + timedelta(hours=1)
 
 
 async def test_an_answer_about_a_video_that_moved_on_meanwhile_changes_nothing(catalog: Catalog) -> None:

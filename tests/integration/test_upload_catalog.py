@@ -22,7 +22,7 @@ from chassis.grpc_server import grpc_server
 from chassis.postgres import open_pool
 from chassis.transaction import transactions
 from nextplay.catalog.v1.ingest_service_pb2_grpc import IngestServiceServicer, add_IngestServiceServicer_to_server
-from nextplay.upload.v1.upload_events_pb2 import UploadAborted, UploadCompleted, UploadStarted
+from nextplay.upload.v1.upload_events_pb2 import UploadAborted, UploadCompleted, UploadFailed, UploadStarted
 from services.catalog.consumers.facts import upload_handlers
 from services.catalog.repository import open_store
 from services.catalog.servicer.ingest import Ingest
@@ -110,15 +110,36 @@ async def test_repeating_a_claim_gives_the_same_generation(catalog: Catalog) -> 
 async def test_another_upload_of_the_video_gets_the_next_generation(catalog: Catalog) -> None:
     clip = a_clip()
     await catalog.claim_video(clip.claim)
+    await deliver(catalog, clip.event(UploadAborted))
     assert await catalog.claim_video(replace(clip.claim, upload_id=new_id(), must_exist=True)) == 2
-    assert await catalog.claim_video(clip.claim) == 1
 
 
-async def test_claims_at_once_get_different_generations(catalog: Catalog) -> None:
+async def test_a_draft_that_an_upload_holds_is_not_claimed_until_that_has_ended(catalog: Catalog) -> None:
     clip = a_clip()
     await catalog.claim_video(clip.claim)
+    other = replace(clip.claim, upload_id=new_id(), must_exist=True)
+    with pytest.raises(Failure) as raised:
+        await catalog.claim_video(other)
+    assert (raised.value.kind, raised.value.code) == (Kind.CONFLICT, "UPLOAD_NOT_ALLOWED")
+    await deliver(catalog, clip.event(UploadFailed))
+    assert await catalog.claim_video(other) == 2
+
+
+async def test_an_upload_whose_claim_was_given_back_claims_the_next_generation(catalog: Catalog) -> None:
+    clip = a_clip()
+    await catalog.claim_video(clip.claim)
+    await deliver(catalog, clip.event(UploadFailed))
+    assert await catalog.claim_video(clip.claim) == 2
+    assert (await deliver(catalog, clip.event(UploadStarted, 2))).status == "UPLOADING"
+
+
+async def test_of_claims_at_once_one_wins(catalog: Catalog) -> None:
+    clip = a_clip()
+    await catalog.claim_video(clip.claim)
+    await deliver(catalog, clip.event(UploadAborted))
     claims = [replace(clip.claim, upload_id=new_id(), must_exist=True) for _ in range(5)]
-    assert sorted(await asyncio.gather(*map(catalog.claim_video, claims))) == [2, 3, 4, 5, 6]
+    outcomes = await asyncio.gather(*map(catalog.claim_video, claims), return_exceptions=True)
+    assert [outcome for outcome in outcomes if not isinstance(outcome, Failure)] == [2]
 
 
 @pytest.mark.parametrize("stranger", [False, True])
@@ -174,6 +195,7 @@ async def test_an_upload_that_ended_gives_the_video_back(catalog: Catalog) -> No
 async def test_what_an_older_generation_tells_changes_nothing(catalog: Catalog) -> None:
     clip = a_clip()
     await catalog.claim_video(clip.claim)
+    await deliver(catalog, clip.event(UploadAborted))
     await catalog.claim_video(replace(clip.claim, upload_id=new_id(), must_exist=True))
     assert (await deliver(catalog, clip.event(UploadCompleted, 1))).status == "DRAFT"
 
@@ -201,6 +223,42 @@ async def test_a_catalog_that_does_not_answer_is_not_waited_for(
             with pytest.raises(Failure) as raised:
                 await deliver(CatalogOverGrpc(opened), a_clip().event(UploadStarted))
             assert raised.value.kind is Kind.DEADLINE_EXCEEDED
+
+
+@pytest.mark.parametrize("name", ["upload.jwt that is empty", "stranger"])
+async def test_what_the_catalog_has_against_our_token_is_no_mistake_of_the_user(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "token"
+    file.write_text(name)
+
+    class Strict(TrustsNames):
+        async def service(self, token: str) -> ServiceCaller:
+            if token != "stranger":
+                raise Unauthenticated
+            return ServiceCaller(token)
+
+    servicers = [(add_IngestServiceServicer_to_server, Sleeps())]
+    async with (
+        grpc_server("127.0.0.1:0", servicers, Strict(), stopping=asyncio.Event()) as port,
+        channel(f"127.0.0.1:{port}", token=ServiceToken(file)) as opened,
+    ):
+        with pytest.raises(Unavailable):
+            await CatalogOverGrpc(opened).claim_video(a_clip().claim)
+
+
+async def test_a_request_of_ours_that_the_catalog_refuses_is_our_mistake(
+    scratch_schema: MakeScratch, token: ServiceToken
+) -> None:
+    scratch = await scratch_schema(resources.files("services.catalog.migrations"))
+    async with open_pool(scratch.dsn, application_name=scratch.schema) as pool:
+        ingest = Ingest(transactions(pool, open_store, lambda: None), upload_handlers(utc_now), utc_now)
+        servicers = [(add_IngestServiceServicer_to_server, ingest)]
+        async with (
+            grpc_server("127.0.0.1:0", servicers, TrustsNames(), stopping=asyncio.Event()) as port,
+            channel(f"127.0.0.1:{port}", token=token) as opened,
+        ):
+            with pytest.raises(Failure) as raised:
+                await CatalogOverGrpc(opened).claim_video(replace(a_clip().claim, title=""))
+            assert raised.value.kind is Kind.INTERNAL
 
 
 async def test_a_catalog_that_is_away_is_unavailable(token: ServiceToken) -> None:

@@ -229,6 +229,34 @@ async def test_the_job_leaves_what_began_a_moment_ago(world: World) -> None:
     assert await world.run_finishing_job(after_seconds=60) == 1
 
 
+async def test_an_upload_that_cannot_be_finished_holds_up_no_other_and_fails_the_job(world: World) -> None:
+    uploads = []
+    for _ in range(2):
+        world.objects = Hanging()
+        upload = await world.sent()
+        with pytest.raises(Unavailable):
+            await world.complete(upload)
+        await world.age(upload, seconds=60)
+        uploads.append((upload, world.objects))
+    (bad, _), (good, world.objects) = uploads
+
+    class Broken(MemoryObjects):
+        async def complete_multipart(self, key: str, s3_upload_id: str, parts: object) -> StoredObject:
+            if key == bad.s3_key:
+                raise ValueError("nobody expected this")
+            return await uploads[1][1].complete_multipart(key, s3_upload_id, parts)
+
+        async def head(self, key: str) -> StoredObject:
+            return await uploads[1][1].head(key)
+
+    world.objects = Broken()
+    with pytest.raises(ExceptionGroup, match="1 of 2 uploads"):
+        await world.run_finishing_job(after_seconds=30)
+    assert await world.status(good) is Status.COMPLETED
+    assert await world.status(bad) is Status.COMPLETING
+    assert await world.run_finishing_job(after_seconds=30) == 0, "it was not put behind the others"
+
+
 class Silent(MemoryCatalog):
     """A catalog that takes claims and answers nothing else."""
 

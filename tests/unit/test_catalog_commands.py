@@ -16,23 +16,25 @@ from services.catalog.domain.errors import (
     VideoNotFound,
     VideoNotReady,
 )
-from services.catalog.domain.video import Measured, Original, Reason, Status, Video, Visibility, is_visible
+from services.catalog.domain.states import Cause, Fact, apply
+from services.catalog.domain.video import Measured, Original, Reason, Status, Video, Visibility
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 TOLD = commands.Description("A clip", "", "sports", Visibility.PUBLIC)
+UPLOAD = uuid4()
 KINDS = frozenset({"MP4_720", "THUMB"})
 CLAIMABLE = {Status.DRAFT, Status.REJECTED_TOO_LONG, Status.REJECTED_FORMAT, Status.PROCESSING_FAILED}
 ON_ITS_WAY = {Status.DRAFT, Status.UPLOADING, Status.UPLOADED, Status.PROCESSING}
 
 
 def video(status: Status) -> Video:
-    """A video of 15 s in the given state, its original kept for a week."""
+    """A video of 15 s in the given state, its original kept for a week; a draft is held by an upload."""
     return replace(
-        commands.draft(uuid4(), uuid4(), uuid4(), TOLD, NOW).video,
+        commands.draft(uuid4(), uuid4(), UPLOAD, TOLD, NOW).video,
         status=status,
         sequence=7,
         generation=3,
-        original=Original("key", 1000, "free", NOW + timedelta(days=7)),
+        original=Original("key", 1000, "free", NOW + timedelta(days=7), UPLOAD),
         measured=Measured(15_000, 1920, 1080, 30.0),
         reason=Reason("TRANSCODER_ERROR", "It broke.", "transcode"),
         publish_when_ready=True,
@@ -40,13 +42,20 @@ def video(status: Status) -> Video:
     )
 
 
+def let_go(video: Video) -> Video:
+    """The same; a draft's upload has ended."""
+    return replace(video, upload_id=None) if video.status is Status.DRAFT else video
+
+
 @pytest.mark.parametrize("status", sorted(CLAIMABLE))
 def test_a_claim_takes_the_video_back_to_draft_and_forgets_the_generation_before(status: Status) -> None:
-    before, upload_id = video(status), uuid4()
+    before, upload_id = let_go(video(status)), uuid4()
     outcome = commands.claim(before, upload_id, replace(TOLD, title="Again"), NOW)
     after = outcome.video
     assert (after.status, after.generation, after.upload_id, after.title) == (Status.DRAFT, 4, upload_id, "Again")
-    assert (after.original, after.measured, after.reason, after.publish_when_ready) == (None, None, None, False)
+    assert (after.measured, after.reason, after.publish_when_ready) == (None, None, False)
+    is_rejected = status in (Status.REJECTED_FORMAT, Status.REJECTED_TOO_LONG)
+    assert after.original == (None if is_rejected else before.original)
     assert after.sequence == (7 if status is Status.DRAFT else 8)
     assert len(outcome.transitions) == after.sequence - 7
 
@@ -57,11 +66,27 @@ def test_a_claim_of_any_other_video_is_refused_with_its_status(status: Status) -
         commands.claim(video(status), uuid4(), TOLD, NOW)
 
 
-def test_only_an_upload_that_holds_a_draft_is_superseded() -> None:
-    holder = video(Status.DRAFT)
-    assert commands.superseded_upload(holder) == holder.upload_id
-    assert commands.superseded_upload(replace(holder, upload_id=None)) is None
-    assert commands.superseded_upload(video(Status.REJECTED_FORMAT)) is None
+def test_a_draft_that_an_upload_holds_is_not_given_to_another() -> None:
+    with pytest.raises(UploadNotAllowed, match="another upload"):
+        commands.claim(video(Status.DRAFT), uuid4(), TOLD, NOW)
+
+
+def test_a_failed_video_can_be_retried_after_a_claim_that_came_to_nothing() -> None:
+    claimed = commands.claim(video(Status.PROCESSING_FAILED), uuid4(), TOLD, NOW).video
+    with pytest.raises(RetryNotAllowed, match="DRAFT"):
+        commands.retry(claimed, NOW)
+    given_back = apply(claimed, Fact(Cause.UPLOAD_FAILED, claimed.generation, NOW), NOW).video
+    assert given_back.status is Status.DRAFT
+    assert Action.RETRY in commands.allowed_actions(given_back, NOW)
+    outcome = commands.retry(given_back, NOW)
+    assert [change.to_status for change in outcome.transitions] == [Status.UPLOADING, Status.UPLOADED]
+    assert (outcome.video.generation, outcome.video.upload_id) == (5, UPLOAD)
+    assert outcome.video.original == video(Status.PROCESSING_FAILED).original
+
+
+def test_the_original_of_an_earlier_generation_is_forgotten_when_the_new_one_is_stored() -> None:
+    claimed = commands.claim(video(Status.PROCESSING_FAILED), uuid4(), TOLD, NOW).video
+    assert apply(claimed, Fact(Cause.TRANSCODE_STARTED, claimed.generation, NOW), NOW).video.original is None
 
 
 def test_a_deleted_video_takes_no_command_and_deleting_it_again_changes_nothing() -> None:
@@ -175,9 +200,10 @@ def test_an_update_tells_what_changed_and_nothing_else() -> None:
     assert commands.update(before, commands.Change(title=before.title), NOW) is None
 
 
+@pytest.mark.parametrize("held", [True, False])
 @pytest.mark.parametrize("status", sorted(Status))
-def test_what_is_allowed_is_what_the_commands_accept(status: Status) -> None:
-    asked = replace(video(status), publish_when_ready=False)
+def test_what_is_allowed_is_what_the_commands_accept(status: Status, held: bool) -> None:
+    asked = replace(video(status) if held else let_go(video(status)), publish_when_ready=False)
     tried: dict[Action, Callable[[], object]] = {
         Action.UPLOAD: lambda: commands.claim(asked, uuid4(), TOLD, NOW),
         Action.PUBLISH: lambda: commands.publish(asked, Publication(), KINDS, NOW),
@@ -209,16 +235,3 @@ def test_a_status_is_final_unless_the_platform_still_works_on_it() -> None:
     }
     assert commands.is_final(replace(video(Status.DRAFT), upload_id=None))
     assert not commands.is_final(video(Status.READY))
-
-
-def test_others_see_what_is_published_and_not_private() -> None:
-    owner, other = uuid4(), uuid4()
-    seen = {
-        (status, visibility)
-        for status in Status
-        for visibility in Visibility
-        if is_visible(status, visibility, owner, other)
-    }
-    assert seen == {(Status.PUBLISHED, Visibility.PUBLIC), (Status.PUBLISHED, Visibility.UNLISTED)}
-    assert all(is_visible(status, Visibility.PRIVATE, owner, owner) for status in Status)
-    assert not is_visible(Status.PUBLISHED, Visibility.PRIVATE, owner, None)

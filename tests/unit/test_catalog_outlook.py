@@ -28,7 +28,7 @@ def video(status: Status, tier: Tier = "free", waited: int = 0) -> Video:
     return replace(
         commands.draft(uuid4(), uuid4(), uuid4(), told, NOW).video,
         status=status,
-        original=Original("key", 1, tier, NOW + timedelta(days=7)),
+        original=Original("key", 1, tier, NOW + timedelta(days=7), uuid4()),
         measured=Measured(20_000, 1, 1, 30) if status is Status.PROCESSING else None,
         uploaded_at=NOW - timedelta(seconds=waited),
     )

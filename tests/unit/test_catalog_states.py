@@ -12,7 +12,7 @@ from services.catalog.domain.video import Asset, Measured, Original, Reason, Sta
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 TOLD = commands.Description("A clip", "", "sports", Visibility.PUBLIC)
-ORIGINAL = Original("uploads/u/v/x/original.mp4", 1000, "free", NOW + timedelta(days=7))
+ORIGINAL = Original("uploads/u/v/x/original.mp4", 1000, "free", NOW + timedelta(days=7), uuid4())
 MEASURED = Measured(15_000, 1920, 1080, 30.0)
 ASSETS = tuple(Asset(kind, "bucket", f"videos/{kind}", "video/mp4", 10, 1, 1, 1, 1) for kind in ("MP4_720", "THUMB"))
 

@@ -69,9 +69,10 @@ def draft(video_id: UUID, user_id: UUID, upload_id: UUID, told: Description, now
 
 
 def claim(video: Video, upload_id: UUID, told: Description, now: datetime) -> Outcome:
-    """Hand the next generation to an upload. What belonged to the one before is forgotten.
+    """Hand the next generation to an upload. What belonged to the one before is forgotten, but for its original: until
+    the new one is stored, a retry can go back to it. A rejected original is gone.
 
-    Raises VideoNotFound for a deleted video, UploadNotAllowed naming the status.
+    Raises VideoNotFound for a deleted video, UploadNotAllowed naming the status or for a draft of another upload.
     """
     _must_exist(video)
     if video.status not in TABLE[Cause.CLAIM].sources:
@@ -79,6 +80,8 @@ def claim(video: Video, upload_id: UUID, told: Description, now: datetime) -> Ou
             f"The video is {video.status}; it takes an upload only in DRAFT, REJECTED_TOO_LONG, REJECTED_FORMAT or "
             "PROCESSING_FAILED."
         )
+    if _is_held(video):
+        raise UploadNotAllowed("The video is DRAFT and another upload of it has begun, which has not ended.")
     moved, transitions = step(video, Cause.CLAIM, now)
     claimed = replace(
         moved,
@@ -88,7 +91,7 @@ def claim(video: Video, upload_id: UUID, told: Description, now: datetime) -> Ou
         visibility=told.visibility,
         generation=video.generation + 1,
         upload_id=upload_id,
-        original=None,
+        original=video.original if video.status in (Status.DRAFT, Status.PROCESSING_FAILED) else None,
         measured=None,
         reason=None,
         publish_when_ready=False,
@@ -96,11 +99,6 @@ def claim(video: Video, upload_id: UUID, told: Description, now: datetime) -> Ou
         heard_at=now,
     )
     return Outcome(claimed, _entry(claimed, Cause.CLAIM, now, transitions), transitions)
-
-
-def superseded_upload(video: Video) -> UUID | None:
-    """The upload that a claim takes the video from: one that holds a draft. A finished one has nothing to give up."""
-    return video.upload_id if video.status is Status.DRAFT else None
 
 
 @dataclass(frozen=True)
@@ -143,21 +141,24 @@ def publish(video: Video, asked: Publication, asset_kinds: frozenset[str], now: 
 
 
 def retry(video: Video, now: datetime) -> Outcome:
-    """Transcode again from the stored original, as the next generation.
+    """Transcode again from the stored original, as the next generation: of a failed video, or of a draft that a failed
+    video became for another upload, which came to nothing.
 
     Raises VideoNotFound, RetryNotAllowed (naming the status, or when the original was given up).
     """
     _must_exist(video)
-    if video.status not in TABLE[Cause.RETRY].sources:
+    if video.status not in TABLE[Cause.RETRY].sources or _is_held(video):
         raise RetryNotAllowed(f"The video is {video.status}; only one in PROCESSING_FAILED can be retried.")
-    if video.original is None:
-        raise RetryNotAllowed("The video is PROCESSING_FAILED and its original is not known; upload it again.")
-    if video.original.expires_at <= now:
+    original = video.original
+    if original is None:
+        raise RetryNotAllowed(f"The video is {video.status} and its original is not known; upload it again.")
+    if original.expires_at <= now:
         raise RetryNotAllowed(
-            f"The video is PROCESSING_FAILED and its original was kept until {video.original.expires_at:%Y-%m-%d %H:%M}"
+            f"The video is {video.status} and its original was kept until {original.expires_at:%Y-%m-%d %H:%M}"
             " UTC; upload it again."
         )
-    moved, transitions = step(replace(video, generation=video.generation + 1), Cause.RETRY, now)
+    next_one = replace(video, generation=video.generation + 1, upload_id=original.upload_id)
+    moved, transitions = step(next_one, Cause.RETRY, now)
     retried = replace(moved, uploaded_at=now, heard_at=now)
     return Outcome(retried, _entry(retried, Cause.RETRY, now, transitions), transitions)
 
@@ -229,10 +230,10 @@ def allowed_actions(video: Video, now: datetime) -> list[Action]:
         return []
     kept = video.original is not None and video.original.expires_at > now
     possible = {
-        Action.UPLOAD: video.status in TABLE[Cause.CLAIM].sources,
+        Action.UPLOAD: video.status in TABLE[Cause.CLAIM].sources and not _is_held(video),
         Action.PUBLISH: video.status in TABLE[Cause.PUBLISH].sources,
         Action.PUBLISH_WHEN_READY: _is_on_its_way(video) and not video.publish_when_ready,
-        Action.RETRY: video.status in TABLE[Cause.RETRY].sources and kept,
+        Action.RETRY: video.status in TABLE[Cause.RETRY].sources and kept and not _is_held(video),
         Action.UPDATE: True,
         Action.DELETE: True,
     }
@@ -242,7 +243,12 @@ def allowed_actions(video: Video, now: datetime) -> list[Action]:
 def _is_on_its_way(video: Video) -> bool:
     """Whether the video can become READY without a new upload or a retry."""
     under_way = video.status in (Status.UPLOADING, Status.UPLOADED, Status.PROCESSING)
-    return under_way or (video.status is Status.DRAFT and video.upload_id is not None)
+    return under_way or _is_held(video)
+
+
+def _is_held(video: Video) -> bool:
+    """Whether a draft belongs to an upload that has not ended."""
+    return video.status is Status.DRAFT and video.upload_id is not None
 
 
 def _must_exist(video: Video) -> None:

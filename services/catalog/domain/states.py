@@ -74,7 +74,8 @@ TABLE: Mapping[Cause, Rule] = {
     Cause.TRANSCODE_FAILED: Rule(_UNDER_WAY, Status.PROCESSING_FAILED),
     Cause.TRANSCODE_COMPLETED: Rule((Status.PROCESSING,), Status.READY),
     Cause.PUBLISH: Rule((Status.READY,), Status.PUBLISHED),
-    Cause.RETRY: Rule((Status.PROCESSING_FAILED,), Status.UPLOADED),
+    # From DRAFT through UPLOADING: the original of an earlier generation is there, so the draft needs no new upload.
+    Cause.RETRY: Rule((Status.PROCESSING_FAILED, Status.DRAFT), Status.UPLOADED),
     Cause.DELETE: Rule(tuple(status for status in Status if status is not Status.DELETED), Status.DELETED),
     Cause.ARCHIVE: Rule((Status.DRAFT, *_REJECTED), Status.DELETED),
 }
@@ -145,7 +146,7 @@ def apply(video: Video, fact: Fact, now: datetime) -> Outcome:
     if fact.cause in _ENDS_UPLOAD:
         moved = replace(moved, upload_id=None)
     if Status.UPLOADED in path:
-        moved = replace(moved, uploaded_at=fact.occurred_at)
+        moved = replace(moved, uploaded_at=fact.occurred_at, original=fact.original)
     entry = _entry(fact, transitions)
     if fact.cause is not Cause.TRANSCODE_COMPLETED:
         return Outcome(moved, entry, transitions)
@@ -154,11 +155,15 @@ def apply(video: Video, fact: Fact, now: datetime) -> Outcome:
 
 
 def step(video: Video, cause: Cause, now: datetime) -> tuple[Video, tuple[Transition, ...]]:
-    """Move a video by a command whose preconditions hold; no transition where the status stays."""
+    """Move a video by a command whose preconditions hold; no transition where the status stays, and from DRAFT all that
+    lie between."""
     rule = TABLE[cause]
     if video.status not in rule.sources or rule.target is None:
         raise ValueError(f"{cause} does not move a video from {video.status}")
-    return _walk(video, () if rule.target is video.status else (rule.target,), now, None)
+    path: tuple[Status, ...] = (rule.target,)
+    if video.status is Status.DRAFT and rule.target in _LINE:
+        path = _LINE[1 : _LINE.index(rule.target) + 1]
+    return _walk(video, path, now, None)
 
 
 def missing_assets(kinds: Collection[str]) -> list[str]:

@@ -49,6 +49,7 @@ class Reason:
 NEXT_ACTIONS = {
     "UPLOAD_ABORTED": "Upload the clip again.",
     "UPLOAD_EXPIRED": "Upload the clip again and complete it within 60 minutes.",
+    "UPLOAD_NOT_STARTED": "Upload the clip again.",
     "MULTIPART_LOST": "Upload the clip again.",
     "SIZE_MISMATCH": "Upload the whole clip again.",
     "DURATION_TOO_LONG": "Trim the clip to 30 seconds and upload it again.",
@@ -65,12 +66,14 @@ NEXT_ACTIONS = {
 
 @dataclass(frozen=True)
 class Original:
-    """The stored file of a completed upload, kept at least until `expires_at`."""
+    """The stored file of a completed upload, kept at least until `expires_at`. A claim leaves it in place until the new
+    upload is stored."""
 
     s3_key: str
     size_bytes: int
     tier: Tier
     expires_at: datetime
+    upload_id: UUID
 
 
 @dataclass(frozen=True)
@@ -133,17 +136,6 @@ class Video:
     ready_at: datetime | None = None
     published_at: datetime | None = None
     run_ms: int | None = None
-
-    def is_visible_to(self, user_id: UUID | None) -> bool:
-        return is_visible(self.status, self.visibility, self.user_id, user_id)
-
-
-def is_visible(status: Status, visibility: Visibility, owner: UUID, user_id: UUID | None) -> bool:
-    """Whether a user (None: somebody without a token) who has the link may see and play the video.
-
-    The owner sees every state; others what is PUBLISHED and not private. Lists and feeds ask for public besides.
-    """
-    return user_id == owner or is_open(status, visibility)
 
 
 def is_open(status: Status, visibility: Visibility) -> bool:

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from services.catalog.domain.video import Asset, Video
 from services.catalog.ports import Store, Tx
 from services.catalog.ports.feeds import FeedStore
 from services.catalog.ports.follows import FollowStore
-from services.catalog.ports.videos import Claim, VideoStore
+from services.catalog.ports.videos import VideoStore
 
 Turn = Callable[[str, Callable[[], bool]], Awaitable[None]]
 """Given the name of a call and what must hold before it goes on."""
@@ -40,6 +41,7 @@ class MemoryCatalog:
     """What is committed, and which open transaction holds which row."""
 
     turn: Turn = on_an_event_loop
+    now: datetime = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
     rows: dict[Row, Any] = field(default_factory=dict)
     timeline: list[tuple[UUID, Entry]] = field(default_factory=list)
     outbox: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
@@ -163,13 +165,17 @@ class MemoryVideos:
         await self._turn("note")
         self._opened.timeline.append((video_id, entry))
 
-    async def find_claim(self, upload_id: UUID) -> Claim | None:
+    async def find_claim(self, upload_id: UUID) -> int | None:
         await self._turn("find_claim")
-        claim: Claim | None = self._opened.read("claims", upload_id)
-        return claim
+        generation: int | None = self._opened.read("claims", upload_id)
+        return generation
 
-    async def keep_claim(self, video_id: UUID, upload_id: UUID, claim: Claim) -> None:
-        await self._write("keep_claim", "claims", upload_id, claim)
+    async def keep_claim(self, video_id: UUID, upload_id: UUID, generation: int) -> None:
+        await self._write("keep_claim", "claims", upload_id, generation)
+
+    async def now(self) -> datetime:
+        await self._turn("now")
+        return self._opened.catalog.now
 
     async def _turn(self, call: str) -> None:
         await self._opened.catalog.turn(call, _at_once)

@@ -7,14 +7,12 @@ from chassis.events import EventMeta
 from chassis.validation import parse_uuid
 from nextplay.catalog.v1.ingest_service_pb2 import (
     ClaimVideoForUploadRequest,
-    ClaimVideoForUploadResponse,
     DeliverEventRequest,
     DeliverEventResponse,
 )
 from services.catalog.domain.commands import Description
 from services.catalog.domain.video import Video
 from services.catalog.mapping.videos import visibility_from
-from services.catalog.ports.videos import Claim
 from services.catalog.usecases.events import status_message
 from services.catalog.usecases.ingest import Claimant
 
@@ -29,13 +27,6 @@ def claimant_from(request: ClaimVideoForUploadRequest) -> Claimant:
         user_id=parse_uuid("user_id", request.user_id),
         must_exist=request.must_exist,
         told=Description(request.title, request.description, request.category, visibility_from(request.visibility)),
-    )
-
-
-def claim_message(claim: Claim) -> ClaimVideoForUploadResponse:
-    superseded = claim.superseded_upload_id
-    return ClaimVideoForUploadResponse(
-        generation=claim.generation, superseded_upload_id=str(superseded) if superseded else None
     )
 
 

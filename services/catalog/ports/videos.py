@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -12,21 +12,14 @@ from services.catalog.domain.video import Asset, Status, Video
 
 
 @dataclass(frozen=True)
-class Claim:
-    """Which generation an upload got, and from which upload it took the video."""
-
-    generation: int
-    superseded_upload_id: UUID | None
-
-
-@dataclass(frozen=True)
 class Quiet:
-    """A video about which nothing was heard for too long."""
+    """A video about which nothing was heard since `heard_at`, which is too long."""
 
     video_id: UUID
     generation: int
     status: Status
     has_original: bool
+    heard_at: datetime
 
 
 class VideoStore(Protocol):
@@ -56,11 +49,11 @@ class VideoStore(Protocol):
     async def note(self, video_id: UUID, entry: Entry) -> None:
         """Add an entry to the timeline."""
 
-    async def find_claim(self, upload_id: UUID) -> Claim | None:
-        """What this upload was given, if it has claimed before."""
+    async def find_claim(self, upload_id: UUID) -> int | None:
+        """The generation that this upload was given, if it has claimed before."""
 
-    async def keep_claim(self, video_id: UUID, upload_id: UUID, claim: Claim) -> None:
-        """Remember what this upload was given."""
+    async def keep_claim(self, video_id: UUID, upload_id: UUID, generation: int) -> None:
+        """Remember what this upload was given last."""
 
     async def note_progress(self, video_id: UUID, generation: int, progress: RunProgress) -> None:
         """Keep the highest percent of a generation, and what was last said about its remaining time.
@@ -68,8 +61,17 @@ class VideoStore(Protocol):
         Ignored for another generation than the present one, and when the video is not under way.
         """
 
-    async def find_quiet(self, uploading: timedelta, processing: timedelta, limit: int) -> Sequence[Quiet]:
-        """Videos UPLOADING, respectively UPLOADED or PROCESSING, not heard of for so long; the quietest first."""
+    async def find_quiet(
+        self, claimed: timedelta, uploading: timedelta, processing: timedelta, limit: int
+    ) -> Sequence[Quiet]:
+        """Videos that an upload holds in DRAFT, that are UPLOADING, respectively UPLOADED or PROCESSING, not heard of
+        for so long; the quietest first."""
+
+    async def ask_later(self, video_id: UUID) -> None:
+        """Let others be asked after before a video about which no answer could be had."""
+
+    async def now(self) -> datetime:
+        """The time at which the transaction began, by PostgreSQL's clock."""
 
     async def find_abandoned(self, age: timedelta, limit: int) -> Sequence[UUID]:
         """Videos that were created so long ago and are still DRAFT or REJECTED_*, with no upload about to begin."""

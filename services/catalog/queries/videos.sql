@@ -17,19 +17,20 @@ SELECT * FROM videos WHERE video_id = $1 AND user_id = $2 FOR UPDATE
 -- Nothing comes back when the id is taken: by the other of two claims at once, or by somebody else.
 INSERT INTO videos (
     video_id, user_id, title, description, category, visibility, status, sequence, generation, created_at, changed_at,
-    heard_at, upload_id
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+    upload_id, heard_at
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, now())
 ON CONFLICT (video_id) DO NOTHING
 RETURNING video_id
 
 -- name: save_video
--- By primary key, on a row that the transaction has locked: everything that may change, whatever did.
+-- By primary key, on a row that the transaction has locked: everything that may change, whatever did. When something was
+-- heard is compared with PostgreSQL's clock, so it is told by that clock and not by the process'.
 UPDATE videos SET
     title = $2, description = $3, category = $4, visibility = $5, status = $6, sequence = $7, generation = $8,
-    changed_at = $9, heard_at = $10, upload_id = $11, input_s3_key = $12, size_bytes = $13, tier = $14,
+    changed_at = $9, heard_at = CASE WHEN heard_at = $10 THEN heard_at ELSE now() END, upload_id = $11, input_s3_key = $12, size_bytes = $13, tier = $14,
     original_expires_at = $15, duration_ms = $16, width = $17, height = $18, fps = $19, run_ms = $20,
     reason_code = $21, reason_message = $22, reason_stage = $23, publish_when_ready = $24, notify_followers = $25,
-    uploaded_at = $26, ready_at = $27, published_at = $28
+    uploaded_at = $26, ready_at = $27, published_at = $28, original_upload_id = $29
 WHERE video_id = $1
 
 -- name: find_assets
@@ -59,12 +60,12 @@ INSERT INTO video_timeline (
 
 -- name: find_claim
 -- By primary key.
-SELECT generation, superseded_upload_id FROM video_claims WHERE upload_id = $1
+SELECT generation FROM video_claims WHERE upload_id = $1
 
--- name: insert_claim
--- An upload claims once: the primary key refuses a second generation.
-INSERT INTO video_claims (upload_id, video_id, generation, superseded_upload_id, claimed_at)
-VALUES ($1, $2, $3, $4, now())
+-- name: keep_claim
+-- By primary key. An upload claims a second time when its first claim was taken for one that was left behind.
+INSERT INTO video_claims (upload_id, video_id, generation, claimed_at) VALUES ($1, $2, $3, now())
+ON CONFLICT (upload_id) DO UPDATE SET generation = excluded.generation, claimed_at = excluded.claimed_at
 
 -- name: note_progress
 -- One row a video, by primary key. Several instances get the same signal: the condition lets one of them write. The
@@ -86,19 +87,30 @@ WHERE known.generation < excluded.generation
 
 -- name: find_quiet_videos
 -- By the partial index on heard_at, which holds only what is under way. UPLOADING counts from the start of the upload,
--- because parts tell nothing; the others from the last fact or answer.
-SELECT video_id, generation, status, input_s3_key IS NOT NULL AS has_original FROM videos
-WHERE status IN ('UPLOADING', 'UPLOADED', 'PROCESSING')
+-- because parts tell nothing; the others from the last claim, fact or answer.
+SELECT video_id, generation, status, input_s3_key IS NOT NULL AS has_original, heard_at FROM videos
+WHERE (status IN ('UPLOADING', 'UPLOADED', 'PROCESSING') OR (status = 'DRAFT' AND upload_id IS NOT NULL))
   AND heard_at < now() - $2::interval
   AND (status <> 'UPLOADING' OR changed_at < now() - $1::interval)
+  AND (status <> 'DRAFT' OR heard_at < now() - $4::interval)
 ORDER BY heard_at
 LIMIT $3
 
+-- name: ask_later
+-- By primary key: to the end of the order in which quiet videos are asked after.
+UPDATE videos SET heard_at = now() WHERE video_id = $1
+
+-- name: now
+-- The clock with which times that PostgreSQL wrote are compared.
+SELECT now()
+
 -- name: find_abandoned_videos
--- By the partial index on created_at. A draft that was claimed again today is about to be uploaded.
+-- By the partial index on created_at. A draft that was claimed again today is about to be uploaded, and one that still
+-- has the original of an earlier upload may be retried.
 SELECT video_id FROM videos
 WHERE status IN ('DRAFT', 'REJECTED_TOO_LONG', 'REJECTED_FORMAT')
   AND created_at < now() - $1::interval
   AND heard_at < now() - interval '1 day'
+  AND (status <> 'DRAFT' OR original_expires_at IS NULL OR original_expires_at < now())
 ORDER BY created_at
 LIMIT $2

@@ -1,7 +1,7 @@
 """Videos in PostgreSQL."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from operator import attrgetter
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from chassis.postgres import Connection
 from services.catalog.domain.outlook import RunProgress
 from services.catalog.domain.timeline import Entry
 from services.catalog.domain.video import Asset, Measured, Original, Reason, Status, Video, Visibility
-from services.catalog.ports.videos import Claim, Quiet
+from services.catalog.ports.videos import Quiet
 
 QUERIES = queries.load("services.catalog.queries", "videos.sql")
 
@@ -49,7 +49,6 @@ class Videos:
             video.generation,
             video.created_at,
             video.changed_at,
-            video.heard_at,
             video.upload_id,
         )
         return inserted is not None
@@ -78,6 +77,7 @@ class Videos:
             video.uploaded_at,
             video.ready_at,
             video.published_at,
+            original.upload_id if original else None,
         )
 
     async def assets(self, video_id: UUID) -> Sequence[Asset]:
@@ -105,14 +105,12 @@ class Videos:
             entry.ignored,
         )
 
-    async def find_claim(self, upload_id: UUID) -> Claim | None:
-        row = await self._connection.fetchrow(QUERIES["find_claim"], upload_id)
-        return Claim(row["generation"], row["superseded_upload_id"]) if row else None
+    async def find_claim(self, upload_id: UUID) -> int | None:
+        generation: int | None = await self._connection.fetchval(QUERIES["find_claim"], upload_id)
+        return generation
 
-    async def keep_claim(self, video_id: UUID, upload_id: UUID, claim: Claim) -> None:
-        await self._connection.execute(
-            QUERIES["insert_claim"], upload_id, video_id, claim.generation, claim.superseded_upload_id
-        )
+    async def keep_claim(self, video_id: UUID, upload_id: UUID, generation: int) -> None:
+        await self._connection.execute(QUERIES["keep_claim"], upload_id, video_id, generation)
 
     async def note_progress(self, video_id: UUID, generation: int, progress: RunProgress) -> None:
         await self._connection.execute(
@@ -124,9 +122,21 @@ class Videos:
             progress.observed_at,
         )
 
-    async def find_quiet(self, uploading: timedelta, processing: timedelta, limit: int) -> Sequence[Quiet]:
-        rows = await self._connection.fetch(QUERIES["find_quiet_videos"], uploading, processing, limit)
-        return [Quiet(row["video_id"], row["generation"], Status(row["status"]), row["has_original"]) for row in rows]
+    async def find_quiet(
+        self, claimed: timedelta, uploading: timedelta, processing: timedelta, limit: int
+    ) -> Sequence[Quiet]:
+        rows = await self._connection.fetch(QUERIES["find_quiet_videos"], uploading, processing, limit, claimed)
+        return [
+            Quiet(row["video_id"], row["generation"], Status(row["status"]), row["has_original"], row["heard_at"])
+            for row in rows
+        ]
+
+    async def ask_later(self, video_id: UUID) -> None:
+        await self._connection.execute(QUERIES["ask_later"], video_id)
+
+    async def now(self) -> datetime:
+        now: datetime = await self._connection.fetchval(QUERIES["now"])
+        return now
 
     async def find_abandoned(self, age: timedelta, limit: int) -> Sequence[UUID]:
         rows = await self._connection.fetch(QUERIES["find_abandoned_videos"], age, limit)
@@ -150,7 +160,13 @@ def video_from(row: asyncpg.Record) -> Video:
     """The video of a whole row of `videos`."""
     original = measured = reason = None
     if row["input_s3_key"] is not None:
-        original = Original(row["input_s3_key"], row["size_bytes"], row["tier"], row["original_expires_at"])
+        original = Original(
+            s3_key=row["input_s3_key"],
+            size_bytes=row["size_bytes"],
+            tier=row["tier"],
+            expires_at=row["original_expires_at"],
+            upload_id=row["original_upload_id"],
+        )
     if row["duration_ms"] is not None:
         measured = Measured(row["duration_ms"], row["width"], row["height"], row["fps"])
     if row["reason_code"] is not None:

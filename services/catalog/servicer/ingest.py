@@ -32,8 +32,8 @@ class Ingest(IngestServiceServicer):
     ) -> ClaimVideoForUploadResponse:
         claimant = mapping.claimant_from(request)
         async with self._begin() as tx:
-            claim = await usecases.claim_video(tx, claimant, self._clock())
-        return mapping.claim_message(claim)
+            generation = await usecases.claim_video(tx, claimant, self._clock())
+        return ClaimVideoForUploadResponse(generation=generation)
 
     async def DeliverEvent(self, request: DeliverEventRequest, context: Any) -> DeliverEventResponse:
         meta = mapping.meta_from(request)

@@ -120,7 +120,7 @@ class Videos(VideoServiceServicer):
             if isinstance(reserved, Replay):
                 return reserved.reply
             async with self.begin() as tx:
-                video = await lifecycle.retry_video(tx, video_id, user_id, self.clock())
+                video = await lifecycle.retry_video(tx, video_id, user_id)
                 reply = mapping.retried_message(video)
                 await store_reply(tx.connection, reserved, reply)
         return reply

@@ -124,7 +124,7 @@ def retry_requested(video: Video, original: Original) -> VideoRetryRequested:
         video_id=str(video.video_id),
         user_id=str(video.user_id),
         generation=video.generation,
-        upload_id=str(video.upload_id),
+        upload_id=str(original.upload_id),
         input_s3_key=original.s3_key,
         tier=original.tier,
         size_bytes=original.size_bytes,

@@ -64,7 +64,13 @@ def _upload_started(event: upload.UploadStarted, at: datetime) -> Fact:
 
 
 def _upload_completed(event: upload.UploadCompleted, at: datetime) -> Fact:
-    original = Original(event.input_s3_key, event.size_bytes, _tier(event.tier), _time(event.original_expires_at))
+    original = Original(
+        s3_key=event.input_s3_key,
+        size_bytes=event.size_bytes,
+        tier=_tier(event.tier),
+        expires_at=_time(event.original_expires_at),
+        upload_id=UUID(event.upload_id),
+    )
     said: Said = (
         ("size_bytes", str(event.size_bytes)),
         ("content_type", event.content_type),
@@ -190,9 +196,8 @@ def _asset(asset: media.Asset) -> Asset:
 
 
 def _tier(tier: str) -> Tier:
-    if tier not in get_args(Tier):
-        raise ValueError(f"{tier!r} is no tier")
-    return cast(Tier, tier)
+    """A tier that a newer upload knows is served like the one without a claim, as media does."""
+    return cast(Tier, tier) if tier in get_args(Tier) else "free"
 
 
 def _time(stamp: Timestamp) -> datetime:

@@ -1,7 +1,7 @@
 """How upload enters the catalog."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -14,7 +14,6 @@ from services.catalog.domain import commands
 from services.catalog.domain.errors import VideoNotFound
 from services.catalog.domain.video import Status, Video
 from services.catalog.ports import Begin, Store, Tx
-from services.catalog.ports.videos import Claim
 from services.catalog.usecases.facts import video_id_of
 from services.catalog.usecases.settling import settle, tell
 
@@ -33,8 +32,8 @@ class Claimant:
     told: commands.Description
 
 
-async def claim_video(tx: Tx, claimant: Claimant, now: datetime) -> Claim:
-    """Give the video's next generation to an upload; the same upload gets the same again.
+async def claim_video(tx: Tx, claimant: Claimant, now: datetime) -> int:
+    """Give the video's next generation to an upload; the same upload gets the same again while it holds the video.
 
     Raises VideoNotFound (also for a deleted one and somebody else's), UploadNotAllowed.
     """
@@ -44,16 +43,19 @@ async def claim_video(tx: Tx, claimant: Claimant, now: datetime) -> Claim:
         created = commands.draft(claimant.video_id, claimant.user_id, claimant.upload_id, claimant.told, now)
         if await videos.insert(created.video):
             await tell(tx, created)
-            return await _keep(tx, claimant, Claim(created.video.generation, None))
+            return await _keep(tx, claimant, created.video.generation)
         # Two claims of a new video at once: the other one was first.
         video = await videos.lock_own(claimant.video_id, claimant.user_id)
     if video is None or video.status is Status.DELETED:
         raise VideoNotFound
-    if known := await videos.find_claim(claimant.upload_id):
+    known = await videos.find_claim(claimant.upload_id)
+    if known and video.upload_id == claimant.upload_id:
+        # Heard of again, so that nobody takes the claim for one that was left behind while upload accepts it.
+        await videos.save(replace(video, heard_at=now))
         return known
     outcome = commands.claim(video, claimant.upload_id, claimant.told, now)
     await settle(tx, outcome)
-    return await _keep(tx, claimant, Claim(outcome.video.generation, commands.superseded_upload(video)))
+    return await _keep(tx, claimant, outcome.video.generation)
 
 
 async def deliver_event(
@@ -87,6 +89,6 @@ async def deliver_event(
     return video
 
 
-async def _keep(tx: Tx, claimant: Claimant, claim: Claim) -> Claim:
-    await tx.store.videos.keep_claim(claimant.video_id, claimant.upload_id, claim)
-    return claim
+async def _keep(tx: Tx, claimant: Claimant, generation: int) -> int:
+    await tx.store.videos.keep_claim(claimant.video_id, claimant.upload_id, generation)
+    return generation

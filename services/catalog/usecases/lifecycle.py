@@ -29,9 +29,13 @@ async def update_video(tx: Tx, video_id: UUID, user_id: UUID, change: commands.C
     return changed
 
 
-async def retry_video(tx: Tx, video_id: UUID, user_id: UUID, now: datetime) -> Video:
-    """Have an own failed video transcoded again, as its next generation. Raises VideoNotFound, RetryNotAllowed."""
-    outcome = commands.retry(await _lock_own(tx, video_id, user_id), now)
+async def retry_video(tx: Tx, video_id: UUID, user_id: UUID) -> Video:
+    """Have an own failed video transcoded again, as its next generation. Raises VideoNotFound, RetryNotAllowed.
+
+    PostgreSQL's clock decides whether the original is still kept, as it does for upload, which keeps it.
+    """
+    video = await _lock_own(tx, video_id, user_id)
+    outcome = commands.retry(video, await tx.store.videos.now())
     retried = await settle(tx, outcome)
     if retried.original:
         tx.emit(events.retry_requested(retried, retried.original))

@@ -110,17 +110,26 @@ async def settle_lost(begin: Begin, objects: Objects, keep_original: timedelta, 
 async def finish_completing(begin: Begin, objects: Objects, keep_original: timedelta, after_seconds: float) -> int:
     """Settle what has been COMPLETING for so long, and say how many were: whoever began has died, or S3 was away.
 
-    Safe to run twice at once and beside the caller that began. What cannot be settled now is left to the next run.
+    Safe to run twice at once and beside the caller that began. What cannot be settled now is left to a later run, after
+    the others. Raises an ExceptionGroup, when all have been tried, of what nobody expected.
     """
     async with begin() as tx:
         stuck = await tx.store.completing_since(after_seconds, FINISHED_AT_ONCE)
-    finished = 0
+    finished, unexpected = 0, list[Exception]()
     for upload in stuck:
         try:
             await settle(begin, objects, keep_original, upload)
             finished += 1
+            continue
         except Failure as failure:
             log.warning("upload_not_finished", upload_id=upload.upload_id, reason=failure.code)
+        except Exception as error:
+            log.error("upload_not_finished", cause=error, upload_id=upload.upload_id)
+            unexpected.append(error)
+        async with begin() as tx:
+            await tx.store.finish_later(upload.upload_id)
+    if unexpected:
+        raise ExceptionGroup(f"{len(unexpected)} of {len(stuck)} uploads could not be finished", unexpected)
     return finished
 
 
@@ -192,7 +201,6 @@ async def _write(tx: Tx, upload: Upload, keep_original: timedelta, stored: Store
 def _report(upload: Upload) -> None:
     ids = {"user_id": upload.user_id, "video_id": upload.video_id, "upload_id": upload.upload_id}
     if upload.status is Status.COMPLETED:
-        metrics.ended.add(1, {"outcome": "completed"})
         metrics.bytes_stored.add(upload.file_size_bytes)
         log.info("upload_completed", **ids, file_size_bytes=upload.file_size_bytes, content_type=upload.content_type)
     else:

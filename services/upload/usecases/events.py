@@ -1,6 +1,7 @@
 """What is told about an upload: the same event from the same upload, whenever it is asked for."""
 
 from datetime import datetime
+from uuid import UUID
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -78,6 +79,18 @@ def failed(upload: Upload) -> UploadFailed:
         generation=upload.generation,
         code=upload.failure_code or "",
         message=upload.failure_message or "",
+    )
+
+
+def not_started(video_id: UUID, upload_id: UUID, user_id: UUID, generation: int) -> UploadFailed:
+    """Of an upload that has claimed its video and was not accepted; there is no upload, so nothing else tells of it."""
+    return UploadFailed(
+        video_id=str(video_id),
+        upload_id=str(upload_id),
+        user_id=str(user_id),
+        generation=generation,
+        code="UPLOAD_NOT_STARTED",
+        message="The upload could not be started.",
     )
 
 

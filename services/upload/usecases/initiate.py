@@ -11,12 +11,12 @@ from uuid import UUID
 
 from chassis import telemetry
 from chassis.errors import Failure, Unavailable
+from chassis.events import describe
 from services.upload.domain.announcement import Announcement
-from services.upload.domain.errors import RateLimited, UploadNotAllowed, UploadNotFound, VideoNotFound
+from services.upload.domain.errors import RateLimited, UploadNotFound, VideoNotFound
 from services.upload.domain.upload import Tier, Upload, original_key
 from services.upload.ports import Begin, Catalog, Claim, NewUpload, Objects, Tx
 from services.upload.usecases import events
-from services.upload.usecases.ending import end_by_abort
 
 log = telemetry.logger(__name__)
 
@@ -56,8 +56,9 @@ async def initiate_upload(
     """Start an upload; INITIATED when it returns.
 
     Repeatable with the same ids. A try that dies on its way leaves at most a multipart upload that nobody knows (it
-    goes with the upload's or the video's prefix, or by the bucket's lifecycle), a draft without an upload, and a held
-    use that lapses after a minute.
+    goes with the upload's or the video's prefix, or by the bucket's lifecycle), a held use that lapses after a minute,
+    and a draft that is held for an upload which will not come: when the use has lapsed it cannot be accepted any more,
+    and the catalog, which asks after such drafts, frees it.
 
     Raises RateLimited, VideoNotFound, UploadNotAllowed, the catalog's failures, Unavailable.
     """
@@ -73,9 +74,10 @@ async def initiate_upload(
         new = _new_upload(command, generation, s3_key, s3_upload_id, limits.lifetime)
         try:
             upload = await _accept(begin, catalog, command, new, keep)
-        except (VideoNotFound, UploadNotAllowed, RateLimited):
+        except (VideoNotFound, RateLimited):
             # Only these: after Unavailable the transaction may have been committed, and then the parts go there.
             await _discard(objects, s3_key, s3_upload_id)
+            await _give_back(catalog, new)
             raise
     if upload.s3_upload_id != s3_upload_id:
         await _discard(objects, s3_key, s3_upload_id)
@@ -115,8 +117,6 @@ async def _accept(begin: Begin, catalog: Catalog, command: Initiate, new: NewUpl
             raise VideoNotFound("The video was deleted.")
         if not await tx.store.accept_use(new.user_id, new.upload_id):
             raise RateLimited("The upload took more than 60 seconds to start and lost its place.", retry_after=1)
-        if command.file.video_id is not None:
-            await _replace_older(tx, new)
         upload = await tx.store.insert(new)
         if upload is None:
             return await _of_other_try(tx, new)
@@ -138,22 +138,19 @@ async def _accept(begin: Begin, catalog: Catalog, command: Initiate, new: NewUpl
     return upload
 
 
-async def _replace_older(tx: Tx, new: NewUpload) -> None:
-    """Abort the video's uploads of older generations. Raises UploadNotAllowed when a newer one was accepted first."""
-    newest = await tx.store.newest_generation(new.video_id)
-    if newest > new.generation:
-        raise UploadNotAllowed("Another upload of the same video was started at the same time.")
-    for older in await tx.store.lock_active_of_video(new.video_id):
-        if older.generation < new.generation:
-            await end_by_abort(tx, older)
-
-
 async def _of_other_try(tx: Tx, new: NewUpload) -> Upload:
     """What another try of the same command, with the same ids, has accepted."""
     upload = await tx.store.find(new.upload_id, new.user_id)
     if upload is None:
         raise UploadNotFound
     return upload
+
+
+async def _give_back(catalog: Catalog, new: NewUpload) -> None:
+    """Tell the catalog that the claim came to nothing; if it does not hear, it asks."""
+    event = events.not_started(new.video_id, new.upload_id, new.user_id, new.generation)
+    with suppress(Failure):
+        await catalog.deliver(event, describe(event))
 
 
 async def _discard(objects: Objects, s3_key: str, s3_upload_id: str) -> None:

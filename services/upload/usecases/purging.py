@@ -89,12 +89,5 @@ async def purge(begin: Begin, objects: Objects, claimed: Purge) -> None:
     async with begin() as tx:
         was_ours = await tx.store.finish_purge(claimed)
     if was_ours:
-        _report(claimed, deleted)
-
-
-def _report(done: Purge, deleted: int) -> None:
-    """Ends without an original are counted here, once each: the expiry job is a short process that nobody scrapes."""
-    metrics.purges.add(1, {"reason": done.reason, "outcome": "done"})
-    if done.reason in ("aborted", "expired", "failed"):
-        metrics.ended.add(1, {"outcome": done.reason})
-    log.info("prefix_purged", prefix=done.prefix, reason=done.reason, objects=deleted)
+        metrics.purges.add(1, {"reason": claimed.reason, "outcome": "done"})
+        log.info("prefix_purged", prefix=claimed.prefix, reason=claimed.reason, objects=deleted)

@@ -16,6 +16,11 @@ if sys.version_info >= (3, 11):
 else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
+if sys.version_info >= (3, 13):
+    from warnings import deprecated as _deprecated
+else:
+    from typing_extensions import deprecated as _deprecated
+
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
@@ -78,8 +83,16 @@ class ClaimVideoForUploadResponse(_message.Message):
     SUPERSEDED_UPLOAD_ID_FIELD_NUMBER: _builtins.int
     generation: _builtins.int
     """The generation that this upload makes."""
-    superseded_upload_id: _builtins.str
-    """The upload that held the video before (UUID), to be aborted by the caller; absent where there was none."""
+    @_builtins.property
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def superseded_upload_id(self) -> _builtins.str:
+        """Not set any more: an upload that holds a video is not replaced by another."""
+
+    @superseded_upload_id.setter
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def superseded_upload_id(self, value: _builtins.str) -> None:
+        """Not set any more: an upload that holds a video is not replaced by another."""
+
     def __init__(
         self,
         *,

@@ -53,8 +53,8 @@ class IngestServiceServicer:
 
     def ClaimVideoForUpload(self, request, context):
         """Creates a draft, or takes an own video that may be uploaded again, and hands out its next generation. A
-        compare-and-set: of two calls for one video the later one wins and the older upload's events are void. Idempotent
-        by `upload_id`: the same upload gets the same generation again.
+        compare-and-set: of two calls for one video the first wins, and the other is refused until the upload of the first
+        has ended. Idempotent by `upload_id`: the same upload gets the same generation again, while it holds the video.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

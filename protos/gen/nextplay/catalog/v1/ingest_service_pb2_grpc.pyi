@@ -35,8 +35,8 @@ class IngestServiceStub:
     def __new__(cls, channel: _aio.Channel) -> IngestServiceAsyncStub: ...
     ClaimVideoForUpload: _grpc.UnaryUnaryMultiCallable[_ingest_service_pb2.ClaimVideoForUploadRequest, _ingest_service_pb2.ClaimVideoForUploadResponse]
     """Creates a draft, or takes an own video that may be uploaded again, and hands out its next generation. A
-    compare-and-set: of two calls for one video the later one wins and the older upload's events are void. Idempotent
-    by `upload_id`: the same upload gets the same generation again.
+    compare-and-set: of two calls for one video the first wins, and the other is refused until the upload of the first
+    has ended. Idempotent by `upload_id`: the same upload gets the same generation again, while it holds the video.
     """
     DeliverEvent: _grpc.UnaryUnaryMultiCallable[_ingest_service_pb2.DeliverEventRequest, _ingest_service_pb2.DeliverEventResponse]
     """Hands an event over ahead of Kafka, through the same handler and inbox, so that the caller reads its own write."""
@@ -48,8 +48,8 @@ class IngestServiceAsyncStub(IngestServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ClaimVideoForUpload: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.ClaimVideoForUploadRequest, _ingest_service_pb2.ClaimVideoForUploadResponse]  # type: ignore[assignment]
     """Creates a draft, or takes an own video that may be uploaded again, and hands out its next generation. A
-    compare-and-set: of two calls for one video the later one wins and the older upload's events are void. Idempotent
-    by `upload_id`: the same upload gets the same generation again.
+    compare-and-set: of two calls for one video the first wins, and the other is refused until the upload of the first
+    has ended. Idempotent by `upload_id`: the same upload gets the same generation again, while it holds the video.
     """
     DeliverEvent: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.DeliverEventRequest, _ingest_service_pb2.DeliverEventResponse]  # type: ignore[assignment]
     """Hands an event over ahead of Kafka, through the same handler and inbox, so that the caller reads its own write."""
@@ -64,8 +64,8 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ingest_service_pb2.ClaimVideoForUploadResponse, _abc.Awaitable[_ingest_service_pb2.ClaimVideoForUploadResponse]]:
         """Creates a draft, or takes an own video that may be uploaded again, and hands out its next generation. A
-        compare-and-set: of two calls for one video the later one wins and the older upload's events are void. Idempotent
-        by `upload_id`: the same upload gets the same generation again.
+        compare-and-set: of two calls for one video the first wins, and the other is refused until the upload of the first
+        has ended. Idempotent by `upload_id`: the same upload gets the same generation again, while it holds the video.
         """
 
     @_abc_1.abstractmethod
