@@ -87,6 +87,27 @@ async def test_events_leave_in_the_order_of_their_key_with_their_headers(
     assert received[0].key == headers["ce_subject"].encode()
 
 
+async def test_events_are_counted_by_type_where_they_are_sent_whichever_process_wrote_them(
+    notes: Pool,
+    begin: Begin[Connection],
+    producer: AIOKafkaProducer,
+    event_type: Any,
+    scratch: Scratch,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counted: list[str] = []
+
+    class Counter:
+        def add(self, amount: int, attributes: dict[str, str]) -> None:
+            counted.extend([attributes["type"]] * amount)
+
+    monkeypatch.setattr(outbox, "OUTBOX_SENT", Counter())
+    await emit(begin, event_type(thing_id="a", number=1), event_type(thing_id="a", number=2))
+    async with running(relay(notes, producer, wake=asyncio.Event(), schema=scratch.schema)):
+        await until(is_empty(notes, "outbox"))
+    assert counted == [event_type.DESCRIPTOR.full_name] * 2
+
+
 async def test_what_is_rolled_back_is_not_emitted(notes: Pool, begin: Begin[Connection], event_type: Any) -> None:
     async def use_case() -> None:
         async with begin() as tx:

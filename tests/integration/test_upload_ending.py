@@ -13,7 +13,7 @@ from chassis.errors import Unavailable
 from chassis.object_store import StoredObject
 from nextplay.catalog.v1.catalog_events_pb2 import VideoDeleted, VideoRetryRequested
 from nextplay.media.v1.media_events_pb2 import TranscodeCompleted, TranscodeFailed, VideoRejected
-from services.upload import maintenance, metrics
+from services.upload import maintenance
 from services.upload.domain.errors import UploadNotActive, UploadNotFound
 from services.upload.domain.upload import Status, Upload
 from services.upload.fakes import MemoryObjects
@@ -325,14 +325,7 @@ async def test_a_purge_that_dies_is_taken_up_by_the_next_process(world: World) -
     assert world.memory.objects == {}
 
 
-async def test_each_upload_that_ended_is_counted_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    counted: list[str] = []
-
-    class Counter:
-        def add(self, amount: int, attributes: dict[str, str]) -> None:
-            counted.extend([attributes["outcome"]] * amount)
-
-    monkeypatch.setattr(metrics, "ended", Counter())
+async def test_each_upload_that_ended_is_told_once_as_which_it_is_counted(world: World) -> None:
     expired, lost, aborted = [await world.sent() for _ in range(3)]
     whole = await completed(world)
     await world.complete(whole)
@@ -345,7 +338,9 @@ async def test_each_upload_that_ended_is_counted_once(world: World, monkeypatch:
     await world.purge_all()
     await world.apply(told(VideoRejected, whole), deleted(whole))
     await world.purge_all()
-    assert sorted(counted) == ["aborted", "completed", "expired", "failed"]
+    ends = [(await world.names(upload))[1] for upload in (whole, aborted, expired, lost)]
+    assert ends == [f"upload.v1.Upload{end}" for end in ("Completed", "Aborted", "Expired", "Failed")]
+    assert [len(await world.names(upload)) for upload in (aborted, expired, lost)] == [2, 2, 2]
 
 
 async def test_events_about_unknown_videos_are_nothing(world: World) -> None:
