@@ -25,7 +25,7 @@ async def work(
     do: Callable[[P], Awaitable[object]],
     *,
     wake: asyncio.Event,
-    poll_seconds: float = 1.0,
+    poll_seconds: float = 5.0,
 ) -> None:
     """Claim and do until cancelled; all pieces of one claim run at once.
 

@@ -48,7 +48,7 @@ async def serve(service: Service, settings: Settings) -> None:
     begin = transactions(pool, Repository, lambda: None)
     claim_purges = partial(outputs.claim_purges, begin, _instance())
     purge = partial(outputs.purge, begin, objects)
-    service.task("purge", work("purge", claim_purges, purge, wake=wake_purge, poll_seconds=5.0))
+    service.task("purge", work("purge", claim_purges, purge, wake=wake_purge))
     service.task("queue", observe_queue(pool, partial(send_signal, producer), _instance()))
 
     health = ConsumerHealth()
