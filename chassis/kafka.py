@@ -29,11 +29,10 @@ C = TypeVar("C", AIOKafkaConsumer, AIOKafkaProducer)
 
 def connection_options(settings: KafkaSettings) -> dict[str, Any]:
     """How every aiokafka client of ours connects."""
-    secure = settings.security_protocol.endswith("SSL")
     return {
         "bootstrap_servers": settings.bootstrap_servers,
         "security_protocol": settings.security_protocol,
-        "ssl_context": ssl.create_default_context() if secure else None,
+        "ssl_context": ssl.create_default_context() if settings.security_protocol.endswith("SSL") else None,
         "sasl_mechanism": settings.sasl_mechanism or "PLAIN",
         "sasl_plain_username": settings.sasl_username,
         "sasl_plain_password": settings.sasl_password.get_secret_value() if settings.sasl_password else None,
@@ -51,9 +50,8 @@ async def open_producer(settings: KafkaSettings) -> AsyncIterator[AIOKafkaProduc
     repeated event by its id. Waits up to a minute for a broker that is just starting, then raises Unavailable.
     """
     async with AsyncExitStack() as opened:
-        starting = stamina.retry_context(on=KafkaError, attempts=None, timeout=START_SECONDS, wait_max=2.0)
         try:
-            async for attempt in starting:
+            async for attempt in stamina.retry_context(on=KafkaError, attempts=None, timeout=START_SECONDS, wait_max=2):
                 with attempt:
                     producer = AIOKafkaProducer(acks="all", enable_idempotence=False, **connection_options(settings))
                     await opened.enter_async_context(_running(producer))

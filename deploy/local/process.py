@@ -1,5 +1,6 @@
 """One operating system process of the platform: what it is, how it is started, and how it is ended for certain."""
 
+import contextlib
 import ctypes
 import os
 import shutil
@@ -51,10 +52,12 @@ def spawn(process: Process, home: Home) -> subprocess.Popen[bytes]:
     log_path = home.log_of(process.name)
     if log_path.exists() and log_path.stat().st_size > _LOG_BYTES:
         log_path.replace(log_path.with_suffix(".log.1"))
-    libc = ctypes.CDLL(None)
+    libc, supervisor = ctypes.CDLL(None), os.getpid()
 
     def die_with_supervisor() -> None:
         libc.prctl(_PR_SET_PDEATHSIG, process.orphan_signal)
+        if os.getppid() != supervisor:
+            os._exit(1)  # it died before the kernel was told
         os.nice(process.nice)
 
     with log_path.open("ab") as log:
@@ -110,11 +113,13 @@ def remains_of(home: Path) -> list[psutil.Process]:
     return found
 
 
-def end_remains(home: Path) -> list[str]:
-    """Ends what `remains_of` finds, at once; returns their command names. Data written so far is kept."""
+def end_remains(home: Path, *, but_ours: bool = False) -> list[str]:
+    """Ends what `remains_of` finds, at once; returns their command names. Data written so far is kept. `but_ours`
+    spares what runs below this process."""
     ended = []
     for _ in range(3):  # a killed process may have had a child in the making
-        remains = remains_of(home)
+        ours = {child.pid for child in psutil.Process().children(recursive=True)} if but_ours else set()
+        remains = [process for process in remains_of(home) if process.pid not in ours]
         for process in remains:
             try:
                 ended.append(f"{process.name()} ({process.pid})")
@@ -125,6 +130,16 @@ def end_remains(home: Path) -> list[str]:
             break
         psutil.wait_procs(remains, timeout=5)
     return ended
+
+
+def forget_dead_postmaster(data: Path) -> None:
+    """Removes PostgreSQL's lock file when its process is dead but not yet reaped by whoever inherited it, which may
+    take init some seconds: PostgreSQL takes a zombie for a running server. Call when `end_remains` has found nothing
+    alive in `data`."""
+    lock = data / "postmaster.pid"
+    with contextlib.suppress(FileNotFoundError, ValueError, psutil.NoSuchProcess):
+        if psutil.Process(int(lock.read_text().split("\n")[0])).status() == psutil.STATUS_ZOMBIE:
+            lock.unlink()
 
 
 def _inherited() -> dict[str, str]:

@@ -13,8 +13,8 @@ from functools import partial
 
 from deploy.local import control, identity, ports
 from deploy.local.home import Home, Trouble, exclusive, write_json
-from deploy.local.infrastructure import PORTS, infrastructure, postgres_dsn, s3_access
-from deploy.local.process import Process, end_remains
+from deploy.local.infrastructure import PORTS, infrastructure, postgres_data, postgres_dsn, s3_access
+from deploy.local.process import Process, end_remains, forget_dead_postmaster
 from deploy.local.schedule import Schedule
 from deploy.local.values import Values, read_values
 from deploy.local.watch import Watch, end, keep_running
@@ -47,6 +47,7 @@ def supervise(home: Home, *, platform: bool, with_parent: bool = False) -> None:
     with exclusive(home):
         for name in end_remains(home.path):
             print(f"ended what an earlier run left behind: {name}", flush=True)
+        forget_dead_postmaster(postgres_data(home))
         values = read_values()
         chosen = ports.choose(home.path / "ports.json", [*PORTS, "identity", *port_names(values)])
         issuer = identity.open_issuer(home, chosen["identity"])

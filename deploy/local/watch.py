@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from deploy.local.home import Home, Trouble, check_disk
-from deploy.local.process import Process, spawn
+from deploy.local.process import Process, end_remains, spawn
 
 State = Literal["waiting", "starting", "ready", "done", "restarting", "failing", "held", "stopped"]
 
@@ -95,6 +95,9 @@ async def _run_once(watch: Watch, home: Home, changed: Callable[[], None]) -> bo
     """One life of the process. True when it is not to be started again."""
     process = watch.process
     _enter(watch, "starting", changed)
+    if watch.failures:
+        # What an earlier supervisor left behind may have been too young to be found when we started.
+        end_remains(home.path, but_ours=True)
     try:
         child = watch.child = spawn(process, home)
     except (OSError, Trouble) as error:
