@@ -10,6 +10,7 @@ import pytest
 from services.media.domain.source import Orientation, Source
 from services.media.fakes import A_SOURCE
 from services.media.ladder import plan
+from services.media.transcoders.ffmpeg import encode_seconds
 from services.media.transcoders.ffmpeg.commands import encode_command, filter_graph, package_command
 
 FFMPEG = Path("ffmpeg")
@@ -80,3 +81,9 @@ def test_the_preview_is_cut_between_its_last_frame_and_the_next_keyframe(rate: s
     keyframe = next(n * frame for n in range(1000) if n * frame >= 3)
     decoded_at = keyframe - 2 * frame
     assert decoded_at - frame < Fraction(end) < decoded_at
+
+
+def test_an_encode_may_take_as_long_as_its_pixels_explain_and_never_more_than_a_quarter_of_an_hour() -> None:
+    second = replace(A_SOURCE, duration_ms=1000, stored_width=1000, stored_height=1000, frames=30)
+    assert encode_seconds(second, 30) == 60 + 3
+    assert encode_seconds(replace(second, frames=10_000_000), 30) == 900

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from fractions import Fraction
 from uuid import uuid4
 
 import pytest
@@ -55,6 +56,11 @@ def test_other_codecs_are_rejected(codec: str) -> None:
 def test_a_frame_above_the_limit_is_rejected() -> None:
     rejected = verdict(stored_width=7680, stored_height=4320)
     assert (rejected.code, rejected.measured) == ("TOO_LARGE_FRAME", "33177600 pixels")
+
+
+def test_a_small_frame_that_its_pixel_aspect_stretches_above_the_limit_is_rejected() -> None:
+    rejected = verdict(stored_width=4096, stored_height=2160, pixel_aspect=Fraction(20))
+    assert (rejected.code, rejected.measured) == ("TOO_LARGE_FRAME", f"{20 * 4096 * 2160} pixels")
 
 
 def test_the_duration_is_judged_before_the_codec() -> None:

@@ -3,6 +3,8 @@
 Both travel as events, not as RPC errors; `code` is one of the reasons that clients know.
 """
 
+import math
+
 from services.media.domain.source import Source
 
 MAX_DURATION_MS = 30_000
@@ -83,13 +85,13 @@ def check(source: Source) -> None:
             limit="h264 or hevc",
             source=source,
         )
-    pixels = source.stored_width * source.stored_height
-    if pixels > MAX_FRAME_PIXELS:
+    # As shown too: a pixel aspect may stretch a small stored frame to any size.
+    width, height = max((source.stored_width, source.stored_height), source.shown_size, key=math.prod)
+    if width * height > MAX_FRAME_PIXELS:
         raise Rejected(
             "TOO_LARGE_FRAME",
-            f"A frame has {source.stored_width}x{source.stored_height} = {pixels} pixels; "
-            f"the limit is {MAX_FRAME_PIXELS} pixels.",
-            measured=f"{pixels} pixels",
+            f"A frame has {width}x{height} = {width * height} pixels; the limit is {MAX_FRAME_PIXELS} pixels.",
+            measured=f"{width * height} pixels",
             limit=f"{MAX_FRAME_PIXELS} pixels",
             source=source,
         )

@@ -24,6 +24,8 @@ from services.media.workspace import scratch_directory
 
 START_SECONDS = 60.0
 SLOWEST_PIXELS_PER_SECOND = 10_000_000
+MOST_ENCODE_SECONDS = 900.0
+"""The most that any file gets, or one with a million empty frames would hold its worker for days."""
 PACKAGE_SECONDS = 60.0
 MIN_FREE_BYTES = 256 * 1024 * 1024
 """Room for all outputs of the longest clip, twice over because faststart rewrites, beside the original."""
@@ -79,11 +81,10 @@ class FfmpegTranscoder:
         for rendition in plan.renditions:
             (directory / commands.rendition_path(rendition)).parent.mkdir(parents=True)
         expected = max(1, round(source.duration_ms * plan.frame_rate / 1000))
-        pixels = source.stored_width * source.stored_height * max(source.frames, expected)
         frames = await run_ffmpeg(
             commands.encode_command(self.ffmpeg, source, plan, threads=self.threads),
             directory,
-            Bounds(START_SECONDS + pixels / SLOWEST_PIXELS_PER_SECOND, self.stall_seconds, self.memory_bytes),
+            Bounds(encode_seconds(source, expected), self.stall_seconds, self.memory_bytes),
             lambda frames: report("encode", frames / expected),
         )
         if frames < LEAST_FRAMES * expected - 1:
@@ -119,6 +120,12 @@ class FfmpegTranscoder:
                     for path, content_type in files.items()
                 )
             )
+
+
+def encode_seconds(source: Source, expected: int) -> float:
+    """How long the encode of a source may take, of which `expected` frames come out."""
+    pixels = source.stored_width * source.stored_height * max(source.frames, expected)
+    return min(MOST_ENCODE_SECONDS, START_SECONDS + pixels / SLOWEST_PIXELS_PER_SECOND)
 
 
 async def together(first: Coroutine[Any, Any, T], *others: Coroutine[Any, Any, object]) -> T:
