@@ -25,7 +25,7 @@ POLL_MS = 1_000
 MAX_BACKLOG = 500
 SESSION_MS = 6_000  # the shortest that Kafka's defaults allow: how long a killed member's partitions lie idle
 # Some brokers notice a new record only at the end of the wait that a fetch allows, and every fetch costs something.
-IDLE_WAIT_MS, BUSY_WAIT_MS = 1_000, 50
+IDLE_WAIT_MS, BUSY_WAIT_MS = 2_000, 50
 BUSY_SECONDS = 60.0
 COMMIT_SECONDS = 0.5
 COMMIT_DEADLINE_SECONDS = 5.0
