@@ -14,7 +14,7 @@ _PICTURE = (
     "gradients=size=1920x1080:rate=30:nb_colors=4:speed=0.03:seed=7[sky];"
     "testsrc2=size=960x540:rate=30[figure];"
     "[sky][figure]overlay=x='480+420*sin(t*1.3)':y='270+220*cos(t*1.7)',"
-    "noise=alls=12:allf=t,format=yuv420p[picture]"
+    "noise=alls=12:allf=t,scale=out_color_matrix=bt709:out_range=tv,format=yuv420p[picture]"
 )
 # Sixteen notes in four seconds, up and down a chord whose root moves every 2.5 s, each note dying away like a string.
 _STEP = "abs(mod(floor(t*4)+4,8)-4)"
@@ -35,6 +35,7 @@ def sample_clip() -> Path:
         *(get_ffmpeg_exe(), "-y", "-loglevel", "error", "-nostdin"),
         *("-filter_complex", f"{_PICTURE};{_SOUND}", "-map", "[picture]", "-map", "[sound]", "-t", str(_SECONDS)),
         *("-c:v", "libx264", "-preset", "ultrafast", "-b:v", "18M", "-maxrate", "24M", "-bufsize", "24M"),
+        *("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"),
         *("-g", "60", "-c:a", "aac", "-b:a", "160k", "-movflags", "+faststart", str(unfinished)),
     ]
     made = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)

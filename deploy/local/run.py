@@ -15,7 +15,7 @@ from deploy.local.clip import SAMPLE, sample_clip
 from deploy.local.control import Message
 from deploy.local.demo import demo
 from deploy.local.home import Trouble, supervisor_pid
-from deploy.local.lifecycle import start, stop
+from deploy.local.lifecycle import start, stop, wait_until_ready
 from deploy.local.terminal import console, relative, show_addresses, start_progress
 
 
@@ -37,9 +37,10 @@ def demonstrate(home: Path, clip: Path | None) -> None:
     """Takes the clip through the platform that runs, or through a temporary one."""
     file = _clip(clip)
     if supervisor_pid(home) is not None:
-        status = control.ask(home, "status")
-        if not (status["platform"] and status["ready"]):
-            raise Trouble(f"The platform in {relative(home)} is not ready yet; try again when `make status` says so.")
+        if not control.ask(home, "status")["platform"]:
+            raise Trouble(f"In {relative(home)} the infrastructure runs without services; add them with `make up`.")
+        with start_progress() as progress:
+            status = wait_until_ready(home, progress)
         demo(status["stack"], file)
         return
     with tempfile.TemporaryDirectory(prefix="nextplay-demo-") as directory, _running(Path(directory)) as addresses:

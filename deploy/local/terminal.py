@@ -50,7 +50,7 @@ def show_addresses(home: Path, addresses: Message) -> None:
     gateway = addresses["gateway"]
     dsn = urlsplit(next(iter(addresses["postgres"].values())))
     lines = {
-        "REST API": gateway and f"{gateway} (described at {gateway}/docs)",
+        "REST API": gateway and f"{gateway} (described at {gateway}/openapi.json)",
         "Studio": addresses["studio"],
         "Token issuer": addresses["identity"],
         "S3": f"{addresses['s3']['endpoint']} (bucket {addresses['s3']['bucket']})",
@@ -68,7 +68,7 @@ def show_processes(status: Message) -> None:
     """Every process, with what is wrong with it."""
     for process in status["processes"]:
         pid = process["pid"] or ""
-        restarts = f"restarted {process['restarts']} times" if process["restarts"] else ""
+        restarts = f"restarts: {process['restarts']}" if process["restarts"] else ""
         line = f"{process['name']:17}{process['state']:11}{pid:<9}{process['failing'] or restarts}"
         console.print(line.rstrip(), soft_wrap=True)
     console.print()

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import stamina.instrumentation
+
 from nextplay_client import local_stack
 from nextplay_client.client import Client
 from nextplay_client.errors import NextPlayError, VideoNotReady
@@ -29,17 +31,26 @@ that runs in this folder or one above it.
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and exit with its status."""
     parsed = _parser().parse_args(arguments)
+    stamina.instrumentation.set_on_retry_hooks([_say_that_it_tries_again])
     try:
         parsed.run(parsed)
     except VideoNotReady as error:
         print(f"nextplay: {error}", file=sys.stderr)
         raise SystemExit(3) from None
+    except FileNotFoundError as error:
+        print(f"nextplay: there is no file {error.filename}", file=sys.stderr)
+        raise SystemExit(1) from None
     except (NextPlayError, OSError) as error:
         print(f"nextplay: {error}", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         print("nextplay: interrupted", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+def _say_that_it_tries_again(details: stamina.instrumentation.RetryDetails) -> None:
+    if details.retry_num > 1:  # the first is over before anybody wonders
+        print(f"no answer, trying again in {details.wait_for:.0f} s", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -39,7 +39,8 @@ class ApiError(NextPlayError):
         fields: tuple[FieldError, ...],
         retry_after: float | None,
     ) -> None:
-        super().__init__(" ".join([detail, *(f"{field.field}: {field.message}" for field in fields), next_action]))
+        named = [f"{field.field} {field.message}." for field in fields if field.message not in detail]
+        super().__init__(" ".join(part for part in (detail, *named, next_action) if part))
         self.status = status
         self.code = code
         self.detail = detail
