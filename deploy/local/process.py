@@ -1,13 +1,11 @@
 """One operating system process of the platform: what it is, how it is started, and how it is ended for certain."""
 
 import contextlib
-import contextlib
 import ctypes
 import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +19,6 @@ MARKER = "NEXTPLAY_LOCAL_HOME"
 
 _LOG_BYTES = 20_000_000
 _PR_SET_PDEATHSIG = 1
-_END_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -116,18 +113,33 @@ def remains_of(home: Path) -> list[psutil.Process]:
     return found
 
 
-def end_remains(home: Path) -> list[str]:
-    """Ends what `remains_of` finds, at once; returns their command names. Data written so far is kept."""
-    ended: dict[int, str] = {}
-    deadline = time.monotonic() + _END_SECONDS
-    # Again until nothing is found: a killed process may have had a child in the making.
-    while (remains := remains_of(home)) and time.monotonic() < deadline:
+def end_remains(home: Path, *, but_ours: bool = False) -> list[str]:
+    """Ends what `remains_of` finds, at once; returns their command names. Data written so far is kept. `but_ours`
+    spares what runs below this process."""
+    ended = []
+    for _ in range(3):  # a killed process may have had a child in the making
+        ours = {child.pid for child in psutil.Process().children(recursive=True)} if but_ours else set()
+        remains = [process for process in remains_of(home) if process.pid not in ours]
         for process in remains:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                ended[process.pid] = f"{process.name()} ({process.pid})"
+            try:
+                ended.append(f"{process.name()} ({process.pid})")
                 process.kill()
-        time.sleep(0.05)
-    return list(ended.values())
+            except psutil.NoSuchProcess:
+                continue
+        if not remains:
+            break
+        psutil.wait_procs(remains, timeout=5)
+    return ended
+
+
+def forget_dead_postmaster(data: Path) -> None:
+    """Removes PostgreSQL's lock file when its process is dead but not yet reaped by whoever inherited it, which may
+    take init some seconds: PostgreSQL takes a zombie for a running server. Call when `end_remains` has found nothing
+    alive in `data`."""
+    lock = data / "postmaster.pid"
+    with contextlib.suppress(FileNotFoundError, ValueError, psutil.NoSuchProcess):
+        if psutil.Process(int(lock.read_text().split("\n")[0])).status() == psutil.STATUS_ZOMBIE:
+            lock.unlink()
 
 
 def _inherited() -> dict[str, str]:
