@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ MARKER = "NEXTPLAY_LOCAL_HOME"
 
 _LOG_BYTES = 20_000_000
 _PR_SET_PDEATHSIG = 1
+_END_SECONDS = 15
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ def spawn(process: Process, home: Home) -> subprocess.Popen[bytes]:
 def as_other_user(process: Process) -> list[str]:
     """The command before the command that drops root, which PostgreSQL refuses to run as.
 
-    CAP_DAC_OVERRIDE stays, because the home or the checkout may lie in a directory that only root may enter.
+    CAP_DAC_OVERRIDE stays, because the home or the checkout may lie in a directory that only root may enter; and
+    without the fix-up access(2) asks with it too, as initdb does about the programs beside it.
     """
     if not process.unprivileged or os.geteuid() != 0:
         return []
@@ -92,6 +95,7 @@ def as_other_user(process: Process) -> list[str]:
         "--clear-groups",
         "--inh-caps=+dac_override",
         "--ambient-caps=+dac_override",
+        "--securebits=+no_setuid_fixup",
         f"--pdeathsig={process.orphan_signal.name.removeprefix('SIG')}",
         "--",
     ]
@@ -116,20 +120,19 @@ def remains_of(home: Path) -> list[psutil.Process]:
 def end_remains(home: Path, *, but_ours: bool = False) -> list[str]:
     """Ends what `remains_of` finds, at once; returns their command names. Data written so far is kept. `but_ours`
     spares what runs below this process."""
-    ended = []
-    for _ in range(3):  # a killed process may have had a child in the making
+    ended: dict[int, str] = {}
+    deadline = time.monotonic() + _END_SECONDS
+    while time.monotonic() < deadline:  # again, because a killed process may have had a child in the making
         ours = {child.pid for child in psutil.Process().children(recursive=True)} if but_ours else set()
         remains = [process for process in remains_of(home) if process.pid not in ours]
-        for process in remains:
-            try:
-                ended.append(f"{process.name()} ({process.pid})")
-                process.kill()
-            except psutil.NoSuchProcess:
-                continue
         if not remains:
             break
-        psutil.wait_procs(remains, timeout=5)
-    return ended
+        for process in remains:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                ended[process.pid] = f"{process.name()} ({process.pid})"
+                process.kill()
+        time.sleep(0.05)
+    return list(ended.values())
 
 
 def forget_dead_postmaster(data: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.home import Home, open_home
-from deploy.local.process import Process
+from deploy.local.process import Process, as_other_user
 from deploy.local.schedule import Schedule
 from deploy.local.watch import Watch, end, keep_running
 
@@ -150,3 +151,13 @@ async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.02)
+
+
+def test_what_lies_in_a_private_folder_is_found_by_the_user_that_postgresql_runs_as(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o700)
+    tmp_path.chmod(0o700)
+    other_user = as_other_user(Process("probe", [], unprivileged=True))
+    question = f"import os, sys; sys.exit(not os.access({str(program)!r}, os.X_OK))"
+    assert subprocess.run([*other_user, sys.executable, "-c", question], timeout=20, check=False).returncode == 0
