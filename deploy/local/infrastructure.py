@@ -65,7 +65,9 @@ def infrastructure(home: Home, ports: Ports) -> list[Process]:
         Process(
             "s3",
             _seaweedfs(home, ports),
-            environment={"GOMEMLIMIT": "320MiB"},  # gives back what uploads needed; it keeps 230 itself
+            # Gives back what uploads needed (it keeps 230 MiB itself), and does not wake a second thread to find that
+            # there is nothing to do: a fifth less CPU when idle, a tenth slower uploads.
+            environment={"GOMEMLIMIT": "320MiB", "GOMAXPROCS": "1"},
             ready=answers(ports["s3"], "/healthz"),
         ),
         Process("bucket", _set_up(home, "bucket"), waits_for=["s3"]),
