@@ -49,10 +49,10 @@ def supervise(home: Home, *, platform: bool, with_parent: bool = False) -> None:
             print(f"ended what an earlier run left behind: {name}", flush=True)
         forget_dead_postmaster(postgres_data(home))
         values = read_values()
-        with ports.reserve(home.path / "ports.json", [*PORTS, "identity", *port_names(values)]) as chosen:
-            issuer = identity.open_issuer(home, chosen["identity"])
-            with identity.serve(issuer, chosen["identity"]):
-                asyncio.run(_supervise(Supervision(home, values, chosen, issuer), platform=platform))
+        chosen = ports.choose(home.path / "ports.json", [*PORTS, "identity", *port_names(values)])
+        issuer = identity.open_issuer(home, chosen["identity"])
+        with identity.serve(issuer, chosen["identity"]):
+            asyncio.run(_supervise(Supervision(home, values, chosen, issuer), platform=platform))
 
 
 async def _supervise(supervision: Supervision, *, platform: bool) -> None:
