@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,6 @@ MARKER = "NEXTPLAY_LOCAL_HOME"
 
 _LOG_BYTES = 20_000_000
 _PR_SET_PDEATHSIG = 1
-_END_SECONDS = 15
 
 
 @dataclass(frozen=True)
@@ -120,19 +118,20 @@ def remains_of(home: Path) -> list[psutil.Process]:
 def end_remains(home: Path, *, but_ours: bool = False) -> list[str]:
     """Ends what `remains_of` finds, at once; returns their command names. Data written so far is kept. `but_ours`
     spares what runs below this process."""
-    ended: dict[int, str] = {}
-    deadline = time.monotonic() + _END_SECONDS
-    while time.monotonic() < deadline:  # again, because a killed process may have had a child in the making
+    ended = []
+    for _ in range(3):  # a killed process may have had a child in the making
         ours = {child.pid for child in psutil.Process().children(recursive=True)} if but_ours else set()
         remains = [process for process in remains_of(home) if process.pid not in ours]
+        for process in remains:
+            try:
+                ended.append(f"{process.name()} ({process.pid})")
+                process.kill()
+            except psutil.NoSuchProcess:
+                continue
         if not remains:
             break
-        for process in remains:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                ended[process.pid] = f"{process.name()} ({process.pid})"
-                process.kill()
-        time.sleep(0.05)
-    return list(ended.values())
+        psutil.wait_procs(remains, timeout=5)
+    return ended
 
 
 def forget_dead_postmaster(data: Path) -> None:
