@@ -26,13 +26,23 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from nextplay.api.v1 import options_pb2 as nextplay_dot_api_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,nextplay/analytics/v1/analytics_events.proto\x12\x15nextplay.analytics.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dnextplay/api/v1/options.proto\"\xde\x01\n\x0fUploadCompleted\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08video_id\x18\x02 \x01(\t\x12\x11\n\tupload_id\x18\x03 \x01(\t\x12\x12\n\nsize_bytes\x18\x04 \x01(\r\x12\x13\n\x0b\x64uration_ms\x18\x05 \x01(\r\x12\x14\n\x0c\x63ontent_type\x18\x06 \x01(\t\x12\x30\n\x0c\x63ompleted_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:$\xf2\xc7\x18 \n\x15nextplay.analytics.v1\x12\x07user_id\"\xc8\x01\n\x10PublishCompleted\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08video_id\x18\x02 \x01(\t\x12\x12\n\nvisibility\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x13\n\x0b\x64uration_ms\x18\x05 \x01(\r\x12\x30\n\x0cpublished_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:$\xf2\xc7\x18 \n\x15nextplay.analytics.v1\x12\x07user_id\"\xf6\x01\n\x13ProcessingCompleted\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08video_id\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\r\x12\x0f\n\x07outcome\x18\x04 \x01(\t\x12\x13\n\x0breason_code\x18\x05 \x01(\t\x12\x15\n\rprocessing_ms\x18\x06 \x01(\r\x12\x13\n\x0b\x64uration_ms\x18\x07 \x01(\r\x12\x30\n\x0c\x63ompleted_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:$\xf2\xc7\x18 \n\x15nextplay.analytics.v1\x12\x07user_id\"\xaf\x01\n\x0f\x44\x65leteCompleted\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08video_id\x18\x02 \x01(\t\x12\x13\n\x0blast_status\x18\x03 \x01(\t\x12\x0e\n\x06\x61ge_ms\x18\x04 \x01(\x04\x12.\n\ndeleted_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:$\xf2\xc7\x18 \n\x15nextplay.analytics.v1\x12\x07user_idb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,nextplay/analytics/v1/analytics_events.proto\x12\x15nextplay.analytics.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dnextplay/api/v1/options.proto\"\xdd\x01\n\x0fUploadInitiated\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08video_id\x18\x02 \x01(\t\x12\x11\n\tupload_id\x18\x03 \x01(\t\x12\x12\n\ngeneration\x18\x04 \x01(\r\x12\x12\n\nsize_bytes\x18\x05 \x01(\r\x12\x14\n\x0c\x63ontent_type\x18\x06 \x01(\t\x12\x30\n\x0cinitiated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:$\xf2\xc7\x18 \n\x15nextplay.analytics.v1\x12\x07user_id\"\xb1\x01\n\x0f\x46irstPartSigned\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08video_id\x18\x02 \x01(\t\x12\x11\n\tupload_id\x18\x03 \x01(\t\x12\x13\n\x0b\x64uration_ms\x18\x04 \x01(\r\x12-\n\tsigned_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:$\xf2\xc7\x18 \n\x15nextplay.analytics.v1\x12\x07user_id\"\xc4\x01\n\rUploadAborted\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08video_id\x18\x02 \x01(\t\x12\x11\n\tupload_id\x18\x03 \x01(\t\x12\x12\n\nsize_bytes\x18\x04 \x01(\r\x12\x13\n\x0b\x64uration_ms\x18\x05 \x01(\r\x12.\n\naborted_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:$\xf2\xc7\x18 \n\x15nextplay.analytics.v1\x12\x07user_id\"\xc4\x01\n\rUploadExpired\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08video_id\x18\x02 \x01(\t\x12\x11\n\tupload_id\x18\x03 \x01(\t\x12\x12\n\nsize_bytes\x18\x04 \x01(\r\x12\x13\n\x0b\x64uration_ms\x18\x05 \x01(\r\x12.\n\nexpired_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:$\xf2\xc7\x18 \n\x15nextplay.analytics.v1\x12\x07user_id\"\xd0\x01\n\x0cUploadFailed\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08video_id\x18\x02 \x01(\t\x12\x11\n\tupload_id\x18\x03 \x01(\t\x12\x12\n\nsize_bytes\x18\x04 \x01(\r\x12\x13\n\x0b\x64uration_ms\x18\x05 \x01(\r\x12\x0c\n\x04\x63ode\x18\x06 \x01(\t\x12-\n\tfailed_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:$\xf2\xc7\x18 \n\x15nextplay.analytics.v1\x12\x07user_id\"\xde\x01\n\x0fUploadCompleted\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08video_id\x18\x02 \x01(\t\x12\x11\n\tupload_id\x18\x03 \x01(\t\x12\x12\n\nsize_bytes\x18\x04 \x01(\r\x12\x13\n\x0b\x64uration_ms\x18\x05 \x01(\r\x12\x14\n\x0c\x63ontent_type\x18\x06 \x01(\t\x12\x30\n\x0c\x63ompleted_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:$\xf2\xc7\x18 \n\x15nextplay.analytics.v1\x12\x07user_id\"\xc8\x01\n\x10PublishCompleted\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08video_id\x18\x02 \x01(\t\x12\x12\n\nvisibility\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x13\n\x0b\x64uration_ms\x18\x05 \x01(\r\x12\x30\n\x0cpublished_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:$\xf2\xc7\x18 \n\x15nextplay.analytics.v1\x12\x07user_id\"\xf6\x01\n\x13ProcessingCompleted\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08video_id\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\r\x12\x0f\n\x07outcome\x18\x04 \x01(\t\x12\x13\n\x0breason_code\x18\x05 \x01(\t\x12\x15\n\rprocessing_ms\x18\x06 \x01(\r\x12\x13\n\x0b\x64uration_ms\x18\x07 \x01(\r\x12\x30\n\x0c\x63ompleted_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:$\xf2\xc7\x18 \n\x15nextplay.analytics.v1\x12\x07user_id\"\xc1\x01\n\x0f\x44\x65leteCompleted\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08video_id\x18\x02 \x01(\t\x12\x13\n\x0blast_status\x18\x03 \x01(\t\x12\x0e\n\x06\x61ge_ms\x18\x04 \x01(\x04\x12.\n\ndeleted_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61rchived\x18\x06 \x01(\x08:$\xf2\xc7\x18 \n\x15nextplay.analytics.v1\x12\x07user_id\"\x9e\x01\n\x10ProcessingQueued\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08video_id\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\r\x12-\n\tqueued_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:$\xf2\xc7\x18 \n\x15nextplay.analytics.v1\x12\x07user_id\"\xb3\x01\n\x11ProcessingStarted\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08video_id\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\r\x12\x11\n\tqueued_ms\x18\x04 \x01(\r\x12.\n\nstarted_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:$\xf2\xc7\x18 \n\x15nextplay.analytics.v1\x12\x07user_id\"\x9f\x01\n\x0eRetryRequested\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08video_id\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\r\x12\x30\n\x0crequested_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:$\xf2\xc7\x18 \n\x15nextplay.analytics.v1\x12\x07user_id\"\xb1\x01\n\rHideCompleted\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08video_id\x18\x02 \x01(\t\x12\x12\n\nvisibility\x18\x03 \x01(\t\x12\x14\n\x0cpublished_ms\x18\x04 \x01(\x04\x12-\n\thidden_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:$\xf2\xc7\x18 \n\x15nextplay.analytics.v1\x12\x07user_id\"\x86\x01\n\rShowCompleted\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08video_id\x18\x02 \x01(\t\x12,\n\x08shown_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:$\xf2\xc7\x18 \n\x15nextplay.analytics.v1\x12\x07user_id\"\x91\x01\n\rFollowStarted\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x18\n\x10\x66ollowed_user_id\x18\x02 \x01(\t\x12/\n\x0b\x66ollowed_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:$\xf2\xc7\x18 \n\x15nextplay.analytics.v1\x12\x07user_id\"\x8c\x01\n\x0b\x46ollowEnded\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x18\n\x10\x66ollowed_user_id\x18\x02 \x01(\t\x12,\n\x08\x65nded_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:$\xf2\xc7\x18 \n\x15nextplay.analytics.v1\x12\x07user_idb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'nextplay.analytics.v1.analytics_events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_UPLOADINITIATED']._loaded_options = None
+  _globals['_UPLOADINITIATED']._serialized_options = b'\362\307\030 \n\025nextplay.analytics.v1\022\007user_id'
+  _globals['_FIRSTPARTSIGNED']._loaded_options = None
+  _globals['_FIRSTPARTSIGNED']._serialized_options = b'\362\307\030 \n\025nextplay.analytics.v1\022\007user_id'
+  _globals['_UPLOADABORTED']._loaded_options = None
+  _globals['_UPLOADABORTED']._serialized_options = b'\362\307\030 \n\025nextplay.analytics.v1\022\007user_id'
+  _globals['_UPLOADEXPIRED']._loaded_options = None
+  _globals['_UPLOADEXPIRED']._serialized_options = b'\362\307\030 \n\025nextplay.analytics.v1\022\007user_id'
+  _globals['_UPLOADFAILED']._loaded_options = None
+  _globals['_UPLOADFAILED']._serialized_options = b'\362\307\030 \n\025nextplay.analytics.v1\022\007user_id'
   _globals['_UPLOADCOMPLETED']._loaded_options = None
   _globals['_UPLOADCOMPLETED']._serialized_options = b'\362\307\030 \n\025nextplay.analytics.v1\022\007user_id'
   _globals['_PUBLISHCOMPLETED']._loaded_options = None
@@ -41,12 +51,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROCESSINGCOMPLETED']._serialized_options = b'\362\307\030 \n\025nextplay.analytics.v1\022\007user_id'
   _globals['_DELETECOMPLETED']._loaded_options = None
   _globals['_DELETECOMPLETED']._serialized_options = b'\362\307\030 \n\025nextplay.analytics.v1\022\007user_id'
-  _globals['_UPLOADCOMPLETED']._serialized_start=136
-  _globals['_UPLOADCOMPLETED']._serialized_end=358
-  _globals['_PUBLISHCOMPLETED']._serialized_start=361
-  _globals['_PUBLISHCOMPLETED']._serialized_end=561
-  _globals['_PROCESSINGCOMPLETED']._serialized_start=564
-  _globals['_PROCESSINGCOMPLETED']._serialized_end=810
-  _globals['_DELETECOMPLETED']._serialized_start=813
-  _globals['_DELETECOMPLETED']._serialized_end=988
+  _globals['_PROCESSINGQUEUED']._loaded_options = None
+  _globals['_PROCESSINGQUEUED']._serialized_options = b'\362\307\030 \n\025nextplay.analytics.v1\022\007user_id'
+  _globals['_PROCESSINGSTARTED']._loaded_options = None
+  _globals['_PROCESSINGSTARTED']._serialized_options = b'\362\307\030 \n\025nextplay.analytics.v1\022\007user_id'
+  _globals['_RETRYREQUESTED']._loaded_options = None
+  _globals['_RETRYREQUESTED']._serialized_options = b'\362\307\030 \n\025nextplay.analytics.v1\022\007user_id'
+  _globals['_HIDECOMPLETED']._loaded_options = None
+  _globals['_HIDECOMPLETED']._serialized_options = b'\362\307\030 \n\025nextplay.analytics.v1\022\007user_id'
+  _globals['_SHOWCOMPLETED']._loaded_options = None
+  _globals['_SHOWCOMPLETED']._serialized_options = b'\362\307\030 \n\025nextplay.analytics.v1\022\007user_id'
+  _globals['_FOLLOWSTARTED']._loaded_options = None
+  _globals['_FOLLOWSTARTED']._serialized_options = b'\362\307\030 \n\025nextplay.analytics.v1\022\007user_id'
+  _globals['_FOLLOWENDED']._loaded_options = None
+  _globals['_FOLLOWENDED']._serialized_options = b'\362\307\030 \n\025nextplay.analytics.v1\022\007user_id'
+  _globals['_UPLOADINITIATED']._serialized_start=136
+  _globals['_UPLOADINITIATED']._serialized_end=357
+  _globals['_FIRSTPARTSIGNED']._serialized_start=360
+  _globals['_FIRSTPARTSIGNED']._serialized_end=537
+  _globals['_UPLOADABORTED']._serialized_start=540
+  _globals['_UPLOADABORTED']._serialized_end=736
+  _globals['_UPLOADEXPIRED']._serialized_start=739
+  _globals['_UPLOADEXPIRED']._serialized_end=935
+  _globals['_UPLOADFAILED']._serialized_start=938
+  _globals['_UPLOADFAILED']._serialized_end=1146
+  _globals['_UPLOADCOMPLETED']._serialized_start=1149
+  _globals['_UPLOADCOMPLETED']._serialized_end=1371
+  _globals['_PUBLISHCOMPLETED']._serialized_start=1374
+  _globals['_PUBLISHCOMPLETED']._serialized_end=1574
+  _globals['_PROCESSINGCOMPLETED']._serialized_start=1577
+  _globals['_PROCESSINGCOMPLETED']._serialized_end=1823
+  _globals['_DELETECOMPLETED']._serialized_start=1826
+  _globals['_DELETECOMPLETED']._serialized_end=2019
+  _globals['_PROCESSINGQUEUED']._serialized_start=2022
+  _globals['_PROCESSINGQUEUED']._serialized_end=2180
+  _globals['_PROCESSINGSTARTED']._serialized_start=2183
+  _globals['_PROCESSINGSTARTED']._serialized_end=2362
+  _globals['_RETRYREQUESTED']._serialized_start=2365
+  _globals['_RETRYREQUESTED']._serialized_end=2524
+  _globals['_HIDECOMPLETED']._serialized_start=2527
+  _globals['_HIDECOMPLETED']._serialized_end=2704
+  _globals['_SHOWCOMPLETED']._serialized_start=2707
+  _globals['_SHOWCOMPLETED']._serialized_end=2841
+  _globals['_FOLLOWSTARTED']._serialized_start=2844
+  _globals['_FOLLOWSTARTED']._serialized_end=2989
+  _globals['_FOLLOWENDED']._serialized_start=2992
+  _globals['_FOLLOWENDED']._serialized_end=3132
 # @@protoc_insertion_point(module_scope)

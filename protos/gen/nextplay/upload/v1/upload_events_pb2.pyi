@@ -228,3 +228,41 @@ class UploadFailed(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UploadFailed: _TypeAlias = UploadFailed  # noqa: Y015
+
+@_typing.final
+class OriginalLost(_message.Message):
+    """The original of a completed upload is not stored any more, though its time was not over and nobody deleted it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VIDEO_ID_FIELD_NUMBER: _builtins.int
+    UPLOAD_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    INPUT_S3_KEY_FIELD_NUMBER: _builtins.int
+    video_id: _builtins.str
+    """The video (UUID)."""
+    upload_id: _builtins.str
+    """The upload (UUID)."""
+    user_id: _builtins.str
+    """The owner (UUID)."""
+    generation: _builtins.int
+    """The generation of the video that the upload made."""
+    input_s3_key: _builtins.str
+    """S3 key at which the original was."""
+    def __init__(
+        self,
+        *,
+        video_id: _builtins.str = ...,
+        upload_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        generation: _builtins.int = ...,
+        input_s3_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["generation", b"generation", "input_s3_key", b"input_s3_key", "upload_id", b"upload_id", "user_id", b"user_id", "video_id", b"video_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OriginalLost: _TypeAlias = OriginalLost  # noqa: Y015
