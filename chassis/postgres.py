@@ -8,7 +8,7 @@ import asyncio
 import json
 import traceback
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -22,7 +22,7 @@ from chassis.errors import Unavailable
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]"
 
-MAX_CONNECTIONS = 20
+POOL_SIZE = 20
 CONNECT_SECONDS = 5.0
 ACQUIRE_SECONDS = 5.0
 START_SECONDS = 60.0
@@ -45,9 +45,11 @@ _TRANSIENT = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass
 class Database:
-    """The pools of one schema. `replica` may lag behind and is the primary itself where there is no replica."""
+    """The pools of one schema. `replica` may lag behind; it is the primary itself where there is no replica, or while
+    whoever watches over it finds it unfit.
+    """
 
     primary: Pool
     replica: Pool
@@ -55,37 +57,37 @@ class Database:
 
 @asynccontextmanager
 async def open_database(dsn: str, replica_dsn: str | None, *, application_name: str) -> AsyncIterator[Database]:
-    """Open the primary's pool and, if there is one, the replica's; together at most 20 connections."""
-    if replica_dsn is None:
-        async with open_pool(dsn, application_name=application_name) as primary:
-            yield Database(primary, primary)
-        return
-    for_replica = MAX_CONNECTIONS // 3
+    """Open the primary's pool and, if there is one, the replica's, which is not waited for; together at most 20
+    connections.
+    """
+    for_replica = POOL_SIZE // 3 if replica_dsn else 0
     async with (
-        open_pool(dsn, application_name=application_name, max_size=MAX_CONNECTIONS - for_replica) as primary,
-        open_pool(replica_dsn, application_name=application_name, max_size=for_replica) as replica,
+        open_pool(dsn, application_name=application_name, max_size=POOL_SIZE - for_replica) as primary,
+        open_pool(replica_dsn, application_name=application_name, min_size=0, max_size=for_replica)
+        if replica_dsn
+        else nullcontext(primary) as replica,
     ):
         yield Database(primary, replica)
 
 
 @asynccontextmanager
 async def open_pool(
-    dsn: str, *, application_name: str, max_size: int = MAX_CONNECTIONS, statement_timeout_ms: int = 5_000
+    dsn: str, *, application_name: str, min_size: int = 1, max_size: int = POOL_SIZE, statement_timeout_ms: int = 5_000
 ) -> AsyncIterator[Pool]:
     """A pool whose connections read jsonb as Python values, uuid as UUID and timestamptz as aware datetimes.
 
     Sessions are not cleaned between their users, which would be a round trip for each: who changes one (SET, LISTEN,
     an advisory lock of the session) terminates it. A transaction that was left open is rolled back.
 
-    Waits up to a minute for a PostgreSQL that is just starting, then raises Unavailable. Closing waits for the
-    connections in use, at most 10 s.
+    Waits up to a minute for a PostgreSQL that is just starting, then raises Unavailable; with a `min_size` of 0 it
+    connects when it is used. Closing waits for the connections in use, at most 10 s.
     """
     with translated():
         async for attempt in stamina.retry_context(on=_TRANSIENT, attempts=None, timeout=START_SECONDS, wait_max=2.0):
             with attempt:
                 pool = await asyncpg.create_pool(
                     dsn,
-                    min_size=1,
+                    min_size=min_size,
                     max_size=max_size,
                     timeout=CONNECT_SECONDS,
                     command_timeout=statement_timeout_ms / 1000 + 2,

@@ -37,6 +37,7 @@ from services.catalog.ports import Begin
 from services.catalog.ports.playback import SignUrl
 from services.catalog.reads import status
 from services.catalog.reads.forecast import Forecast
+from services.catalog.reads.replica import watch_replica
 from services.catalog.reads.watching import Watchers
 from services.catalog.repository import open_store
 from services.catalog.servicer.feeds import Feeds
@@ -56,6 +57,8 @@ HANDLERS = {**UPLOAD_HANDLERS, **facts.media_handlers(utc_now), **feeds.HANDLERS
 async def serve(service: Service, settings: Settings) -> None:
     database = await _open_database(service, settings)
     service.check("postgres", lambda: database.primary.fetchval("SELECT 1"))
+    if settings.postgres_replica_dsn:
+        service.task("replica", watch_replica(database, settings.replica_lag_seconds))
     producer = await service.enter(open_producer(settings.kafka))
     verifier = await service.enter(open_verifier(settings.identity))
     objects = await service.enter(open_object_store(settings.object_store))

@@ -24,3 +24,13 @@ UNSTUCK = _METER.create_counter(
 FEED_FANOUTS = _METER.create_counter(
     "feed_fanouts", unit="{video}", description="Videos that entered or left all feeds they belong in, by effect"
 )
+REPLICA_ASKED = _METER.create_gauge(
+    "replica_asked",
+    unit="1",
+    description="1 while reads that may lag ask the replica, 0 while the primary does instead; alarm on a lasting 0",
+)
+REPLICA_LAG = _METER.create_gauge(
+    "replica_lag",
+    unit="s",
+    description="How far the replica is behind the primary, to a second; an hour at most is told",
+)

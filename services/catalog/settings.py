@@ -82,7 +82,10 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="NEXTPLAY_CATALOG_", env_ignore_empty=True)
     postgres_dsn: Dsn
-    postgres_replica_dsn: Dsn | None = None
+    postgres_replica_dsn: Dsn | None = Field(None, description="a streaming replica, for reads that may lag behind")
+    replica_lag_seconds: float = Field(
+        5.0, ge=1, le=600, description="a replica that is further behind is not asked, seconds"
+    )
     grpc_bind: HostPort
     metrics_bind: HostPort
     playback_key: SecretStr = Field(

@@ -37,6 +37,9 @@ class Counted:
             with connection.query_logger(lambda record: self.queries.append(record.query)):
                 yield connection
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.pool, name)
+
 
 async def no_url(video_id: UUID, kind: str, s3_key: str, *, for_owner: bool) -> SignedUrl:
     raise AssertionError("a status has no URLs")

@@ -13,8 +13,9 @@ import asyncpg
 
 from chassis import queries
 from chassis.paging import Position
-from chassis.postgres import Database, Pool, acquire
+from chassis.postgres import Connection, Database, acquire
 from services.catalog.domain.video import Status, Visibility
+from services.catalog.reads.replica import ask_either
 
 QUERIES = queries.load("services.catalog.queries", "lists.sql")
 
@@ -37,31 +38,35 @@ class ListedVideo:
 
 async def list_feed(database: Database, user_id: UUID, after: Position, limit: int) -> Sequence[ListedVideo]:
     """Published public videos of the users that the user follows, last published first."""
-    return await _list(database.primary, "list_feed", user_id, after.time, after.id, limit)
+    async with acquire(database.primary) as connection:
+        return await _list(connection, "list_feed", user_id, after.time, after.id, limit)
 
 
 async def discover(database: Database, category: str | None, after: Position, limit: int) -> Sequence[ListedVideo]:
     """Published public videos of everybody, last published first."""
+    position = (after.time, after.id, limit)
     if category is None:
-        return await _list(database.replica, "discover", after.time, after.id, limit)
-    return await _list(database.replica, "discover_category", after.time, after.id, limit, category)
+        return await ask_either(database, lambda asked: _list(asked, "discover", *position))
+    return await ask_either(database, lambda asked: _list(asked, "discover_category", *position, category))
 
 
 async def list_of_author(database: Database, author_id: UUID, after: Position, limit: int) -> Sequence[ListedVideo]:
     """Published public videos of a user, last published first."""
-    return await _list(database.replica, "list_of_author", author_id, after.time, after.id, limit)
+    return await ask_either(
+        database, lambda asked: _list(asked, "list_of_author", author_id, after.time, after.id, limit)
+    )
 
 
 async def list_own(
     database: Database, user_id: UUID, status: Status | None, category: str | None, after: Position, limit: int
 ) -> Sequence[ListedVideo]:
     """The user's videos in any state but DELETED, last created first."""
-    return await _list(database.primary, "list_own", user_id, after.time, after.id, limit, status, category)
+    async with acquire(database.primary) as connection:
+        return await _list(connection, "list_own", user_id, after.time, after.id, limit, status, category)
 
 
-async def _list(pool: Pool, query: str, *values: object) -> Sequence[ListedVideo]:
-    async with acquire(pool) as connection:
-        return [_listed(row) for row in await connection.fetch(QUERIES[query], *values)]
+async def _list(connection: Connection, query: str, *values: object) -> Sequence[ListedVideo]:
+    return [_listed(row) for row in await connection.fetch(QUERIES[query], *values)]
 
 
 def _listed(row: asyncpg.Record) -> ListedVideo:
