@@ -75,6 +75,15 @@ def plan(source: Source) -> Plan:
     )
 
 
+def peak_bps(rung: Rung, duration_ms: int) -> int:
+    """The video bit rate at which a buffer of one second is filled, so that the average stays below the ceiling.
+
+    The buffer starts almost full; its content counts into the average, which matters in a short clip.
+    """
+    seconds = max(0.1, duration_ms / 1000)
+    return round(rung.video_bps * seconds / (seconds + 0.9))
+
+
 def frame_rate(source: Source) -> Fraction:
     """Frames per second of the outputs: the source's, divided by a whole number where it is above 60.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from services.media import ladder
-from services.media.domain.outcomes import MAX_DURATION_MS, corrupt, disk_full, too_long
+from services.media.domain.outcomes import corrupt, disk_full
 from services.media.domain.source import Source
 from services.media.ladder import Plan
 from services.media.ports import Objects, Outputs, Report, Task
@@ -54,9 +54,10 @@ class FfmpegTranscoder:
         with scratch_directory(self.workspace) as directory:
             await self._download(task, directory, report)
             plan = ladder.plan(task.source)
-            started = time.monotonic()
-            await self._encode(task.source, plan, directory, report)
-            encode_ms = round(1000 * (time.monotonic() - started))
+            async with task.turn:
+                started = time.monotonic()
+                await self._encode(task.source, plan, directory, report)
+                encode_ms = round(1000 * (time.monotonic() - started))
             finished = {commands.rendition_path(rendition): MP4 for rendition in plan.renditions}
             made = await together(
                 self._package(task, plan, directory, report),
@@ -102,9 +103,7 @@ class FfmpegTranscoder:
         bounds = Bounds(PACKAGE_SECONDS, PACKAGE_SECONDS, self.memory_bytes)
         await run_ffmpeg(commands.package_command(self.ffmpeg, plan), directory, bounds)
         made = Made.read(directory, plan, audio=task.source.audio is not None)
-        # What was decoded counts, whatever the file's tables said.
-        if made.duration_ms > MAX_DURATION_MS + round(500 / plan.frame_rate):
-            raise too_long(made.duration_ms, task.source)
+        made.check_length(task.source)
         report("store", 0)
         segments = dict.fromkeys(made.segments, SEGMENT)
         await self._store(task, directory, segments | dict.fromkeys(made.playlists, PLAYLIST) | {commands.PREVIEW: MP4})

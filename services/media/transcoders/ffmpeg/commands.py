@@ -11,7 +11,7 @@ from pathlib import Path
 
 from services.media.domain.outcomes import MAX_DURATION_MS
 from services.media.domain.source import Orientation, Source
-from services.media.ladder import KEYFRAME_SECONDS, PREVIEW_SECONDS, SEGMENT_SECONDS, Plan, Rendition
+from services.media.ladder import KEYFRAME_SECONDS, PREVIEW_SECONDS, SEGMENT_SECONDS, Plan, Rendition, peak_bps
 
 INPUT = "input"
 MAX_ERROR_RATE = 0.1
@@ -45,7 +45,7 @@ _HDR_TRANSFERS = {"smpte2084", "arib-std-b67"}
 _BT709 = "range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
 
 
-# Paths, in the working directory and below the run's prefix.
+# Paths, in the working directory and below the run's prefix. MediaConvert names the parts of HLS after the master.
 
 
 def rendition_path(rendition: Rendition) -> str:
@@ -53,7 +53,7 @@ def rendition_path(rendition: Rendition) -> str:
 
 
 def playlist_path(rendition: Rendition) -> str:
-    return f"{HLS}/{rendition.rung.name}.m3u8"
+    return f"{HLS}/master_{rendition.rung.name}.m3u8"
 
 
 def preview_rendition(plan: Plan) -> Rendition:
@@ -93,10 +93,14 @@ def package_command(ffmpeg: Path, plan: Plan) -> list[str]:
         command += [
             *("-map", str(number), "-c", "copy", "-f", "hls", "-hls_time", str(SEGMENT_SECONDS)),
             *("-hls_list_size", "0", "-hls_playlist_type", "vod", "-hls_flags", "independent_segments"),
-            *("-hls_segment_filename", f"{HLS}/{rendition.rung.name}_%03d.ts", playlist_path(rendition)),
+            *("-hls_segment_filename", f"{HLS}/master_{rendition.rung.name}_%05d.ts", playlist_path(rendition)),
         ]
-    previewed = plan.renditions.index(preview_rendition(plan))
-    return [*command, "-map", f"{previewed}:v", "-c", "copy", "-t", _before_preview_end(plan), *_mp4(), PREVIEW]
+    return [*command, *_preview(plan, plan.renditions.index(preview_rendition(plan)))]
+
+
+def preview_command(ffmpeg: Path, plan: Plan) -> list[str]:
+    """Reads the preview's rendition; writes the preview alone."""
+    return [str(ffmpeg), *_QUIET, "-f", "mov", "-i", rendition_path(preview_rendition(plan)), *_preview(plan, 0)]
 
 
 def filter_graph(source: Source, plan: Plan) -> Iterator[str]:
@@ -209,10 +213,7 @@ def _audio(source: Source) -> str:
 
 def _video_encoder(rendition: Rendition, source: Source, threads: int) -> tuple[str, ...]:
     quality, subme = _QUALITY[rendition.rung.name]
-    ceiling = rendition.rung.video_bps
-    # The buffer (one second) starts almost full; its content counts into the average, which matters in a short clip.
-    seconds = max(0.1, source.duration_ms / 1000)
-    maxrate = round(ceiling * seconds / (seconds + 0.9))
+    maxrate = peak_bps(rendition.rung, source.duration_ms)
     return (
         *("-c:v", "libx264", "-preset", "superfast", "-profile:v", "high", "-threads:v", str(threads)),
         *("-crf", quality, "-maxrate", str(maxrate), "-bufsize", str(maxrate)),
@@ -223,6 +224,10 @@ def _video_encoder(rendition: Rendition, source: Source, threads: int) -> tuple[
 
 def _audio_encoder(rendition: Rendition) -> tuple[str, ...]:
     return ("-c:a", "aac", "-aac_coder", "fast", "-b:a", str(rendition.rung.audio_bps))
+
+
+def _preview(plan: Plan, input_number: int) -> tuple[str, ...]:
+    return ("-map", f"{input_number}:v", "-c", "copy", "-t", _before_preview_end(plan), *_mp4(), PREVIEW)
 
 
 def _before_preview_end(plan: Plan) -> str:

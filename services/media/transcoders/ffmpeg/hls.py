@@ -53,13 +53,18 @@ class Variant:
 
 
 def read_segments(playlist: Path) -> list[Segment]:
-    """The segments that a media playlist of FFmpeg names, beside it."""
-    entries = re.findall(r"^#EXTINF:([\d.]+),.*\n(?!#)(.+)$", playlist.read_text("utf-8"), re.MULTILINE)
+    """The segments that a media playlist names, beside it."""
     return [
-        Segment(name, float(seconds), playlist.with_name(name).stat().st_size)
-        for seconds, name in entries
-        if float(seconds) > 0
+        Segment(name, seconds, playlist.with_name(name).stat().st_size)
+        for name, seconds in segment_entries(playlist.read_text("utf-8"))
+        if seconds > 0
     ]
+
+
+def segment_entries(playlist: str) -> list[tuple[str, float]]:
+    """The name and the duration (seconds) of each segment in the text of a media playlist."""
+    entries = re.findall(r"^#EXTINF:([\d.]+),.*\n(?!#)(.+)$", playlist, re.MULTILINE)
+    return [(name, float(seconds)) for seconds, name in entries]
 
 
 def mend_target_duration(playlist: Path) -> None:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.media.domain.outcomes import MAX_DURATION_MS, too_long
+from services.media.domain.source import Source
 from services.media.ladder import PREVIEW_SECONDS, Plan
 from services.media.ports import Asset
 from services.media.transcoders.ffmpeg import commands, hls
@@ -53,6 +55,11 @@ class Made:
     def duration_ms(self) -> int:
         """How long the decoded video is, as its segments say."""
         return max(1, round(1000 * self.variants[0].seconds))
+
+    def check_length(self, source: Source) -> None:
+        """Raises Rejected. What was decoded counts, whatever the file's tables said."""
+        if self.duration_ms > MAX_DURATION_MS + round(500 / self.plan.frame_rate):
+            raise too_long(self.duration_ms, source)
 
     def assets(self, prefix: str) -> tuple[Asset, ...]:
         """Every output with its key below `prefix`."""
