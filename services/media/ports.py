@@ -1,7 +1,8 @@
 """What the use cases of media need from the outside."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -11,6 +12,7 @@ from google.protobuf.message import Message
 
 import chassis.transaction
 from services.media.domain.job import Job, JobStatus, Purge, Run, RunOutcome
+from services.media.domain.remote import News, RemoteJob
 from services.media.domain.source import Source
 
 
@@ -39,12 +41,19 @@ Report: TypeAlias = Callable[[str, float], None]
 
 @dataclass(frozen=True)
 class Task:
-    """What a transcoder is asked for: all outputs of the source, below a prefix that is the run's own."""
+    """What a transcoder is asked for: all outputs of the source, below a prefix that is the run's own.
+
+    It encodes in `turn`, which is entered once and waits until the worker has cores and memory to spare; what it
+    fetches before and stores afterwards goes on beside other runs' turns. `labels` name the ids of job, video and user
+    for whom else it asks.
+    """
 
     run_id: UUID
     input_s3_key: str
     output_s3_prefix: str
     source: Source
+    turn: AbstractAsyncContextManager[None] = field(default_factory=nullcontext)
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -93,8 +102,10 @@ class Store(Protocol):
     async def cancel_jobs(self, video_id: UUID, *, below_generation: int) -> int: ...
     async def bury(self, video_id: UUID, user_id: UUID) -> None: ...
 
-    async def claim_run(self, run_id: UUID, owner: str, lease_seconds: float) -> Run | None:
-        """Lease the job that comes first, and write its new run."""
+    async def claim_run(self, run_id: UUID, owner: str, lease_seconds: float, *, take_up: bool = False) -> Run | None:
+        """Lease the job that comes first, and write its new run; or, with `take_up`, go on with one that was handed
+        on and has not ended.
+        """
 
     async def end_lost_runs(self, run: Run) -> datetime | None:
         """End the runs of the job, other than `run`, that never ended; the present time if there was one."""
@@ -114,6 +125,21 @@ class Store(Protocol):
 
     async def release_job(self, run: Run) -> None:
         """Queue the job again as if this run had not been."""
+
+    async def hand_on(self, run_id: UUID) -> RemoteJob:
+        """Write that a service outside is asked to carry the run out; what is known of its job, if that was before."""
+
+    async def remote_job(self, run_id: UUID) -> RemoteJob:
+        """What is known of the job for a run that was handed on."""
+
+    async def record_news(self, news: News) -> bool:
+        """False when they change nothing: a repeat after the end, or not about a run that was handed on."""
+
+    async def goes_on(self, run_id: UUID) -> bool:
+        """Whether the run was handed on, and the next claim of its job takes it up."""
+
+    async def take_unwanted(self) -> Sequence[tuple[UUID, str]]:
+        """Runs that were handed on and that nobody wants any more, with the service's ids; for a minute not again."""
 
     async def runs_to_sweep(self, ended_seconds_ago: float, limit: int) -> Sequence[tuple[UUID, str]]:
         """Runs that ended without winning, with the prefixes of what they may have stored."""

@@ -86,6 +86,51 @@ UPDATE transcode_runs SET swept_at = now() WHERE run_id = $1
 -- By primary key: to the end of the order in which runs are swept, and not before the delay has passed again.
 UPDATE transcode_runs SET ended_at = now() WHERE run_id = $1
 
+-- Runs that a service outside carries out.
+
+-- name: hand_on_run
+-- By primary key; a run is handed on once.
+INSERT INTO remote_jobs (run_id) VALUES ($1) ON CONFLICT (run_id) DO NOTHING
+
+-- name: find_remote_job
+-- By primary key.
+SELECT run_id, remote_id, status, percent, error_code, error_message,
+       extract(epoch FROM now() - submitted_at)::float8 AS age_seconds,
+       extract(epoch FROM now() - heard_at)::float8 AS silent_seconds
+FROM remote_jobs WHERE run_id = $1
+
+-- name: record_news
+-- By primary key. Repeats and what comes late change nothing: an end stays, and progress does not go back.
+UPDATE remote_jobs
+SET remote_id = coalesce(remote_id, $2),
+    status = CASE WHEN status = 'PROGRESSING' AND $3 = 'SUBMITTED' THEN status ELSE $3 END,
+    percent = greatest(percent, $4), error_code = $5, error_message = $6, heard_at = now()
+WHERE run_id = $1 AND status IN ('SUBMITTED', 'PROGRESSING') AND coalesce(remote_id, $2) = $2
+
+-- name: take_up_run
+-- By transcode_runs_open: a run that was handed on goes on with whoever claims its job next, and uses up no attempt.
+UPDATE transcode_jobs AS job SET attempts = run.attempt
+FROM transcode_runs AS run JOIN remote_jobs USING (run_id)
+WHERE job.job_id = $1 AND run.job_id = job.job_id AND run.outcome IS NULL
+RETURNING run.run_id, run.attempt
+
+-- name: goes_on
+-- By primary keys: the next claim of the job takes this run up.
+SELECT EXISTS (
+    SELECT FROM remote_jobs JOIN transcode_runs AS run USING (run_id) JOIN transcode_jobs AS job USING (job_id)
+    WHERE run_id = $1 AND run.outcome IS NULL AND job.status IN ('QUEUED', 'PROCESSING')
+)
+
+-- name: take_unwanted
+-- By remote_jobs_open, which is as long as what is under way: jobs whose run has ended without them, or whose transcode
+-- is wanted no more. One that is still open a minute after it was to be cancelled comes again.
+UPDATE remote_jobs AS remote SET cancel_asked_at = now()
+FROM transcode_runs AS run JOIN transcode_jobs AS job USING (job_id)
+WHERE remote.run_id = run.run_id AND remote.status IN ('SUBMITTED', 'PROGRESSING') AND remote.remote_id IS NOT NULL
+  AND (run.outcome IS NOT NULL OR job.status NOT IN ('QUEUED', 'PROCESSING'))
+  AND (remote.cancel_asked_at IS NULL OR remote.cancel_asked_at < now() - interval '1 minute')
+RETURNING remote.run_id, remote.remote_id
+
 -- Deleted videos.
 
 -- name: bury_video

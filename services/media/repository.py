@@ -1,6 +1,7 @@
 """The tables of media in PostgreSQL."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from chassis.leases import Leases
 from chassis.postgres import Connection
 from chassis.telemetry import traceparent_of_current_span
 from services.media.domain.job import Job, JobStatus, Purge, Run, RunOutcome
+from services.media.domain.remote import News, RemoteJob, RemoteStatus
 
 QUERIES = queries.load("services.media")
 
@@ -61,8 +63,11 @@ class Repository:
     async def bury(self, video_id: UUID, user_id: UUID) -> None:
         await self._count("bury_video", video_id, user_id)
 
-    async def claim_run(self, run_id: UUID, owner: str, lease_seconds: float) -> Run | None:
+    async def claim_run(self, run_id: UUID, owner: str, lease_seconds: float, *, take_up: bool = False) -> Run | None:
         for row in await JOBS.claim(self._connection, owner, lease_seconds):
+            if take_up and (handed_on := await self._connection.fetchrow(QUERIES["take_up_run"], row["job_id"])):
+                await self._count("mark_processing", row["job_id"])
+                return replace(_run(row, handed_on["run_id"]), attempt=handed_on["attempt"], taken_up=True)
             run = _run(row, run_id)
             await self._count("begin_run", run_id, run.job.job_id, run.attempt, run.output_s3_prefix)
             await self._count("mark_processing", run.job.job_id)
@@ -99,6 +104,29 @@ class Repository:
     async def release_job(self, run: Run) -> None:
         await JOBS.release(self._connection, run.job.job_id, run.fence)
         await self._count("queue_again", run.job.job_id)
+
+    async def hand_on(self, run_id: UUID) -> RemoteJob:
+        await self._count("hand_on_run", run_id)
+        return await self.remote_job(run_id)
+
+    async def remote_job(self, run_id: UUID) -> RemoteJob:
+        row = await self._connection.fetchrow(QUERIES["find_remote_job"], run_id)
+        if row is None:
+            raise LookupError(f"run {run_id} was not handed on")
+        return RemoteJob(**{**row, "status": RemoteStatus(row["status"])})
+
+    async def record_news(self, news: News) -> bool:
+        written = await self._count(
+            "record_news", news.run_id, news.remote_id, news.status, news.percent, news.error_code, news.error_message
+        )
+        return written > 0
+
+    async def goes_on(self, run_id: UUID) -> bool:
+        return bool(await self._connection.fetchval(QUERIES["goes_on"], run_id))
+
+    async def take_unwanted(self) -> Sequence[tuple[UUID, str]]:
+        rows = await self._connection.fetch(QUERIES["take_unwanted"])
+        return [(row["run_id"], row["remote_id"]) for row in rows]
 
     async def runs_to_sweep(self, ended_seconds_ago: float, limit: int) -> Sequence[tuple[UUID, str]]:
         await self._count("end_runs_of_ended_jobs", ended_seconds_ago)

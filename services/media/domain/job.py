@@ -53,6 +53,11 @@ class Job:
     size_bytes: int
 
     @property
+    def labels(self) -> dict[str, str]:
+        """The ids that others may know the job by."""
+        return {"job_id": str(self.job_id), "video_id": str(self.video_id), "user_id": str(self.user_id)}
+
+    @property
     def head_start(self) -> timedelta:
         return HEAD_STARTS[self.tier]
 
@@ -61,7 +66,8 @@ class Job:
 class Run:
     """One attempt at a job under a lease: `fence` proves that it still owns the job, `attempt` counts from 1.
 
-    `queued_at` is when the job was asked for, `traceparent` the trace in which that was.
+    `queued_at` is when the job was asked for, `traceparent` the trace in which that was. `taken_up`: another worker
+    began the run and handed it on to a service outside, which still carries it out.
     """
 
     run_id: UUID
@@ -70,6 +76,7 @@ class Run:
     job: Job
     queued_at: datetime
     traceparent: str | None
+    taken_up: bool = False
 
     @property
     def output_s3_prefix(self) -> str:

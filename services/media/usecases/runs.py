@@ -26,13 +26,15 @@ log = logger(__name__)
 _patiently = stamina.retry(on=Unavailable, attempts=None, timeout=30.0, wait_max=2.0)
 
 
-async def claim_run(begin: Begin, owner: str, lease_seconds: float, make_id: NewId) -> list[Run]:
-    """The run that comes first, under a lease; none when nothing is due.
+async def claim_run(
+    begin: Begin, owner: str, lease_seconds: float, make_id: NewId, *, take_up: bool = False
+) -> list[Run]:
+    """The run that comes first, under a lease; none when nothing is due. `take_up`: see ports.Store.claim_run.
 
     If the run before it was lost with its worker, that is told now; a job that has lost its worker too often fails.
     """
     async with begin() as tx:
-        run = await tx.store.claim_run(make_id(), owner, lease_seconds)
+        run = await tx.store.claim_run(make_id(), owner, lease_seconds, take_up=take_up)
         if run is None:
             return []
         lost_at = await tx.store.end_lost_runs(run)
@@ -44,15 +46,17 @@ async def claim_run(begin: Begin, owner: str, lease_seconds: float, make_id: New
                 return []
             await _tell(tx, run, facts.retry_scheduled(run, fault, run.attempt - 1, lost_at))
             metrics.retries_scheduled.add(1, {"code": fault.code})
-    if run.attempt == 1:
+    if run.attempt == 1 and not run.taken_up:
         metrics.queue_seconds.record((utc_now() - run.queued_at).total_seconds(), {"tier": run.job.tier})
-    log.info("run_claimed", video_id=run.job.video_id, run_id=run.run_id, attempt=run.attempt)
+    log.info("run_claimed", video_id=run.job.video_id, run_id=run.run_id, attempt=run.attempt, taken_up=run.taken_up)
     return [run]
 
 
 @_patiently
 async def start_run(begin: Begin, run: Run, source: Source) -> None:
-    """The original is acceptable. Raises LeaseLost."""
+    """The original is acceptable; told once, by the worker that began the run. Raises LeaseLost."""
+    if run.taken_up:
+        return
     async with _holding(begin, run) as tx:
         await _tell(tx, run, facts.started(run, source))
 
@@ -94,16 +98,19 @@ async def fail_run(begin: Begin, run: Run, fault: Fault, random: Callable[[], fl
     log.warning("run_failed", video_id=run.job.video_id, run_id=run.run_id, code=fault.code, retry_in_seconds=seconds)
 
 
-async def leave_run(begin: Begin, run: Run) -> RunOutcome:
+async def leave_run(begin: Begin, run: Run) -> RunOutcome | None:
     """Let go of a run in whatever state: if it still holds its job, the job is queued as if it had not been tried.
 
-    The outcome that stays; only after another one than WON may the run's objects be removed.
+    The outcome that stays; only after another one than WON may the run's objects be removed. None when the run was
+    handed on and the next claim of its job takes it up.
     """
     async with begin() as tx:
-        if await tx.store.hold(run):
+        held = await tx.store.hold(run)
+        if held:
             await tx.store.release_job(run)
-            return await tx.store.end_run(run.run_id, RunOutcome.RETURNED)
-        return await tx.store.end_run(run.run_id, RunOutcome.LOST)
+        if await tx.store.goes_on(run.run_id):
+            return None
+        return await tx.store.end_run(run.run_id, RunOutcome.RETURNED if held else RunOutcome.LOST)
 
 
 @asynccontextmanager
