@@ -22,10 +22,11 @@ from services.media.domain.outcomes import (
 )
 from services.media.domain.source import Audio, Source, orientation
 from services.media.ports import Ranges
-from services.media.sandbox import Confined, Limits, OutOfTime, confined
+from services.media.sandbox import PYTHON, Confined, Limits, OutOfTime, confined
 from services.media.storage import storage_faults
+from services.media.workspace import scratch_directory
 
-_CHILD = Path(__file__).with_name("probe_child.py")
+_CHILD = Path(__file__).with_name("probe_child.py").resolve()
 _LIMITS = Limits(wall_seconds=60.0, cpu_seconds=20, memory_bytes=2 * 1024**3, file_bytes=0, open_files=32)
 _DEATHS_BY_INPUT = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT, signal.SIGXCPU}
 _NUMBERS = ("video_index", "stored_width", "stored_height", "duration_ms", "start_us", "frames")
@@ -41,7 +42,7 @@ log = logger(__name__)
 
 @dataclass(frozen=True)
 class SandboxedProber:
-    """The prober of this deployment. `directory` is where the child runs; it writes nothing there."""
+    """The prober of this deployment. The child runs in an empty directory below `directory`."""
 
     objects: Ranges
     directory: Path
@@ -50,10 +51,11 @@ class SandboxedProber:
         """See ports.Prober. Reads what the container's tables and the first frame need: mostly under 2 MB."""
         command = (sys.executable, "-I", _CHILD, str(size_bytes), str(MAX_FRAME_PIXELS))
         try:
-            async with confined(command, directory=self.directory, limits=_LIMITS) as child:
-                result = await self._answer(child, key)
-                if result is None:
-                    raise _death(await child.ended(), key, child.complaints)
+            with scratch_directory(self.directory) as empty:
+                async with confined(command, directory=empty, limits=_LIMITS, readable=(*PYTHON, _CHILD)) as child:
+                    result = await self._answer(child, key)
+                    if result is None:
+                        raise _death(await child.ended(), key, child.complaints)
         except OutOfTime as error:
             raise Fault("TRANSCODE_TIMEOUT", "Measuring the video took too long.", transient=True) from error
         try:

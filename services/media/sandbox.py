@@ -1,25 +1,39 @@
 """Runs a program on untrusted bytes: confined, with a clean environment, and never longer than the block that uses it.
 
-In force: resource limits (CPU, memory, size of a file, open files, no core), no new privileges, an environment without
-any of ours, a process group of its own that is killed at the end of the block, by the time limit, or with the worker.
+Always in force: resource limits (CPU, memory, size of a file, open files, no core), no privileges and none to gain, an
+environment without any of ours, a process group of its own that is killed at the end of the block, by the time limit,
+or with the worker. Where the kernel offers them, also namespaces, Landlock and seccomp: `offer()` tells which.
+
+confine.py puts all of it in force, in the child; docs/sandbox.md says what each layer is good for.
 """
 
 import asyncio
+import base64
 import json
 import os
 import signal
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar, get_args
 
 from services.media.confine import NOT_CONFINED
+from services.media.system_calls import build_filter
 
 T = TypeVar("T")
+Layer = Literal["namespaces", "landlock", "seccomp"]
+LAYERS: frozenset[Layer] = frozenset(get_args(Layer))
 
-_CONFINE = Path(__file__).with_name("confine.py")
+PYTHON = (Path(sys.prefix), Path(sys.base_prefix))
+"""What a Python program reads beside its own file."""
+_SYSTEM = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache")
+"""What a dynamically linked program needs to start."""
+_CONFINE = Path(__file__).with_name("confine.py").resolve()
+_SURVEY_SECONDS = 20.0
 _STDERR_BYTES = 8 * 1024
 _LINE_BYTES = 1024 * 1024
 
@@ -33,6 +47,14 @@ class Limits:
     memory_bytes: int
     file_bytes: int
     open_files: int = 128
+
+
+@dataclass(frozen=True)
+class Offer:
+    """The layers that this machine lets us put in force, and why the others are missing."""
+
+    in_force: frozenset[Layer]
+    missing: Mapping[Layer, str]
 
 
 class OutOfTime(Exception):
@@ -84,25 +106,25 @@ def _given(pipe: T | None) -> T:
 
 
 @asynccontextmanager
-async def confined(command: Sequence[str | Path], *, directory: Path, limits: Limits) -> AsyncIterator[Confined]:
+async def confined(
+    command: Sequence[str | Path],
+    *,
+    directory: Path,
+    limits: Limits,
+    readable: Sequence[Path] = (),
+    layers: frozenset[Layer] | None = None,
+) -> AsyncIterator[Confined]:
     """Run `command` in `directory`; when the block ends, in whatever way, the program has ended too.
 
+    Beside `directory`, where it may write, the program sees the system's libraries, itself, and what is `readable`.
+    `layers` are those to put in force, else all that the machine offers; where one fails, nothing runs.
     Raises OutOfTime when the block lasts longer than `limits.wall_seconds`.
     """
-    order = {
-        "parent": os.getpid(),
-        "limits": {
-            "RLIMIT_CPU": limits.cpu_seconds,
-            "RLIMIT_AS": limits.memory_bytes,
-            "RLIMIT_FSIZE": limits.file_bytes,
-            "RLIMIT_NOFILE": limits.open_files,
-            "RLIMIT_CORE": 0,
-        },
-    }
+    in_force = offer().in_force if layers is None else layers
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-S", _CONFINE, json.dumps(order), *command),
+        *_confining(command, directory, limits, readable, in_force),
         cwd=directory,
-        env={"HOME": str(directory), "TMPDIR": str(directory), "LANG": "C.UTF-8"},
+        env=_environment(directory),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -119,3 +141,65 @@ async def confined(command: Sequence[str | Path], *, directory: Path, limits: Li
         raise OutOfTime(f"{Path(command[0]).name} took longer than {limits.wall_seconds:g} s") from error
     finally:
         await asyncio.shield(program.kill())
+
+
+def _confining(
+    command: Sequence[str | Path],
+    directory: Path,
+    limits: Limits,
+    readable: Sequence[Path],
+    layers: frozenset[Layer],
+) -> list[str]:
+    """The command that confines itself and becomes `command`."""
+    program = Path(command[0])
+    # Its last link stays: by that one a Python finds its virtual environment.
+    program = program.parent.resolve() / program.name
+    order = {
+        "parent": os.getpid(),
+        "layers": sorted(layers),
+        "limits": {
+            "RLIMIT_CPU": limits.cpu_seconds,
+            "RLIMIT_AS": limits.memory_bytes,
+            "RLIMIT_FSIZE": limits.file_bytes,
+            "RLIMIT_NOFILE": limits.open_files,
+        },
+        "directory": str(directory.resolve()),
+        "readable": [str(path.resolve()) for path in readable],
+        "runnable": [*_SYSTEM, str(program), str(program.resolve())],
+        "system_calls": base64.b64encode(_system_calls()).decode() if "seccomp" in layers else "",
+    }
+    return [sys.executable, "-I", "-S", str(_CONFINE), json.dumps(order), str(program), *map(str, command[1:])]
+
+
+def _environment(directory: Path) -> dict[str, str]:
+    return {"HOME": str(directory), "TMPDIR": str(directory), "LANG": "C.UTF-8"}
+
+
+_system_calls = cache(build_filter)
+
+
+@cache
+def offer() -> Offer:
+    """What this machine offers, found by running an empty program behind each layer; asked once, about 0.2 s."""
+    missing = {layer: reason for layer in sorted(LAYERS) if (reason := _refusal(layer))}
+    return Offer(LAYERS - set(missing), missing)
+
+
+def _refusal(layer: Layer) -> str | None:
+    """Why the layer can't be put in force, if so."""
+    limits = Limits(_SURVEY_SECONDS, cpu_seconds=10, memory_bytes=1024**3, file_bytes=0)
+    try:
+        directory = Path(__file__).parent.resolve()
+        tried = subprocess.run(
+            _confining([sys.executable, "-I", "-S", "-c", ""], directory, limits, PYTHON, frozenset({layer})),
+            cwd=directory,
+            env=_environment(directory),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_SURVEY_SECONDS,
+            check=False,
+        )
+    except (OSError, RuntimeError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return tried.stderr.strip() or f"ended with {tried.returncode}" if tried.returncode else None

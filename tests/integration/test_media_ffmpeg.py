@@ -442,14 +442,9 @@ async def test_a_clip_whose_frames_cannot_be_decoded_is_corrupt(tmp_path: Path) 
 
 
 async def test_a_converter_that_makes_no_frame_is_ended(tmp_path: Path) -> None:
-    sleeper = tmp_path / "ffmpeg"
-    sleeper.write_text("#!/bin/sh\nexec sleep 600\n")
-    sleeper.chmod(0o755)
-    transcoder = FfmpegTranscoder(
-        sleeper, MemoryObjects({"original": b"clip"}), tmp_path, threads=1, memory_bytes=1024**3, stall_seconds=0.3
-    )
-    with pytest.raises(Fault) as fault:
-        await transcoder.transcode(Task(new_id(), "original", "run/", A_SOURCE), lambda stage, fraction: None)
+    clip = make_clip(tmp_path / "clip.mp4", (1280, 720), seconds=3)
+    with pytest.raises(Fault, match="no frame for") as fault:
+        await transcode(clip, tmp_path, stall_seconds=0.001)
     assert (fault.value.code, fault.value.transient) == ("TRANSCODE_TIMEOUT", True)
 
 
