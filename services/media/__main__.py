@@ -32,9 +32,10 @@ from services.media.servicer import Media
 from services.media.settings import Settings, WorkerSettings
 from services.media.transcoders.ffmpeg import FfmpegTranscoder
 from services.media.usecases import outputs
+from services.media.usecases.lanes import Lanes
 from services.media.usecases.runs import claim_run
 from services.media.usecases.transcode import Tools, tidy_up, transcode
-from services.media.worker import carry_out, claim_when_due
+from services.media.worker import carry_out
 from services.media.workspace import open_workspace
 
 
@@ -69,7 +70,7 @@ async def worker(service: Service, settings: WorkerSettings) -> None:
     workspace = await service.enter(open_workspace(settings.directory))
 
     # Only runs emit events, so the relay is here: woken by the commit, while every video waits for its READY.
-    wake_relay = asyncio.Event()
+    wake_relay, lanes = asyncio.Event(), Lanes(settings.slots)
     begin = transactions(pool, Repository, wake_relay.set)
     service.task("relay", relay(pool, producer, wake=wake_relay, schema="media"))
     tools = Tools(
@@ -85,18 +86,19 @@ async def worker(service: Service, settings: WorkerSettings) -> None:
         ),
         objects=objects,
         send_signal=partial(send_signal, producer),
+        lanes=lanes,
         bucket=settings.objects.bucket,
     )
     claim = partial(
-        claim_when_due,
+        lanes.claim,
         partial(reads.is_job_due, pool),
         partial(claim_run, begin, _instance(), settings.lease_seconds, new_id),
+        settings.poll_seconds,
     )
     do = partial(carry_out, pool, JOBS, settings.lease_seconds, partial(transcode, tools), partial(tidy_up, tools))
-    for slot in range(settings.slots):
-        service.task(
-            f"slot-{slot}", work("transcode", claim, do, wake=asyncio.Event(), poll_seconds=settings.poll_seconds)
-        )
+    # One run in each encoder, one that is made ready for it, and one that stores what it has encoded.
+    for number in range(settings.slots + 2):
+        service.task(f"run-{number}", work("transcode", claim, do, wake=asyncio.Event()))
 
 
 async def sweep_outputs(service: Service, settings: Settings) -> dict[str, int]:

@@ -94,7 +94,10 @@ class FakeTranscoder:
     async def transcode(self, task: Task, report: Report) -> Outputs:
         with storage_faults():
             await self.objects.get_range(task.input_s3_key, 0, 1)
-        for stage in ("download", "encode", "package", "store"):
+        report("download", 0.5)
+        async with task.turn:
+            report("encode", 0.5)
+        for stage in ("package", "store"):
             report(stage, 0.5)
         assets = tuple(
             Asset(kind, f"{task.output_s3_prefix}{path}", content_type, 8, (1280, 720))

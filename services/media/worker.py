@@ -1,7 +1,7 @@
-"""The worker around one run: how it is found, the lease and its heartbeat, and what is left to do when it ends."""
+"""The worker around one run: the lease and its heartbeat, and what is left to do when it ends."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from chassis.errors import Unavailable
@@ -14,13 +14,6 @@ TIDY_SECONDS = 10.0
 """Within the time that a process has for each of its parts when it stops."""
 
 log = logger(__name__)
-
-
-async def claim_when_due(
-    is_due: Callable[[], Awaitable[bool]], claim: Callable[[], Awaitable[Sequence[Run]]]
-) -> Sequence[Run]:
-    """Claim, but only look first: an idle worker looks several times a second."""
-    return await claim() if await is_due() else ()
 
 
 async def carry_out(

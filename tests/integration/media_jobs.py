@@ -18,6 +18,7 @@ from services.media.consumers import HANDLERS
 from services.media.domain.job import Run
 from services.media.fakes import FakeProber, FakeTranscoder, MemoryObjects, RecordedSignals
 from services.media.ports import Begin
+from services.media.usecases.lanes import Lanes
 from services.media.usecases.runs import claim_run
 from services.media.usecases.transcode import Tools
 
@@ -82,6 +83,7 @@ def fake_tools(begin: Begin, *clips: Clip, **ports: Any) -> Tools:
         "transcoder": FakeTranscoder(objects),
         "objects": objects,
         "send_signal": RecordedSignals(),
+        "lanes": Lanes(1),
     }
     return Tools(begin=begin, bucket="nextplay", **(fakes | ports))
 

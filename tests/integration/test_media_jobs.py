@@ -69,9 +69,10 @@ class Blocked:
         self.reached = asyncio.Event()
 
     async def transcode(self, task: Task, report: Report) -> Outputs:
-        self.stored[f"{task.output_s3_prefix}thumbnail.jpg"] = b"half done"
-        self.reached.set()
-        await asyncio.Event().wait()
+        async with task.turn:
+            self.stored[f"{task.output_s3_prefix}thumbnail.jpg"] = b"half done"
+            self.reached.set()
+            await asyncio.Event().wait()
         raise AssertionError("unreachable")
 
 

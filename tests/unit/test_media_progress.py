@@ -1,6 +1,6 @@
 """What is told of a run's progress."""
 
-from services.media.usecases.transcode import Progress
+from services.media.usecases.progress import Progress
 
 
 class Seconds:
