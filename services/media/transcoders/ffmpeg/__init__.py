@@ -2,21 +2,19 @@
 cuts HLS and the preview out of them; what is finished is stored meanwhile.
 """
 
-import asyncio
 import errno
 import shutil
 import time
-from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, cast
 
 from services.media import ladder
 from services.media.domain.outcomes import corrupt, disk_full
 from services.media.domain.source import Source
 from services.media.ladder import Plan
 from services.media.ports import Objects, Outputs, Report, Task
-from services.media.storage import storage_faults
+from services.media.storage import storage_faults, store_files, together
 from services.media.transcoders.ffmpeg import commands
 from services.media.transcoders.ffmpeg.outputs import JPEG, MP4, PLAYLIST, SEGMENT, Made
 from services.media.transcoders.ffmpeg.process import Bounds, run_ffmpeg
@@ -31,8 +29,6 @@ MIN_FREE_BYTES = 256 * 1024 * 1024
 """Room for all outputs of the longest clip, twice over because faststart rewrites, beside the original."""
 LEAST_FRAMES = 0.9
 """The share of the announced frames that must come; a clip that lacks more is damaged."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -61,7 +57,7 @@ class FfmpegTranscoder:
             finished = {commands.rendition_path(rendition): MP4 for rendition in plan.renditions}
             made = await together(
                 self._package(task, plan, directory, report),
-                self._store(task, directory, finished | {commands.THUMBNAIL: JPEG}),
+                store_files(self.objects, task.output_s3_prefix, directory, finished | {commands.THUMBNAIL: JPEG}),
             )
             report("store", 1)
             return Outputs(made.assets(task.output_s3_prefix), encode_ms)
@@ -106,34 +102,13 @@ class FfmpegTranscoder:
         made.check_length(task.source)
         report("store", 0)
         segments = dict.fromkeys(made.segments, SEGMENT)
-        await self._store(task, directory, segments | dict.fromkeys(made.playlists, PLAYLIST) | {commands.PREVIEW: MP4})
-        await self._store(task, directory, {made.master: PLAYLIST})
+        store = partial(store_files, self.objects, task.output_s3_prefix, directory)
+        await store(segments | dict.fromkeys(made.playlists, PLAYLIST) | {commands.PREVIEW: MP4})
+        await store({made.master: PLAYLIST})
         return made
-
-    async def _store(self, task: Task, directory: Path, files: Mapping[str, str]) -> None:
-        """Store files (path in the directory → content type), all at once."""
-        with storage_faults():
-            await together(
-                *(
-                    self.objects.put_file(task.output_s3_prefix + path, directory / path, content_type=content_type)
-                    for path, content_type in files.items()
-                )
-            )
 
 
 def encode_seconds(source: Source, expected: int) -> float:
     """How long the encode of a source may take, of which `expected` frames come out."""
     pixels = source.stored_width * source.stored_height * max(source.frames, expected)
     return min(MOST_ENCODE_SECONDS, START_SECONDS + pixels / SLOWEST_PIXELS_PER_SECOND)
-
-
-async def together(first: Coroutine[Any, Any, T], *others: Coroutine[Any, Any, object]) -> T:
-    """Do all at once; the first one's result. When one raises, the others are cancelled and waited for."""
-    tasks = [asyncio.ensure_future(first), *(asyncio.ensure_future(other) for other in others)]
-    try:
-        result, *_ = await asyncio.gather(*tasks)
-        return cast("T", result)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
