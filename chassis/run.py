@@ -39,12 +39,14 @@ log = logger(__name__)
 class Service:
     """The parts of a running process, in the order in which they were opened. Made by the task that operates it.
 
-    `stopping` is set as soon as the process is told to stop, so that loops may end a piece of work early.
+    `stopping` is set as soon as the process is told to stop, so that loops may end a piece of work early. `facts`, by
+    name, are told by /readyz beside the reasons: how this process is running, as JSON can say it.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.stopping = asyncio.Event()
+        self.facts: dict[str, object] = {}
         self._failed = False
         self._composer: asyncio.Task[Any] | None = asyncio.current_task()
         self._parts = AsyncExitStack()
@@ -164,7 +166,7 @@ def run(name: str, compose: Compose, *, telemetry: TelemetrySettings, metrics_bi
 
     async def compose_with_status(service: Service) -> None:
         if metrics_bind is not None:
-            await service.enter(status_server(metrics_bind, service.unready))
+            await service.enter(status_server(metrics_bind, service.unready, service.facts))
         await compose(service)
 
     return _operate(name, compose_with_status, telemetry, until_stopped=True)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import sys
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from chassis.outbox import relay
 from chassis.postgres import Pool, open_pool
 from chassis.run import Service
 from chassis.settings import Dsn
+from chassis.telemetry import logger
 from chassis.transaction import transactions
 from chassis.work import waking, work
 from nextplay.media.v1.media_service_pb2_grpc import add_MediaServiceServicer_to_server
@@ -28,6 +30,7 @@ from services.media.consumers import HANDLERS
 from services.media.observe import observe_queue
 from services.media.probe import SandboxedProber
 from services.media.repository import JOBS, Repository
+from services.media.sandbox import Layer, offer
 from services.media.servicer import Media
 from services.media.settings import Settings, WorkerSettings
 from services.media.transcoders.ffmpeg import FfmpegTranscoder
@@ -37,6 +40,8 @@ from services.media.usecases.runs import claim_run
 from services.media.usecases.transcode import Tools, tidy_up, transcode
 from services.media.worker import carry_out
 from services.media.workspace import open_workspace
+
+log = logger(__name__)
 
 
 async def serve(service: Service, settings: Settings) -> None:
@@ -64,6 +69,7 @@ async def serve(service: Service, settings: Settings) -> None:
 
 
 async def worker(service: Service, settings: WorkerSettings) -> None:
+    _tell_layers(service, settings.required_layers)
     pool = await _open_pool(service, settings.database.postgres_dsn)
     objects = await service.enter(open_object_store(settings.objects))
     producer = await service.enter(open_producer(settings.kafka))
@@ -115,6 +121,14 @@ async def _open_pool(service: Service, dsn: Dsn) -> Pool:
     pool = await service.enter(open_pool(dsn.get_secret_value(), application_name=service.name))
     service.check("postgres", lambda: pool.fetchval("SELECT 1"))
     return pool
+
+
+def _tell_layers(service: Service, required: Collection[Layer]) -> None:
+    """Say what confines FFmpeg here; a required layer that is missing ends the start."""
+    layers = offer()
+    service.facts["sandbox"] = {"in_force": sorted(layers.in_force), "missing": dict(layers.missing)}
+    log.info("sandbox_surveyed", **service.facts)
+    layers.require(required)
 
 
 def _instance() -> str:

@@ -14,7 +14,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+import tempfile
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -55,6 +56,12 @@ class Offer:
 
     in_force: frozenset[Layer]
     missing: Mapping[Layer, str]
+
+    def require(self, layers: Collection[Layer]) -> None:
+        """Raises NotConfined, which names the layers that are required and missing."""
+        lacking = [f"{layer} ({self.missing[layer]})" for layer in layers if layer in self.missing]
+        if lacking:
+            raise NotConfined(f"this machine does not offer a required layer of the sandbox: {', '.join(lacking)}")
 
 
 class OutOfTime(Exception):
@@ -188,18 +195,19 @@ def offer() -> Offer:
 def _refusal(layer: Layer) -> str | None:
     """Why the layer can't be put in force, if so."""
     limits = Limits(_SURVEY_SECONDS, cpu_seconds=10, memory_bytes=1024**3, file_bytes=0)
-    try:
-        directory = Path(__file__).parent.resolve()
-        tried = subprocess.run(
-            _confining([sys.executable, "-I", "-S", "-c", ""], directory, limits, PYTHON, frozenset({layer})),
-            cwd=directory,
-            env=_environment(directory),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_SURVEY_SECONDS,
-            check=False,
-        )
-    except (OSError, RuntimeError, subprocess.TimeoutExpired) as error:
-        return str(error)
+    with tempfile.TemporaryDirectory() as empty:
+        directory = Path(empty)
+        try:
+            tried = subprocess.run(
+                _confining([sys.executable, "-I", "-S", "-c", ""], directory, limits, PYTHON, frozenset({layer})),
+                cwd=directory,
+                env=_environment(directory),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=_SURVEY_SECONDS,
+                check=False,
+            )
+        except (OSError, RuntimeError, subprocess.TimeoutExpired) as error:
+            return str(error)
     return tried.stderr.strip() or f"ended with {tried.returncode}" if tried.returncode else None

@@ -212,9 +212,10 @@ async def test_the_status_server_answers_probes_and_nothing_else() -> None:
     async def unready() -> Mapping[str, str]:
         return reasons
 
-    async with status_server("127.0.0.1:0", unready) as port:
+    async with status_server("127.0.0.1:0", unready, {"cores": 2}) as port:
         assert (await ask(port, b"GET /healthz HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 200 OK\r\n")
-        assert (await ask(port, b"GET /readyz?probe=1 HTTP/1.1\r\nHost: x\r\n\r\n")).endswith(b'{"unready": {}}')
+        reply = await ask(port, b"GET /readyz?probe=1 HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert reply.endswith(b'{"unready": {}, "cores": 2}')
         reasons["postgres"] = "is away"
         reply = await ask(port, b"GET /readyz HTTP/1.1\r\n\r\n")
         assert reply.startswith(b"HTTP/1.1 503")
