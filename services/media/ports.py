@@ -11,7 +11,7 @@ from uuid import UUID
 from google.protobuf.message import Message
 
 import chassis.transaction
-from services.media.domain.job import Job, JobStatus, Purge, Run, RunOutcome
+from services.media.domain.job import Job, JobStatus, Losses, Purge, Run, RunOutcome
 from services.media.domain.remote import News, RemoteJob
 from services.media.domain.source import Source
 
@@ -107,8 +107,11 @@ class Store(Protocol):
         on and has not ended.
         """
 
-    async def end_lost_runs(self, run: Run) -> datetime | None:
-        """End the runs of the job, other than `run`, that never ended; the present time if there was one."""
+    async def end_lost_runs(self, run: Run) -> Losses | None:
+        """End the runs of the job, other than `run`, that never ended; None if there was none.
+
+        They do not count as attempts, so `run` has the number that they had.
+        """
 
     async def hold(self, run: Run) -> bool:
         """Whether the run still holds its job; if so nobody takes it away until the transaction ends."""

@@ -58,10 +58,19 @@ WHERE run_id = $1
 RETURNING outcome
 
 -- name: end_lost_runs
--- By transcode_runs_open: runs whose lease ended without a word, found by the next claim.
-UPDATE transcode_runs SET outcome = 'LOST', ended_at = now(), error_code = 'WORKER_LOST'
-WHERE job_id = $1 AND run_id <> $2 AND outcome IS NULL
-RETURNING now()
+-- By transcode_runs_open: runs whose lease ended without a word, found by the next claim ($2 is its own run). They used
+-- no attempt up, because a dead worker says little about the clip; they are counted apart.
+WITH lost AS (
+    UPDATE transcode_runs SET outcome = 'LOST', ended_at = now(), error_code = 'WORKER_LOST'
+    WHERE job_id = $1 AND run_id <> $2 AND outcome IS NULL
+    RETURNING run_id
+), present AS (
+    UPDATE transcode_runs SET attempt = attempt - (SELECT count(*) FROM lost) WHERE run_id = $2
+)
+UPDATE transcode_jobs
+SET attempts = attempts - (SELECT count(*) FROM lost), losses = losses + (SELECT count(*) FROM lost)
+WHERE job_id = $1 AND EXISTS (SELECT FROM lost)
+RETURNING attempts, losses, now() AS found_at
 
 -- name: find_runs_to_sweep
 -- By transcode_runs_to_sweep. The delay outlasts what a worker that lost its lease may still be storing.

@@ -13,7 +13,7 @@ from chassis import queries
 from chassis.leases import Leases
 from chassis.postgres import Connection
 from chassis.telemetry import traceparent_of_current_span
-from services.media.domain.job import Job, JobStatus, Purge, Run, RunOutcome
+from services.media.domain.job import Job, JobStatus, Losses, Purge, Run, RunOutcome
 from services.media.domain.remote import News, RemoteJob, RemoteStatus
 
 QUERIES = queries.load("services.media")
@@ -74,9 +74,9 @@ class Repository:
             return run
         return None
 
-    async def end_lost_runs(self, run: Run) -> datetime | None:
-        now: datetime | None = await self._connection.fetchval(QUERIES["end_lost_runs"], run.job.job_id, run.run_id)
-        return now
+    async def end_lost_runs(self, run: Run) -> Losses | None:
+        row = await self._connection.fetchrow(QUERIES["end_lost_runs"], run.job.job_id, run.run_id)
+        return Losses(row["attempts"], row["losses"], row["found_at"]) if row else None
 
     async def hold(self, run: Run) -> bool:
         return await JOBS.held(self._connection, run.job.job_id, run.fence)

@@ -29,7 +29,7 @@ from chassis.postgres import Pool, open_pool
 from chassis.transaction import transactions
 from nextplay.media.v1.media_signals_pb2 import TranscodeProgressed
 from services.media import mapping, reads
-from services.media.domain.job import percent
+from services.media.domain.job import MAX_LOSSES, percent
 from services.media.domain.outcomes import Fault, not_a_video
 from services.media.fakes import A_SOURCE, FakeProber, FakeTranscoder, RecordedSignals
 from services.media.ports import Begin, Outputs, Report, Task
@@ -292,7 +292,7 @@ async def test_a_worker_that_lost_its_lease_can_announce_nothing(pool: Pool, beg
     sleeper = await claim(begin)
     await let_leases_end(pool)
     winner = await claim(begin)
-    assert (sleeper.attempt, winner.attempt) == (1, 2)
+    assert (sleeper.attempt, winner.attempt) == (1, 1)
     made = await tools.transcoder.transcode(
         Task(sleeper.run_id, clip.key, sleeper.output_s3_prefix, A_SOURCE), lambda stage, fraction: None
     )
@@ -316,14 +316,28 @@ async def test_a_worker_that_lost_its_lease_can_announce_nothing(pool: Pool, beg
 async def test_a_clip_that_takes_every_worker_with_it_fails_in_the_end(pool: Pool, begin: Begin) -> None:
     clip = Clip()
     await apply(begin, clip.uploaded())
-    for _ in range(4):
+    for _ in range(MAX_LOSSES + 1):
         await claim(begin)
         await let_leases_end(pool)
     assert await runs.claim_run(begin, "tester", LEASE_SECONDS, new_id) == []
     *retries, failed = await told(pool, clip)
-    assert [(retry.code, retry.attempt) for retry in retries] == [("WORKER_LOST", n) for n in (1, 2, 3)]
-    assert (failed.code, failed.attempts) == ("TRANSCODER_ERROR", 4)
-    assert (await job_of(pool, clip))["retry_count"] == 3
+    assert [(retry.code, retry.attempt) for retry in retries] == [("WORKER_LOST", 1)] * MAX_LOSSES
+    assert (failed.code, failed.attempts) == ("TRANSCODER_ERROR", MAX_LOSSES + 1)
+    assert (await job_of(pool, clip))["status"] == "FAILED"
+
+
+async def test_a_worker_that_dies_uses_up_none_of_the_four_attempts(pool: Pool, begin: Begin) -> None:
+    clip = Clip()
+    tools = fake_tools(begin, clip)
+    tools = replace(tools, prober=FakeProber(tools.objects, TRANSIENT))
+    await apply(begin, clip.uploaded())
+    for _ in range(3):
+        await claim(begin)
+        await let_leases_end(pool)
+    await work_off(pool, tools)
+    *retries, failed = await told(pool, clip)
+    assert [(retry.code, retry.attempt) for retry in retries[3:]] == [("STORAGE_ERROR", n) for n in (1, 2, 3)]
+    assert (failed.attempts, (await job_of(pool, clip))["retry_count"]) == (4, 3)
 
 
 # Deletion

@@ -9,6 +9,9 @@ from uuid import UUID
 from services.media.domain.outcomes import Fault
 
 MAX_RETRIES = 3
+MAX_LOSSES = 10
+"""So many workers may die while they have a job. Each dies of something else more likely than of the clip, so none
+counts as an attempt; but a clip that kills must not go round for ever."""
 FIRST_RETRY_SECONDS = 5.0
 """Before the first retry; each later one waits four times as long."""
 
@@ -82,6 +85,17 @@ class Run:
     def output_s3_prefix(self) -> str:
         """Everything that the run stores is below it; no other run writes there."""
         return f"{video_prefix(self.job.user_id, self.job.video_id)}{self.run_id}/"
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Runs of a job were found to have ended with their workers, at `found_at`: `count` in its whole life. The run that
+    begins now is its `attempt`-th.
+    """
+
+    attempt: int
+    count: int
+    found_at: datetime
 
 
 @dataclass(frozen=True)

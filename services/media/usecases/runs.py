@@ -7,6 +7,7 @@ lease lasts; the heartbeat cancels them when it does not.
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import stamina
 from google.protobuf.message import Message
@@ -16,7 +17,7 @@ from chassis.errors import Unavailable
 from chassis.leases import LeaseLost
 from chassis.telemetry import logger
 from services.media import metrics
-from services.media.domain.job import MAX_RETRIES, JobStatus, Run, RunOutcome, public_code, retry_after, worker_lost
+from services.media.domain.job import MAX_LOSSES, JobStatus, Run, RunOutcome, public_code, retry_after, worker_lost
 from services.media.domain.outcomes import Fault, Rejected
 from services.media.domain.source import Source
 from services.media.ports import Begin, Outputs, Tx
@@ -31,20 +32,20 @@ async def claim_run(
 ) -> list[Run]:
     """The run that comes first, under a lease; none when nothing is due. `take_up`: see ports.Store.claim_run.
 
-    If the run before it was lost with its worker, that is told now; a job that has lost its worker too often fails.
+    If the run before it was lost with its worker, that is told now; a job that has lost too many workers fails.
     """
     async with begin() as tx:
         run = await tx.store.claim_run(make_id(), owner, lease_seconds, take_up=take_up)
         if run is None:
             return []
-        lost_at = await tx.store.end_lost_runs(run)
-        if lost_at is not None:
-            fault = worker_lost(run.attempt - 1)
-            if run.attempt > MAX_RETRIES + 1:
+        lost = await tx.store.end_lost_runs(run)
+        if lost is not None:
+            run, fault = replace(run, attempt=lost.attempt), worker_lost(lost.attempt)
+            if lost.count > MAX_LOSSES:
                 await tx.store.release_job(run)
-                await _fail(tx, run, fault, attempts=run.attempt - 1)
+                await _fail(tx, run, fault, attempts=lost.attempt - 1 + lost.count)
                 return []
-            await _tell(tx, run, facts.retry_scheduled(run, fault, run.attempt - 1, lost_at))
+            await _tell(tx, run, facts.retry_scheduled(run, fault, lost.attempt, lost.found_at))
             metrics.retries_scheduled.add(1, {"code": fault.code})
     if run.attempt == 1 and not run.taken_up:
         metrics.queue_seconds.record((utc_now() - run.queued_at).total_seconds(), {"tier": run.job.tier})
