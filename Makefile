@@ -10,12 +10,12 @@ INSTALLED := .venv/.ready
 ##@ Run
 
 .PHONY: run
-run: $(INSTALLED) ## Start the platform, take a clip from upload to published, stay up until Ctrl-C (CLIP=file for your own)
-	@exec $(LOCAL) run $(if $(CLIP),--clip "$(CLIP)")
+run: $(INSTALLED) ## Start the platform, take a clip from upload to published, stay up until Ctrl-C (CLIP=file for your own, REPLICA=1)
+	@exec $(LOCAL) run $(if $(CLIP),--clip "$(CLIP)") $(if $(filter-out 0,$(REPLICA)),--replica)
 
 .PHONY: up
-up: $(INSTALLED) ## Start the platform in the background; returns when everything is ready
-	@exec $(LOCAL) up
+up: $(INSTALLED) ## Start the platform in the background; returns when everything is ready (REPLICA=1 with a replica of PostgreSQL)
+	@exec $(LOCAL) up $(if $(filter-out 0,$(REPLICA)),--replica)
 
 .PHONY: down
 down: $(INSTALLED) ## Stop the platform; its data stays

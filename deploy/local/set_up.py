@@ -10,6 +10,8 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from deploy.local.home import Home, Trouble
 from deploy.local.infrastructure import BUCKET, Ports, postgres_binary, postgres_data, postgres_dsn, s3_access
@@ -22,22 +24,61 @@ async def postgres_files(home: Home, ports: Ports) -> None:
     data = postgres_data(home)
     if data.exists():
         return
-    new = data.with_name("postgres.new")
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(mode=0o700)
+    new = _empty_directory(data.with_name("postgres.new"))
     with tempfile.NamedTemporaryFile("w", dir=home.path) as password:
         password.write(home.keys["postgres:postgres"])
         password.flush()
-        if os.geteuid() == 0:
-            nobody = pwd.getpwnam("nobody")
-            os.chown(new, nobody.pw_uid, nobody.pw_gid)
         command = [
             *(postgres_binary("initdb"), "-D", str(new), "--username=postgres", f"--pwfile={password.name}"),
             *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums"),
         ]
-        unprivileged = as_other_user(Process("initdb", command, unprivileged=True))
-        subprocess.run([*unprivileged, *command], check=True)  # noqa: ASYNC221 - nothing else runs in this process
+        _run_unprivileged("initdb", command)
     new.rename(data)
+
+
+async def replica_files(home: Home, ports: Ports) -> None:
+    """Makes the replica's files from the running primary, complete or not at all. Those that are there stay, unless
+    the primary no longer keeps what they lack. The role by which the replica follows can do nothing else."""
+    import asyncpg
+
+    data = postgres_data(home, "replica")
+    password = home.keys["postgres:replica"]
+    connection = await asyncpg.connect(postgres_dsn(home, ports, "postgres"), timeout=10)
+    try:
+        await connection.execute(f"""
+            DO $$ BEGIN CREATE ROLE replica LOGIN REPLICATION; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+            ALTER ROLE replica PASSWORD '{password}';
+        """)
+        slot = "FROM pg_replication_slots WHERE slot_name = 'replica'"
+        if data.exists() and await connection.fetchval(f"SELECT wal_status IN ('reserved', 'extended') {slot}"):
+            return
+        await connection.execute(f"SELECT pg_drop_replication_slot(slot_name) {slot}")
+    finally:
+        await connection.close()
+    new = _empty_directory(data.with_name("replica.new"))
+    command = [
+        *(postgres_binary("pg_basebackup"), "-D", str(new), "--write-recovery-conf", "--checkpoint=fast"),
+        *("--host=127.0.0.1", f"--port={ports['postgres']}", "--username=replica", "--no-password"),
+        *("--create-slot", "--slot=replica"),
+    ]
+    _run_unprivileged("pg_basebackup", command, {"PGPASSWORD": password})
+    shutil.rmtree(data, ignore_errors=True)
+    new.rename(data)
+
+
+def _empty_directory(path: Path) -> Path:
+    """A directory for the user that PostgreSQL runs as."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(mode=0o700)
+    if os.geteuid() == 0:
+        nobody = pwd.getpwnam("nobody")
+        os.chown(path, nobody.pw_uid, nobody.pw_gid)
+    return path
+
+
+def _run_unprivileged(name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+    unprivileged = as_other_user(Process(name, command, unprivileged=True))
+    subprocess.run([*unprivileged, *command], env={**os.environ, **(environment or {})}, check=True)
 
 
 async def database(home: Home, ports: Ports) -> None:
@@ -141,7 +182,13 @@ async def topics(home: Home, ports: Ports) -> None:
         await admin.close()
 
 
-STEPS = {"postgres-files": postgres_files, "database": database, "bucket": bucket, "topics": topics}
+STEPS = {
+    "postgres-files": postgres_files,
+    "database": database,
+    "replica-files": replica_files,
+    "bucket": bucket,
+    "topics": topics,
+}
 
 
 def run_step(step: str, home: Home, ports: Ports) -> None:

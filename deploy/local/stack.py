@@ -56,10 +56,10 @@ class Stack:
         """Signs tokens with the platform's own key, also wrong ones: `issuer.user_token("alice", exp=1)`."""
         return open_issuer(self.home, self.ports["identity"])
 
-    def dsn(self, role: str) -> str:
+    def dsn(self, role: str, server: str = "postgres") -> str:
         """DSN of database `nextplay` as a context (`upload`), its owner (`upload_owner`) or the superuser
-        (`postgres`)."""
-        return postgres_dsn(self.home, self.ports, role)
+        (`postgres`); on the primary, or on the server `replica` where it runs."""
+        return postgres_dsn(self.home, self.ports, role, server)
 
     def environment(self, context: Context | None) -> dict[str, str]:
         """The settings that the platform gives to a process of `context`, or to the gateway (None), but for the

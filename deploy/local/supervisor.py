@@ -40,16 +40,18 @@ class Supervision:
     schedule: Schedule | None = None
 
 
-def supervise(home: Home, *, platform: bool, with_parent: bool = False) -> None:
+def supervise(home: Home, *, platform: bool, replica: bool = False, with_parent: bool = False) -> None:
     """Runs until SIGTERM or SIGINT. `with_parent`: stops when the process that started us is gone."""
     if with_parent:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     with exclusive(home):
         for name in end_remains(home.path):
             print(f"ended what an earlier run left behind: {name}", flush=True)
-        forget_dead_postmaster(postgres_data(home))
+        for server in ("postgres", "replica"):
+            forget_dead_postmaster(postgres_data(home, server))
         values = read_values()
-        chosen = ports.choose(home.path / "ports.json", [*PORTS, "identity", *port_names(values)])
+        names = [*PORTS, *(["replica"] if replica else []), "identity", *port_names(values)]
+        chosen = ports.choose(home.path / "ports.json", names)
         issuer = identity.open_issuer(home, chosen["identity"])
         with identity.serve(issuer, chosen["identity"]):
             asyncio.run(_supervise(Supervision(home, values, chosen, issuer), platform=platform))
@@ -191,13 +193,18 @@ def _status(supervision: Supervision) -> control.Message:
 def _stack(supervision: Supervision) -> control.Message:
     """The content of stack.json; what does not run is null."""
     home, chosen = supervision.home, supervision.ports
+
+    def dsns(server: str) -> dict[str, str]:
+        return {context: postgres_dsn(home, chosen, context, server) for context in supervision.values.contexts}
+
     return {
         "gateway": f"http://127.0.0.1:{chosen['gateway']}" if supervision.platform else None,
         "studio": None,
         "identity": supervision.issuer.url,
         "s3": s3_access(home, chosen),
         "kafka": f"127.0.0.1:{chosen['kafka']}",
-        "postgres": {context: postgres_dsn(home, chosen, context) for context in supervision.values.contexts},
+        "postgres": dsns("postgres"),
+        **({"replica": dsns("replica")} if "replica" in chosen else {}),
         "otlp": None,
         "processes": {"supervisor": os.getpid()}
         | {name: watch.pid for name, watch in supervision.watches.items() if watch.pid},

@@ -1,7 +1,7 @@
 """What the person at the terminal sees of a start and of what runs: live on a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -48,14 +48,14 @@ def start_progress() -> Iterator[Callable[[Message], None]]:
 def show_addresses(home: Path, addresses: Message) -> None:
     """What is where. Keys and passwords are left to stack.json, which only the owner may read."""
     gateway = addresses["gateway"]
-    dsn = urlsplit(next(iter(addresses["postgres"].values())))
     lines = {
         "REST API": gateway and f"{gateway} (described at {gateway}/openapi.json)",
         "Studio": addresses["studio"],
         "Token issuer": addresses["identity"],
         "S3": f"{addresses['s3']['endpoint']} (bucket {addresses['s3']['bucket']})",
         "Kafka": addresses["kafka"],
-        "PostgreSQL": f"{dsn.hostname}:{dsn.port}{dsn.path} (roles {', '.join(addresses['postgres'])})",
+        "PostgreSQL": _server(addresses["postgres"]),
+        "Its replica": _server(addresses.get("replica")),
         "Keys, processes": relative(home / "stack.json"),
         "Logs": relative(home / "logs"),
     }
@@ -72,6 +72,13 @@ def show_processes(status: Message) -> None:
         line = f"{process['name']:17}{process['state']:11}{pid:<9}{process['failing'] or restarts}"
         console.print(line.rstrip(), soft_wrap=True)
     console.print()
+
+
+def _server(dsns: Mapping[str, str] | None) -> str | None:
+    if dsns is None:
+        return None
+    dsn = urlsplit(next(iter(dsns.values())))
+    return f"{dsn.hostname}:{dsn.port}{dsn.path} (roles {', '.join(dsns)})"
 
 
 def relative(path: Path) -> str:

@@ -58,6 +58,8 @@ def environment(home: Home, ports: Ports, values: Values, context: Context | Non
     if context == "catalog":
         settings["NEXTPLAY_PUBLIC_URL"] = f"http://127.0.0.1:{ports['gateway']}"
         settings["NEXTPLAY_CATALOG_PLAYBACK_KEY"] = home.keys["playback"]
+        if "replica" in ports:
+            settings["NEXTPLAY_CATALOG_POSTGRES_REPLICA_DSN"] = postgres_dsn(home, ports, context, "replica")
     if context in S3_RIGHTS:
         s3 = s3_access(home, ports, context)
         for name in ("endpoint", "bucket", "region", "access_key", "secret_key"):

@@ -26,8 +26,8 @@ class Scratch:
 async def scratch_roles(admin_dsn: str) -> AsyncIterator[Scratch]:
     """An empty schema with an owner and a login role."""
     name = f"test_{uuid.uuid4().hex[:12]}"
-    admin = await asyncpg.connect(admin_dsn)
     owner = f"{name}_owner"
+    admin = await asyncpg.connect(admin_dsn)
     try:
         await admin.execute(f"""
             CREATE ROLE {owner} LOGIN PASSWORD 'scratch';
@@ -40,6 +40,8 @@ async def scratch_roles(admin_dsn: str) -> AsyncIterator[Scratch]:
         where = admin_dsn.rpartition("@")[2]
         yield Scratch(name, f"postgresql://{name}:scratch@{where}", f"postgresql://{owner}:scratch@{where}")
     finally:
+        if admin.is_closed():  # the test took the server away for a while
+            admin = await asyncpg.connect(admin_dsn)
         await admin.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = ANY($1)", [name, owner]
         )

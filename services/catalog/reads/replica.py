@@ -92,6 +92,7 @@ class Lag:
 
     def __init__(self) -> None:
         self._written: deque[tuple[float, int]] = deque(maxlen=3600)
+        self._replayed = 0
         self._caught_up = False
 
     def after(self, written: int | None, replayed: int | None, now: float) -> float | None:
@@ -99,7 +100,8 @@ class Lag:
         replayed what the primary had at the first look."""
         if written is not None and (not self._written or written > self._written[-1][1]):
             self._written.append((now, written))
-        while replayed is not None and self._written and self._written[0][1] <= replayed:
+        self._replayed = self._replayed if replayed is None else replayed
+        while self._written and self._written[0][1] <= self._replayed:
             self._written.popleft()
             self._caught_up = True
         if not self._caught_up:

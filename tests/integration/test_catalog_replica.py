@@ -1,0 +1,261 @@
+"""Statuses from a real streaming replica: asked while it is fit, left without a failed poll when it is not, and found
+again."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from importlib import resources
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import asyncpg
+import psutil
+import pytest
+from catalog_videos import Catalog, Clip
+from scratch import Scratch, scratch_roles, until
+
+from chassis.migrations import migrate
+from chassis.paging import START
+from chassis.postgres import Pool, open_database
+from chassis.transaction import transactions
+from deploy.local.lifecycle import start, stop
+from deploy.local.stack import Stack, attach
+from services.catalog.reads import lists, replica, status
+from services.catalog.repository import open_store
+
+LAG_SECONDS = 1.0
+LONGEST_POLL_SECONDS = 2 * replica.PATIENCE_SECONDS + 1.5  # the last for the machine that the tests share
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[Stack]:
+    """PostgreSQL and its replica, which these tests may stop."""
+    with TemporaryDirectory(prefix="nextplay-replica-") as directory:
+        home = Path(directory)
+        start(home, only_infrastructure=True, replica=True, with_parent=True)
+        try:
+            yield attach(home)
+        finally:
+            stop(home)
+
+
+@pytest.fixture
+async def scratch(servers: Stack) -> AsyncIterator[Scratch]:
+    async with scratch_roles(servers.dsn("postgres")) as made:
+        await migrate(made.owner_dsn, made.schema, resources.files("services.catalog.migrations"))
+        yield made
+
+
+@asynccontextmanager
+async def opened(servers: Stack, scratch: Scratch, lag_seconds: float = 600) -> AsyncIterator[tuple[Catalog, Pool]]:
+    """A catalog on both servers, whose replica is watched, and the replica's pool."""
+    on_replica = scratch.dsn.replace(f":{servers.ports['postgres']}/", f":{servers.ports['replica']}/")
+    async with open_database(scratch.dsn, on_replica, application_name=scratch.schema) as database:
+        pool, begin = database.replica, transactions(database.primary, open_store, lambda: None)
+        catalog = Catalog(database.primary, begin, database)
+        watching = asyncio.create_task(replica.watch_replica(database, lag_seconds))
+        try:
+            await asyncio.sleep(0)  # lets the watch begin
+            assert database.replica is database.primary
+            yield catalog, pool
+        finally:
+            watching.cancel()
+            await asyncio.wait([watching])
+
+
+async def found(catalog: Catalog, pool: Pool) -> None:
+    await until(lambda: is_true(catalog.database.replica is pool))
+
+
+async def left(catalog: Catalog) -> None:
+    await until(lambda: is_true(catalog.database.replica is catalog.database.primary))
+
+
+async def is_true(fact: bool) -> bool:
+    return fact
+
+
+async def poll(catalog: Catalog, clip: Clip, min_sequence: int = 0) -> int:
+    """The sequence that a poll shows; it takes no longer than it may."""
+    started = time.monotonic()
+    standing = await status.read_own_status(catalog.database, clip.video_id, clip.user_id, min_sequence)
+    assert time.monotonic() - started < LONGEST_POLL_SECONDS
+    return standing.video.sequence
+
+
+async def shows(catalog: Catalog, clip: Clip, sequence: int) -> None:
+    async def look() -> bool:
+        return await poll(catalog, clip) == sequence
+
+    await until(look)
+
+
+@asynccontextmanager
+async def paused(servers: Stack) -> AsyncIterator[None]:
+    """The replica receives everything and replays nothing."""
+    admin = await asyncpg.connect(servers.dsn("postgres", "replica"))
+    try:
+        await admin.execute("SELECT pg_wal_replay_pause()")
+        await until(lambda: admin.fetchval("SELECT pg_get_wal_replay_pause_state() = 'paused'"))
+        yield
+    finally:
+        await admin.execute("SELECT pg_wal_replay_resume()")
+        await admin.close()
+
+
+@contextmanager
+def stopped(servers: Stack) -> Iterator[None]:
+    """Every process of the replica keeps its connections and answers nothing."""
+    pid = servers.pid("replica")
+    assert pid is not None
+    family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    for process in family:
+        os.kill(process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in family:
+            os.kill(process.pid, signal.SIGCONT)
+
+
+async def test_polls_show_what_the_replica_has_and_min_sequence_what_the_primary_has(
+    servers: Stack, scratch: Scratch
+) -> None:
+    clip = Clip()
+    async with opened(servers, scratch) as (catalog, pool):
+        await found(catalog, pool)
+        await catalog.claim(clip)
+        await catalog.hear(clip.started())
+        await shows(catalog, clip, 2)
+        assert await pool.fetchval("SELECT pg_is_in_recovery()")
+        async with paused(servers):
+            await catalog.hear(clip.completed())
+            assert await poll(catalog, clip) == 2
+            assert await poll(catalog, clip, min_sequence=3) == 3
+            assert (await status.read_statuses(catalog.database, [clip.video_id]))[clip.video_id].video.sequence == 2
+        await shows(catalog, clip, 3)
+
+
+async def test_a_video_that_has_not_reached_the_replica_is_found_on_the_primary(
+    servers: Stack, scratch: Scratch
+) -> None:
+    clip = Clip()
+    async with opened(servers, scratch) as (catalog, pool):
+        await found(catalog, pool)
+        async with paused(servers):
+            await catalog.claim(clip)
+            assert await poll(catalog, clip) == 1
+
+
+async def test_a_replica_that_falls_behind_is_left_and_found_again(servers: Stack, scratch: Scratch) -> None:
+    clip = Clip()
+    async with opened(servers, scratch, LAG_SECONDS) as (catalog, pool):
+        await found(catalog, pool)
+        await catalog.claim(clip)
+        async with paused(servers):
+            await catalog.hear(clip.started())
+            await left(catalog)
+            assert await poll(catalog, clip) == 2
+        await found(catalog, pool)
+        await shows(catalog, clip, 2)
+
+
+async def test_a_replica_is_not_behind_because_nobody_writes(servers: Stack, scratch: Scratch) -> None:
+    async with opened(servers, scratch, LAG_SECONDS) as (catalog, pool):
+        await found(catalog, pool)
+        deadline = time.monotonic() + 30
+        quiet = 0.0
+        while quiet < 3 * LAG_SECONDS and time.monotonic() < deadline:
+            assert catalog.database.replica is pool
+            quiet = await pool.fetchval(
+                "SELECT extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::float8"
+            )
+            await asyncio.sleep(replica.LOOK_SECONDS / 2)
+        assert quiet >= 3 * LAG_SECONDS
+
+
+async def test_no_poll_fails_when_the_replica_dies_and_it_is_found_again(servers: Stack, scratch: Scratch) -> None:
+    clip = Clip()
+    async with opened(servers, scratch) as (catalog, pool):
+        await catalog.claim(clip)
+        await found(catalog, pool)
+        await shows(catalog, clip, 1)
+        killed = servers.pid("replica")
+        servers.kill("replica")
+        while catalog.database.replica is pool:
+            assert await poll(catalog, clip) == 1
+        await catalog.hear(clip.started())
+        assert await poll(catalog, clip) == 2
+        await asyncio.to_thread(servers.wait_ready, "replica", other_than=killed)
+        await found(catalog, pool)
+        await shows(catalog, clip, 2)
+
+
+async def test_no_poll_fails_when_the_replica_hangs_and_it_is_found_again(servers: Stack, scratch: Scratch) -> None:
+    clip = Clip()
+    async with opened(servers, scratch) as (catalog, pool):
+        await catalog.make_ready(clip)
+        await catalog.publish(clip)
+        last = (await catalog.video(clip)).sequence
+        await found(catalog, pool)
+        await shows(catalog, clip, last)
+        with stopped(servers):
+            polled = await asyncio.gather(*(poll(catalog, clip) for _ in range(50)))
+            assert set(polled) == {last}
+            discovered = await lists.discover(catalog.database, None, START, 10)
+            assert [video.video_id for video in discovered] == [clip.video_id]
+            await left(catalog)
+            assert await poll(catalog, clip) == last
+        await found(catalog, pool)
+        assert await poll(catalog, clip) == last
+
+
+async def test_a_catalog_starts_while_the_replica_is_away(servers: Stack, scratch: Scratch) -> None:
+    clip = Clip()
+    await asyncio.to_thread(servers.hold, "replica")
+    try:
+        async with opened(servers, scratch) as (catalog, pool):
+            await catalog.claim(clip)
+            assert await poll(catalog, clip) == 1
+            await asyncio.to_thread(servers.release, "replica")
+            await found(catalog, pool)
+            await shows(catalog, clip, 1)
+    finally:
+        await asyncio.to_thread(servers.release, "replica")
+
+
+async def test_polls_go_on_while_the_primary_is_away(servers: Stack, scratch: Scratch) -> None:
+    clip = Clip()
+    async with opened(servers, scratch, LAG_SECONDS) as (catalog, pool):
+        await catalog.claim(clip)
+        await found(catalog, pool)
+        await shows(catalog, clip, 1)
+        await asyncio.to_thread(servers.hold, "postgres")
+        try:
+            for _ in range(3):
+                assert await poll(catalog, clip) == 1
+                await asyncio.sleep(LAG_SECONDS)
+        finally:
+            await asyncio.to_thread(servers.release, "postgres")
+        await catalog.hear(clip.started())
+        await shows(catalog, clip, 2)
+
+
+async def test_what_is_no_replica_is_never_asked(servers: Stack, scratch: Scratch) -> None:
+    """As after a promotion, or with a wrong DSN."""
+    clip = Clip()
+    async with open_database(scratch.dsn, scratch.dsn, application_name=scratch.schema) as database:
+        elsewhere = database.replica
+        watching = asyncio.create_task(replica.watch_replica(database, LAG_SECONDS))
+        try:
+            catalog = Catalog(database.primary, transactions(database.primary, open_store, lambda: None), database)
+            await catalog.claim(clip)
+            await until(lambda: is_true(elsewhere.get_size() > 0))
+            assert await poll(catalog, clip) == 1
+            assert database.replica is database.primary
+        finally:
+            watching.cancel()
+            await asyncio.wait([watching])
