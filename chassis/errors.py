@@ -51,7 +51,8 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class FieldViolation:
-    """One field that was wrong: its snake_case path (`parts[2].etag`) and a sentence with value, limit and unit."""
+    """One field that was wrong: its snake_case path (`parts[2].etag`), and the rest of a sentence that begins with it:
+    what is allowed, what it is, and the unit of both (`must be 1 to 30 bytes, is 31 bytes`)."""
 
     field: str
     message: str
@@ -82,7 +83,12 @@ class Failure(Exception):
 class InvalidArgument(
     Failure, kind=Kind.INVALID_ARGUMENT, code="INVALID_ARGUMENT", next_action="Correct the named fields and send again."
 ):
-    """The request has fields that are missing, unknown or outside their limits."""
+    """The request has fields that are missing, unknown or outside their limits. Its sentences are those of the first
+    three fields."""
+
+    def __init__(self, *, fields: Sequence[FieldViolation]) -> None:
+        told = " ".join(f"{wrong.field or 'body'} {wrong.message}." for wrong in fields[:3])
+        super().__init__(f"{told} …" if len(fields) > 3 else told, fields=fields)
 
 
 class Unauthenticated(

@@ -55,10 +55,7 @@ def channel(
 
 @asynccontextmanager
 async def plain_channel(
-    address: str,
-    *,
-    retried: Sequence[str] | None = None,
-    added: Sequence[grpc.aio.ClientInterceptor] = (),
+    address: str, *, retried: Sequence[str] | None = None, added: Sequence[grpc.aio.ClientInterceptor] = ()
 ) -> AsyncIterator[grpc.aio.Channel]:
     """The same for who gives each call its deadline, identity and traceparent: interceptors cost a call a task.
 

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 import grpc
 from google.protobuf import descriptor_pool
+from google.protobuf.descriptor import MethodDescriptor
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from opentelemetry import metrics, trace
@@ -23,6 +24,7 @@ from chassis.auth import Caller, User, Verifier, acting_as
 from chassis.errors import DeadlineExceeded, Failure, Internal, Kind, Unavailable
 from chassis.grpc_errors import DETAILS_KEY, status_from
 from chassis.grpc_policy import Policy, identify, policy_of
+from chassis.limits import limited
 from chassis.telemetry import DURATION_BUCKETS, context_from, current_trace_id, logger
 
 UNARY_SECONDS = 30.0
@@ -80,7 +82,7 @@ async def grpc_server(
     guard = _Guard(verifier, stopping)
     for service, handlers in registered.services.items():
         methods = descriptor_pool.Default().FindServiceByName(service).methods_by_name
-        guarded = {name: guard.around(policy_of(methods[name]), handler) for name, handler in handlers.items()}
+        guarded = {name: guard.around(methods[name], handler) for name, handler in handlers.items()}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, guarded),))
     healthy = health.aio.HealthServicer()  # type: ignore[attr-defined]
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)  # type: ignore[no-untyped-call]
@@ -128,18 +130,20 @@ class _Guard:
     stopping: asyncio.Event
     streams: set[asyncio.Timeout] = field(default_factory=set)
 
-    def around(self, policy: Policy, handler: Any) -> _Handler:
+    def around(self, method: MethodDescriptor, handler: Any) -> _Handler:
         """The handler as the server shall call it."""
+        policy, many = policy_of(method), handler.response_streaming
+        serve = limited(method.input_type, handler.unary_stream if many else handler.unary_unary)
 
         async def answer_once(request: Any, context: _Context) -> Any:
-            return await self._answer(policy, context, UNARY_SECONDS, lambda _: handler.unary_unary(request, context))
+            return await self._answer(policy, context, UNARY_SECONDS, lambda _: serve(request, context))
 
         # Writes instead of yielding: context variables hold to the end of a coroutine, but not in a generator.
         async def answer_many(request: Any, context: _Context) -> None:
             async def work(limit: asyncio.Timeout) -> None:
                 self.streams.add(limit)
                 try:
-                    async with aclosing(handler.unary_stream(request, context)) as messages:
+                    async with aclosing(serve(request, context)) as messages:
                         async for message in messages:
                             await context.write(message)
                 finally:
@@ -150,7 +154,7 @@ class _Guard:
         if handler.request_streaming:
             raise ValueError(f"{policy.method} takes a stream of requests; only single requests are supported")
         coders = handler.request_deserializer, handler.response_serializer
-        if handler.response_streaming:
+        if many:
             return grpc.unary_stream_rpc_method_handler(answer_many, *coders)
         return grpc.unary_unary_rpc_method_handler(answer_once, *coders)
 

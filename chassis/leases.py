@@ -26,8 +26,11 @@ from typing import Any, TypeVar
 
 import asyncpg
 
+from chassis import queries
 from chassis.errors import Unavailable
 from chassis.postgres import Connection, Pool, acquire
+
+QUERIES = queries.load("chassis")
 
 T = TypeVar("T")
 
@@ -52,28 +55,8 @@ class Leases:
 
         Rows that another claim has locked at this moment are skipped, so claims never wait for each other.
         """
-        rows = await connection.fetch(
-            f"""
-            WITH due AS (
-                SELECT {self.key} AS due_key, row_number() OVER () AS rank
-                FROM (
-                    SELECT {self.key} FROM {self.table}
-                    WHERE ({self.claimable}) AND next_at <= now() AND (lease_until IS NULL OR lease_until <= now())
-                    ORDER BY {self.order_by}
-                    LIMIT $3
-                    FOR UPDATE SKIP LOCKED
-                ) AS locked
-            )
-            UPDATE {self.table} AS work
-            SET lease_owner = $1, lease_until = now() + make_interval(secs => $2),
-                fence = work.fence + 1, attempts = work.attempts + 1
-            FROM due WHERE work.{self.key} = due_key
-            RETURNING work.*, rank
-            """,  # noqa: S608 - the fragments are constants of the declaring module
-            owner,
-            seconds,
-            limit,
-        )
+        claim = self._query("claim_work", claimable=self.claimable, order_by=self.order_by)
+        rows = await connection.fetch(claim, owner, seconds, limit)
         return sorted(rows, key=lambda row: int(row["rank"]))
 
     async def extend(self, connection: Connection, id: object, fence: int, seconds: float) -> bool:
@@ -91,12 +74,7 @@ class Leases:
 
     async def held(self, connection: Connection, id: object, fence: int) -> bool:
         """Whether this fence still owns the row. Locks it, so that it stays true until the transaction ends."""
-        row = await connection.fetchrow(
-            f"SELECT 1 FROM {self.table} WHERE {self.key} = $1 AND fence = $2 AND lease_owner IS NOT NULL FOR UPDATE",  # noqa: S608
-            id,
-            fence,
-        )
-        return row is not None
+        return await connection.fetchrow(self._query("hold_work"), id, fence) is not None
 
     async def while_held(self, pool: Pool, id: object, fence: int, seconds: float, work: Coroutine[Any, Any, T]) -> T:
         """Run `work` while a heartbeat extends the lease every third of `seconds`.
@@ -135,14 +113,7 @@ class Leases:
                 continue
 
     async def _update(self, connection: Connection, id: object, fence: int, change: str, *values: object) -> bool:
-        row = await connection.fetchrow(
-            f"""
-            UPDATE {self.table} AS work SET {change}
-            WHERE {self.key} = $1 AND fence = $2 AND lease_owner IS NOT NULL
-            RETURNING 1
-            """,  # noqa: S608
-            id,
-            fence,
-            *values,
-        )
-        return row is not None
+        return await connection.fetchrow(self._query("update_work", change=change), id, fence, *values) is not None
+
+    def _query(self, name: str, **parts: str) -> str:
+        return QUERIES[name].format(table=self.table, key=self.key, **parts)

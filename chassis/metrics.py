@@ -1,30 +1,23 @@
 """The metrics of the chassis' data side: the way of events out of one schema and into another."""
 
+from functools import partial
+
 from opentelemetry.metrics import get_meter
 
 _METER = get_meter("nextplay.chassis")
+_events, _seconds = partial(_METER.create_counter, unit="{event}"), partial(_METER.create_gauge, unit="s")
+_OUTCOMES = "applied, repeated, skipped (unknown type), dead_lettered"
 
-OUTBOX_SENT = _METER.create_counter(
-    "outbox_sent",
-    unit="{event}",
-    description="Events acknowledged by Kafka, by topic and type: whichever process wrote them, also a short job",
+# Of whichever process wrote them, also a short job.
+OUTBOX_SENT = _events("outbox_sent", description="Events acknowledged by Kafka, by topic and type")
+OUTBOX_SET_ASIDE = _events(
+    "outbox_set_aside", description="Events that Kafka refused for good, by topic and reason; alarm on any"
 )
-OUTBOX_SET_ASIDE = _METER.create_counter(
-    "outbox_set_aside",
-    unit="{event}",
-    description="Events that Kafka refused for good, by topic and reason; alarm on any",
+OUTBOX_AGE = _seconds(
+    "outbox_oldest_age", description="Age of the oldest unsent event of a schema when the relay last looked"
 )
-OUTBOX_AGE = _METER.create_gauge(
-    "outbox_oldest_age", unit="s", description="Age of the oldest unsent event of a schema when the relay last looked"
-)
-SIGNALS_LOST = _METER.create_counter(
-    "signals_lost", unit="{event}", description="Signals that could not be sent, by type"
-)
-EVENTS_HANDLED = _METER.create_counter(
-    "events_handled",
-    unit="{event}",
-    description="Events by consumer, type and outcome: applied, repeated, skipped (unknown type), dead_lettered",
-)
+SIGNALS_LOST = _events("signals_lost", description="Signals that could not be sent, by type")
+EVENTS_HANDLED = _events("events_handled", description=f"Events by consumer, type and outcome: {_OUTCOMES}")
 EVENTS_RETRIED = _METER.create_counter(
     "events_retried", unit="{try}", description="Tries of an event that failed, by consumer, type and error"
 )
@@ -35,10 +28,6 @@ EVENT_DELAY = _METER.create_histogram(
     explicit_bucket_boundaries_advisory=[0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
 )
 CONSUMER_LAG = _METER.create_gauge(
-    "consumer_lag",
-    unit="{event}",
-    description="Events behind the end of a partition, by consumer and partition (topic[number])",
+    "consumer_lag", unit="{event}", description="Events behind the end of a partition (topic[number]), by consumer"
 )
-EVENT_IN_WORK = _METER.create_gauge(
-    "event_in_work", unit="s", description="How long the oldest event in work of a consumer has been tried"
-)
+EVENT_IN_WORK = _seconds("event_in_work", description="How long the oldest event in work of a consumer has been tried")

@@ -23,7 +23,6 @@ from chassis.errors import FieldViolation, InvalidArgument
 R = TypeVar("R")
 
 DEFAULT_PAGE_SIZE = 20
-MAX_PAGE_SIZE = 100
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -72,14 +71,11 @@ class AskedPage:
         return page, encode_token(position(page[-1]), self.key, self.query) if len(rows) > self.size else ""
 
 
-def asked_page(request: PagedRequest, *, key: bytes, query: str, maximum: int = MAX_PAGE_SIZE) -> AskedPage:
-    """The first page without a token, and 20 rows without a size. `query` names the list, its filters and who asks.
-
-    Raises InvalidArgument for a size outside of 1 to `maximum` and for a token that we did not make for this query.
+def asked_page(request: PagedRequest, *, key: bytes, query: str) -> AskedPage:
+    """The first page without a token, and 20 rows without a size, which the server has checked (chassis/limits).
+    `query` names the list, its filters and who asks. Raises InvalidArgument for a token that we did not make for it.
     """
     size = request.page_size if request.HasField("page_size") else DEFAULT_PAGE_SIZE
-    if not 1 <= size <= maximum:
-        raise InvalidArgument(fields=[FieldViolation("page_size", f"must be 1 to {maximum}, is {size}")])
     after = decode_token(request.page_token, key, query) if request.page_token else START
     return AskedPage(after, size, query, key)
 

@@ -1,4 +1,4 @@
--- The statements on chassis' own tables (chassis/migrations). A schema has one set of them.
+-- The statements on chassis' own tables (chassis/migrations), of which a schema has one set, and on work tables.
 
 -- name: insert_outbox
 -- All events of a transaction in one round trip; the identity column numbers them in the order of the arrays.
@@ -89,3 +89,51 @@ DELETE FROM inbox
 WHERE (consumer, event_id) IN (
     SELECT consumer, event_id FROM inbox WHERE applied_at < now() - make_interval(days => $1) LIMIT 5000
 )
+
+-- name: prepare_schema
+-- Run again by every migration: who may use what is created in the schema, and the table of applied files, which is the
+-- owner's alone. {schema} is quoted.
+SET search_path = {schema};
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    scope      text        NOT NULL,
+    version    int         NOT NULL,
+    name       text        NOT NULL,
+    checksum   text        NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (scope, version)
+);
+REVOKE ALL ON schema_migrations FROM {schema};
+GRANT USAGE ON SCHEMA {schema} TO {schema};
+ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {schema};
+ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT USAGE, SELECT ON SEQUENCES TO {schema};
+ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT EXECUTE ON FUNCTIONS TO {schema}
+
+-- name: claim_work
+-- Of any work table (chassis/leases): its names are in the braces, as in the two below. By its partial index on what is
+-- claimable. Rows that another claim has locked at this moment are skipped, so claims never wait for each other; the
+-- rank keeps the order of the index, which UPDATE … RETURNING does not.
+WITH due AS (
+    SELECT {key} AS due_key, row_number() OVER () AS rank
+    FROM (
+        SELECT {key} FROM {table}
+        WHERE ({claimable}) AND next_at <= now() AND (lease_until IS NULL OR lease_until <= now())
+        ORDER BY {order_by}
+        LIMIT $3
+        FOR UPDATE SKIP LOCKED
+    ) AS locked
+)
+UPDATE {table} AS work
+SET lease_owner = $1, lease_until = now() + make_interval(secs => $2),
+    fence = work.fence + 1, attempts = work.attempts + 1
+FROM due WHERE work.{key} = due_key
+RETURNING work.*, rank
+
+-- name: hold_work
+-- By primary key; locks the row, so that the fence owns it until the transaction ends.
+SELECT 1 FROM {table} WHERE {key} = $1 AND fence = $2 AND lease_owner IS NOT NULL FOR UPDATE
+
+-- name: update_work
+-- By primary key; only the fence that owns the row changes it.
+UPDATE {table} AS work SET {change}
+WHERE {key} = $1 AND fence = $2 AND lease_owner IS NOT NULL
+RETURNING 1

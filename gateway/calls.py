@@ -70,8 +70,8 @@ def _metadata(request: Request) -> list[tuple[str, str]]:
     sent = {name: request.headers.get(name) for name in ("authorization", "idempotency-key")}
     key = sent["idempotency-key"]
     if key is not None and not re.fullmatch("[ -~]{1,255}", key):
-        told = f"The key has {len(key)} characters; 1 to 255 printable ASCII characters are accepted."
-        raise InvalidArgument(f"Idempotency-Key: {told}", fields=[FieldViolation("Idempotency-Key", told)])
+        told = f"must be 1 to 255 printable ASCII characters, is {len(key)} characters long"
+        raise InvalidArgument(fields=[FieldViolation("Idempotency-Key", told)])
     sent["traceparent"] = traceparent_of_current_span()
     # An Authorization that cannot be a token is not sent, so that the service answers as it does without one.
     return [(name, value) for name, value in sent.items() if value and re.fullmatch("[ -~]{1,8192}", value)]

@@ -21,6 +21,12 @@ class MethodNotAllowed(Failure, kind=Kind.NOT_FOUND, code="METHOD_NOT_ALLOWED", 
     """The path does not take this verb. Its status is 405, which is no kind, because no service ends with it."""
 
 
+class Unreadable(
+    Failure, kind=Kind.INVALID_ARGUMENT, code="INVALID_ARGUMENT", next_action="Mend what the detail names; send again."
+):
+    """The request cannot be read, so that no field of it can be named."""
+
+
 class BodyTooLarge(Failure, kind=Kind.TOO_LARGE, code="BODY_TOO_LARGE", next_action="Send a smaller body."):
     """The request body is larger than the limit."""
 

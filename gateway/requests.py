@@ -19,9 +19,10 @@ from jsonschema_rs import Draft202012Validator, ValidationError, ValidationError
 from starlette.requests import Request
 
 from chassis.errors import FieldViolation, InvalidArgument
+from chassis.limits import limits_of, violation
 from gateway.contract import Comments, Endpoint
-from gateway.problems import BodyTooLarge, BodyTooSlow, UnsupportedContentType
-from gateway.schema import INTEGERS, Schema, request_schema
+from gateway.problems import BodyTooLarge, BodyTooSlow, Unreadable, UnsupportedContentType
+from gateway.schema import FORMATS, INTEGERS, request_schema
 
 MAX_BODY_BYTES = 1024 * 1024
 # A client that is cut off while it sends does not get to see the answer, so a longer body is read on for a while.
@@ -33,7 +34,10 @@ ReadRequest = Callable[[Request], Awaitable[Message]]
 """Reads the request message of an HTTP request. Raises a `Failure`, or `ClientDisconnect`."""
 
 _JSON = re.compile(r'application/json\s*(;\s*charset="?utf-8"?\s*)?', re.IGNORECASE)
-_ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+# NUL, and the first or the second half of a surrogate pair without the other one.
+_NO_CHARACTER = re.compile(
+    rb"(?<!\\)(?:\\\\)*(\\u0000|\\ud[89ab]..(?!\\ud[c-f])|(?<!\\ud[89ab]..)\\ud[c-f]..)", re.IGNORECASE
+)
 _PARAMETERS = {
     **dict.fromkeys(INTEGERS, r"-?(0|[1-9][0-9]{0,19})"),
     FieldDescriptor.TYPE_BOOL: "true|false",
@@ -46,8 +50,7 @@ def request_reader(endpoint: Endpoint, comments: Comments, body_seconds: float) 
 
     Raises `ValueError` for a message that has no schema.
     """
-    schema = request_schema(endpoint.other_fields, comments)
-    validator = Draft202012Validator(schema, validate_formats=True)
+    validator = Draft202012Validator(request_schema(endpoint.other_fields, comments), validate_formats=True)
     fields = {field.name: field for field in endpoint.other_fields}
     nested = any(field.message_type for field in endpoint.other_fields)
 
@@ -60,19 +63,20 @@ def request_reader(endpoint: Endpoint, comments: Comments, body_seconds: float) 
         values = parse_json(body or b"{}") if endpoint.has_body else _query_values(request, fields)
         if unused := query if endpoint.has_body else body:
             name = "query" if endpoint.has_body else "body"
-            raise InvalidArgument(f"This request takes no {name}; {len(unused):,} bytes were sent.")
+            raise Unreadable(f"This request takes no {name}; {len(unused):,} bytes were sent.")
         try:
             if not validator.is_valid(values):
                 errors = islice(validator.iter_errors(values), MAX_VIOLATIONS)
-                raise _refused([violation for error in errors for violation in _violations(error, schema)])
+                if wrong := [one for error in errors for one in _violations(error, fields)]:
+                    raise InvalidArgument(fields=wrong[:MAX_VIOLATIONS])
         except ValueError as error:
-            raise InvalidArgument("The request is nested too deeply, or holds half of a surrogate pair.") from error
+            raise Unreadable("The request is nested too deeply, or holds half of a surrogate pair.") from error
         if b"%00" in request.scope["raw_path"] + query:
-            raise InvalidArgument("The NUL character (%00) is not allowed.")
+            raise Unreadable("The NUL character (%00) is not allowed.")
         try:
             return parse(values | request.path_params)
         except (ParseError, ValueError) as error:
-            raise InvalidArgument("A value follows the schema and is none, like a time at second 60.") from error
+            raise Unreadable("A value follows the schema and is none, like a time at second 60.") from error
 
     return read
 
@@ -99,18 +103,19 @@ async def _body(request: Request, seconds: float) -> bytes:
 
 
 def parse_json(body: bytes) -> Any:
-    """The JSON value of a body. Raises `InvalidArgument`, saying where it is not plain, unambiguous JSON in UTF-8."""
+    """The JSON value of a body. Raises `Unreadable`, saying where it is not plain, unambiguous JSON in UTF-8."""
     try:
         # `int` refuses the constants that Python takes beyond JSON: NaN and Infinity.
         value = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=int)
     except UnicodeDecodeError as error:
-        raise InvalidArgument(f"The body is not UTF-8: byte {error.start + 1:,} belongs to no character.") from error
+        raise Unreadable(f"The body is not UTF-8: byte {error.start + 1:,} belongs to no character.") from error
     except json.JSONDecodeError as error:
-        raise InvalidArgument(f"The body is not JSON: see line {error.lineno}, column {error.colno}.") from error
+        raise Unreadable(f"The body is not JSON: see line {error.lineno}, column {error.colno}.") from error
     except (RecursionError, ValueError) as error:
-        raise InvalidArgument("The body is nested deeper, or holds a number longer, than any field takes.") from error
-    if nul := _ESCAPED_NUL.search(body):
-        raise InvalidArgument(f"The NUL character (\\u0000 at byte {nul.end() - 5:,}) is not allowed.")
+        raise Unreadable("The body is nested deeper, or holds a number longer, than any field takes.") from error
+    if found := _NO_CHARACTER.search(body):
+        escape, place = found[1].decode("ascii", "replace"), found.start(1) + 1
+        raise Unreadable(f"{escape} at byte {place:,} is no character: it is NUL or half of a surrogate pair.")
     return value
 
 
@@ -118,7 +123,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise _refused([FieldViolation(_shown(name), "This name stands twice in one object.")])
+            raise InvalidArgument(fields=[FieldViolation(_shown(name), "stands twice in one object")])
         found[name] = value
     return found
 
@@ -129,7 +134,7 @@ def _query_values(request: Request, fields: Mapping[str, FieldDescriptor]) -> di
         query = request.scope["query_string"].decode("ascii")
         pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=100)
     except ValueError as error:
-        raise InvalidArgument("The query is not percent-encoded UTF-8, or has more than 100 parameters.") from error
+        raise Unreadable("The query is not percent-encoded UTF-8, or has more than 100 parameters.") from error
     if "after_sequence" in fields and (seen := request.headers.get("last-event-id")):
         pairs = [(name, text) for name, text in pairs if name != "after_sequence"] + [("after_sequence", seen)]
     values: dict[str, Any] = {}
@@ -139,33 +144,54 @@ def _query_values(request: Request, fields: Mapping[str, FieldDescriptor]) -> di
         if field and field.is_repeated:
             values.setdefault(name, []).append(value)
         elif name in values:
-            raise _refused([FieldViolation(_shown(name), "This name stands twice; one value is expected.")])
+            raise InvalidArgument(fields=[FieldViolation(_shown(name), "stands twice; one value is expected")])
         else:
             values[name] = value
     return values
 
 
-def _violations(error: ValidationError, schema: Schema) -> Iterator[FieldViolation]:
-    field = ""
+def _violations(error: ValidationError, fields: Mapping[str, FieldDescriptor]) -> Iterator[FieldViolation]:
+    """What an error of the schema is in the words of the contract; nothing where the service has its own for it."""
+    field: FieldDescriptor | None = None
+    name = ""
     for part in error.instance_path:
-        schema = schema["items"] if isinstance(part, int) else schema["properties"][part]
-        field += f"[{part}]" if isinstance(part, int) else f".{part}"
-    field, within = field.removeprefix("."), f"{field}.".removeprefix(".")
+        if isinstance(part, int):
+            name += f"[{part}]"
+        else:
+            field, name = fields[part], f"{name}.{part}".removeprefix(".")
+            fields = field.message_type.fields_by_name if field.message_type else {}
     match error.kind:
-        case ValidationErrorKind.Required(property=name):
-            yield FieldViolation(within + name, "This is required.")
+        case ValidationErrorKind.Required(property=missing):
+            yield FieldViolation(f"{name}.{missing}".removeprefix("."), "is required")
         case ValidationErrorKind.AdditionalProperties(unexpected=names):
-            told = f"This name is unknown; known are: {', '.join(schema['properties']) or 'none'}."
-            yield from (FieldViolation(_shown(within + name), told) for name in names[:MAX_VIOLATIONS])
-        case ValidationErrorKind.MinItems():
-            yield FieldViolation(field, "The list is empty; leave it out or give at least one element.")
+            known = f"is unknown; known are: {', '.join(fields) or 'none'}"
+            for unknown in names[:MAX_VIOLATIONS]:
+                yield FieldViolation(_shown(f"{name}.{unknown}".removeprefix(".")), known)
         case _:
-            yield FieldViolation(field, f"{_shown(error.message)}.")
+            if told := _told(error, field):
+                yield FieldViolation(name, _shown(told))
 
 
-def _refused(found: list[FieldViolation]) -> InvalidArgument:
-    told = " ".join(f"{wrong.field or 'body'}: {wrong.message}" for wrong in found[:3])
-    return InvalidArgument(told + (" …" if len(found) > 3 else ""), fields=found[:MAX_VIOLATIONS])
+def _told(error: ValidationError, field: FieldDescriptor | None) -> str | None:
+    """What is wrong with the value at which an error points."""
+    value, shown = error.instance, _shown(json.dumps(error.instance, ensure_ascii=False))
+    match error.kind:
+        case ValidationErrorKind.Type(types=types):
+            return f"must be of type {' or '.join(types)}, is {shown}"
+        case ValidationErrorKind.Enum() if field and field.enum_type:
+            return (
+                f"must be one of {', '.join(word.name for word in field.enum_type.values if word.number)}, is {shown}"
+            )
+        case ValidationErrorKind.Enum():
+            return None
+        case ValidationErrorKind.Format() | ValidationErrorKind.Pattern() if field and limits_of(field).format:
+            return f"must be {FORMATS[limits_of(field).format][0]}, is {shown}"
+        case ValidationErrorKind.Format(format=format):
+            return f"must be a {format}, is {shown}"
+        case ValidationErrorKind.MinItems():
+            return "is an empty list; leave it out or give at least one element"
+        case _:
+            return violation(field, int(value) if isinstance(value, float) else value) if field else error.message
 
 
 def _shown(text: str) -> str:

@@ -9,7 +9,9 @@ from typing import Any
 from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
+from chassis.limits import CODE_POINTS, limits_of
 from gateway.contract import Comments
+from nextplay.api.v1 import options_pb2
 
 Schema = dict[str, Any]
 
@@ -23,6 +25,11 @@ _SCALARS: dict[int, Schema] = {
     FieldDescriptor.TYPE_BOOL: {"type": "boolean"},
     FieldDescriptor.TYPE_DOUBLE: {"type": "number", "format": "double"},
 }
+FORMATS: dict[int, tuple[str, Schema]] = {
+    options_pb2.UUID: ("a UUID like 550e8400-e29b-41d4-a716-446655440000", {"format": "uuid"}),
+    options_pb2.SHA256_BASE64: ("a SHA-256 in base64 (44 characters)", {"pattern": "^[A-Za-z0-9+/]{43}=$"}),
+}
+"""What the formats of texts are in words and in a schema."""
 _WELL_KNOWN: dict[str, Schema] = {"google.protobuf.Timestamp": {"type": "string", "format": "date-time"}}
 _BEHAVIOR: Any = field_behavior_pb2.field_behavior
 
@@ -32,7 +39,7 @@ def request_schema(fields: Iterable[FieldDescriptor], comments: Comments) -> Sch
     properties, required = {}, []
     for field in fields:
         schema = _field(field, comments, lambda message: request_schema(message.fields, comments))
-        properties[field.name] = schema | ({"minItems": 1} if field.is_repeated else {})
+        properties[field.name] = ({"minItems": 1} if field.is_repeated else {}) | schema
         if field_behavior_pb2.REQUIRED in field.GetOptions().Extensions[_BEHAVIOR]:
             required.append(field.name)
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
@@ -62,4 +69,23 @@ def _field(field: FieldDescriptor, comments: Comments, inner: Callable[[Descript
         schema = _SCALARS[field.type]
     else:
         raise ValueError(f"{field.full_name}: there is no JSON rule for its type")
-    return ({"type": "array", "items": schema} if field.is_repeated else schema) | {"description": told}
+    schema = schema | _limits(field)
+    if field.is_repeated:
+        most = limits_of(field).max_items
+        schema = {"type": "array", "items": schema} | ({"maxItems": most} if most else {})
+    return schema | {"description": told}
+
+
+def _limits(field: FieldDescriptor) -> Schema:
+    """What the `limits` option says of a value. A text that people read is counted in code points here, as JSON Schema
+    counts: many enough for every text of as many characters as a person counts, `x-max-characters`."""
+    limits = limits_of(field)
+    found = {
+        "minimum": limits.minimum,
+        "maximum": limits.maximum,
+        "minLength": limits.min_length,
+        "maxLength": limits.max_length or limits.max_characters * CODE_POINTS,
+        "x-max-characters": limits.max_characters,
+        "enum": list(limits.words),
+    }
+    return {name: value for name, value in found.items() if value} | FORMATS.get(limits.format, ("", {}))[1]

@@ -11,7 +11,10 @@ from importlib.resources.abc import Traversable
 
 import asyncpg
 
+from chassis import queries
 from chassis.postgres import Connection
+
+QUERIES = queries.load("chassis")
 
 _NAME = re.compile(r"^(\d{4})_[a-z0-9]+(_[a-z0-9]+)+\.sql$")
 _LOCK = 0x6E706D67  # the first half of the advisory lock; the schema is the second
@@ -83,23 +86,7 @@ async def _prepare(connection: Connection, schema: str) -> None:
     quoted = '"' + schema.replace('"', '""') + '"'
     if not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", schema):
         await connection.execute(f"CREATE SCHEMA {quoted}")
-    await connection.execute(f"""
-        SET search_path = {quoted};
-        CREATE TABLE IF NOT EXISTS schema_migrations (
-            scope      text        NOT NULL,
-            version    int         NOT NULL,
-            name       text        NOT NULL,
-            checksum   text        NOT NULL,
-            applied_at timestamptz NOT NULL DEFAULT now(),
-            PRIMARY KEY (scope, version)
-        );
-        REVOKE ALL ON schema_migrations FROM {quoted};
-        GRANT USAGE ON SCHEMA {quoted} TO {quoted};
-        ALTER DEFAULT PRIVILEGES IN SCHEMA {quoted}
-            GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {quoted};
-        ALTER DEFAULT PRIVILEGES IN SCHEMA {quoted} GRANT USAGE, SELECT ON SEQUENCES TO {quoted};
-        ALTER DEFAULT PRIVILEGES IN SCHEMA {quoted} GRANT EXECUTE ON FUNCTIONS TO {quoted};
-    """)
+    await connection.execute(QUERIES["prepare_schema"].format(schema=quoted))
 
 
 async def _pending(connection: Connection, scope: str, files: list[_Migration]) -> list[_Migration]:

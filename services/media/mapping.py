@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from chassis.errors import FieldViolation, InvalidArgument
 from chassis.validation import parse_uuid
 from nextplay.media.v1.media_service_pb2 import GetJobStateRequest, GetJobStateResponse
 from services.media.reads import LastFact
@@ -10,8 +9,6 @@ from services.media.reads import LastFact
 
 def job_name(request: GetJobStateRequest) -> tuple[UUID, int]:
     """The video and generation that are asked about. Raises InvalidArgument."""
-    if request.generation < 1:
-        raise InvalidArgument(fields=[FieldViolation("generation", f"must be at least 1, is {request.generation}")])
     return parse_uuid("video_id", request.video_id), request.generation
 
 

@@ -18,11 +18,9 @@ from nextplay.notify.v1.notifications_service_pb2 import (
 )
 from services.notify.reads import InboxEntry
 
-MAX_MARKED_AT_ONCE = 100
-
 
 def inbox_page_asked(request: ListNotificationsRequest, user_id: UUID, key: bytes) -> AskedPage:
-    """Raises InvalidArgument for a page size outside of 1 to 100 and for a token of another list."""
+    """Raises InvalidArgument for a token of another list."""
     return asked_page(request, key=key, query=f"notifications {user_id} {request.unread_only}")
 
 
@@ -34,13 +32,10 @@ def inbox_page(asked: AskedPage, entries: Sequence[InboxEntry], unread_count: in
 
 
 def what_to_mark(request: MarkReadRequest) -> tuple[Sequence[UUID], datetime | None]:
-    """The ids and the time. Raises InvalidArgument when there is neither, or when there are more than 100 ids."""
+    """The ids and the time. Raises InvalidArgument when there is neither."""
     named = request.notification_ids
     if not named and not request.HasField("until"):
         rule = "must name 1 to 100 notifications where `until` is not set"
-        raise InvalidArgument(fields=[FieldViolation("notification_ids", rule)])
-    if len(named) > MAX_MARKED_AT_ONCE:
-        rule = f"must have at most {MAX_MARKED_AT_ONCE} ids, has {len(named)}"
         raise InvalidArgument(fields=[FieldViolation("notification_ids", rule)])
     ids = [parse_uuid(f"notification_ids[{index}]", value) for index, value in enumerate(named)]
     return ids, _time("until", request) if request.HasField("until") else None

@@ -12,13 +12,11 @@ from chassis.validation import parse_uuid
 from nextplay.catalog.v1.video_pb2 import Video
 from nextplay.upload.v1 import upload_service_pb2 as pb
 from services.upload.domain.announcement import Announcement, Rules, announce
-from services.upload.domain.parts import MAX_BATCH, SUGGESTED_PART_BYTES, NamedPart, PartToSign, suggested_count
+from services.upload.domain.parts import SUGGESTED_PART_BYTES, NamedPart, PartToSign, suggested_count
 from services.upload.domain.upload import Upload
 from services.upload.usecases.completion import Answer
 from services.upload.usecases.events import latest_fact, timestamp
 from services.upload.usecases.signing import Progress, SignedPart
-
-MAX_FINGERPRINT = 200
 
 
 def announcement(request: pb.InitiateUploadRequest, rules: Rules) -> Announcement:
@@ -63,10 +61,6 @@ def part_to_sign(request: pb.PresignPartRequest | pb.PartToSign, field: str = ""
 
 
 def parts_to_sign(request: pb.PresignPartsRequest) -> list[PartToSign]:
-    """Raises InvalidArgument unless there are 1 to 30."""
-    if not 1 <= len(request.parts) <= MAX_BATCH:
-        rule = f"must have 1 to {MAX_BATCH} entries, has {len(request.parts)}"
-        raise InvalidArgument(fields=[FieldViolation("parts", rule)])
     return [part_to_sign(part, f"parts[{index}].") for index, part in enumerate(request.parts)]
 
 
@@ -106,9 +100,6 @@ def progress(seen: Progress, now: datetime) -> pb.GetUploadResponse:
 def uploads_asked(request: pb.ListUploadsRequest, user_id: UUID, key: bytes) -> tuple[AskedPage, str | None]:
     """The page, and the fingerprint that its uploads have (None: any). Raises InvalidArgument."""
     fingerprint = request.fingerprint if request.HasField("fingerprint") else None
-    if fingerprint is not None and not 1 <= len(fingerprint) <= MAX_FINGERPRINT:
-        rule = f"must have 1 to {MAX_FINGERPRINT} characters, has {len(fingerprint)}"
-        raise InvalidArgument(fields=[FieldViolation("fingerprint", rule)])
     return asked_page(request, key=key, query=f"uploads {user_id} {fingerprint}"), fingerprint
 
 

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from scratch import Scratch
 
-from chassis.auth import Caller, ServiceCaller, User, acting_as
+from chassis.auth import Caller, User, acting_as
 from chassis.errors import InvalidArgument
 from chassis.postgres import Pool, open_pool
 from chassis.transaction import transactions
@@ -121,16 +121,6 @@ async def test_whom_a_user_follows_is_shown_latest_first_in_pages(follows: Follo
     shown = [follow.user_id for page in (first, second) for follow in page.following]
     assert shown == [str(author) for author in reversed(authors)]
     assert second.next_page_token == ""
-
-
-async def test_a_service_may_ask_for_a_thousand_followers_and_a_user_for_a_hundred(follows: Follows) -> None:
-    notify = ServiceCaller("notify")
-    await followers(follows, uuid4(), page_size=1_000, caller=notify)
-    with pytest.raises(InvalidArgument):
-        await followers(follows, uuid4(), page_size=1_001, caller=notify)
-    await followers(follows, uuid4(), page_size=100)
-    with pytest.raises(InvalidArgument):
-        await followers(follows, uuid4(), page_size=101)
 
 
 async def test_a_page_token_works_for_its_own_list_alone(follows: Follows) -> None:

@@ -66,7 +66,7 @@ async def test_somebody_elses_video_is_not_changed(catalog: Catalog) -> None:
         (
             {"description": "x" * 2001, "category": "war"},
             {
-                "description": "must have 0 to 2000 characters, has 2001 characters",
+                "description": "must have 0 to 2,000 characters, has 2,001 characters",
                 "category": "must be one of sports, music, is 'war'",
             },
         ),

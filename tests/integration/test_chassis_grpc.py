@@ -41,6 +41,7 @@ METHODS = {
     "Fail": options_pb2.Rpc(access=options_pb2.ANYONE, fails=[options_pb2.GONE]),
     "Wait": options_pb2.Rpc(access=options_pb2.ANYONE),
     "Watch": options_pb2.Rpc(access=options_pb2.USER),
+    "Limited": options_pb2.Rpc(access=options_pb2.ANYONE),
     "Unruled": options_pb2.Rpc(),
 }
 
@@ -49,9 +50,14 @@ def _describe() -> None:
     file = descriptor_pb2.FileDescriptorProto(name="nextplay/trial/v1/trial.proto", package=PACKAGE, syntax="proto3")
     file.dependency.extend(["google/protobuf/wrappers.proto", "nextplay/api/v1/options.proto"])
     service = file.service.add(name="Trial")
+    # On the wire what StringValue is.
+    short = file.message_type.add(name="Short").field.add(name="value", number=1, type=9, label=1)
+    short.options.Extensions[options_pb2.limits].max_length = 5
     for name, rule in METHODS.items():
         value = ".google.protobuf.StringValue"
         method = service.method.add(name=name, input_type=value, output_type=value, server_streaming=name == "Watch")
+        if name == "Limited":
+            method.input_type = f".{PACKAGE}.Short"
         method.options.Extensions[options_pb2.rpc].CopyFrom(rule)
     descriptor_pool.Default().AddSerializedFile(file.SerializeToString())
 
@@ -89,7 +95,7 @@ class Trial:
                 return Text(value=f"{current_user().user_id} {current_user().tier} {idempotency_key()}")
             case "WhoAmIIfAnybody":
                 return Text(value=str(optional_user() and current_user().user_id))
-            case "ForUpload":
+            case "ForUpload" | "Limited":
                 return Text(value="served")
             case "Fail":
                 raise FAILURES[request.value]
@@ -193,6 +199,14 @@ async def server() -> AsyncIterator[Running]:
 def errors(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
     """The events that were logged as errors."""
     return lambda: [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+async def test_a_request_beyond_its_limits_is_refused_before_the_servicer_is_asked(server: Running) -> None:
+    assert await server.call("Limited", "12345") == "served"
+    failure, _ = await server.failure("Limited", "123456")
+    assert failure.kind is Kind.INVALID_ARGUMENT
+    assert str(failure) == "value must have 0 to 5 characters, has 6 characters."
+    assert failure.fields == (FieldViolation("value", "must have 0 to 5 characters, has 6 characters"),)
 
 
 async def test_a_method_sees_the_user_and_the_idempotency_key_of_its_call(server: Running) -> None:

@@ -100,10 +100,11 @@ async def test_a_failure_of_the_service_keeps_its_kind_code_sentence_and_fields(
     assert problem["next_action"] == "Start a new upload."
     assert_matches_openapi(answer)
 
-    wrong = InvalidArgument("The title has 81 characters.", fields=[FieldViolation("title", "81; the limit is 80.")])
+    wrong = InvalidArgument(fields=[FieldViolation("title", "must have 1 to 80 characters, has 81 characters")])
     world.fails("CompleteUpload", wrong)
     answer = await world.http.post("/v1/uploads/abc/complete")
-    assert answer.json()["errors"] == [{"field": "title", "message": "81; the limit is 80."}]
+    assert answer.json()["detail"] == "title must have 1 to 80 characters, has 81 characters."
+    assert answer.json()["errors"] == [{"field": "title", "message": "must have 1 to 80 characters, has 81 characters"}]
 
 
 async def test_a_rate_limit_tells_when_to_come_back(world: World) -> None:

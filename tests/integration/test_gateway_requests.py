@@ -47,11 +47,11 @@ def assert_refused(answer: httpx.Response, field: str, *told: str) -> None:
 async def test_the_fields_of_body_and_path_make_one_message(world: World) -> None:
     requests = world.replies("PresignPart", part_number=3, expires_at={"seconds": 1})
     answer = await world.http.post(
-        "/v1/uploads/abc/parts/presign", json={"part_number": 3, "content_length": 18446744073709551615}
+        "/v1/uploads/abc/parts/presign", json={"part_number": 3, "content_length": 157286400}
     )
     assert answer.status_code == 200, answer.text
     assert (requests[0].upload_id, requests[0].part_number) == ("abc", 3)
-    assert requests[0].content_length == 2**64 - 1
+    assert requests[0].content_length == 157_286_400
     assert not requests[0].HasField("checksum_sha256")
     assert_matches_openapi(answer)
 
@@ -87,11 +87,16 @@ async def test_a_percent_encoded_path_parameter_is_decoded(world: World) -> None
         ({"file_size_bytes": "12"}, "file_size_bytes", ['"12"', "integer"]),
         ({"file_size_bytes": 1.5}, "file_size_bytes", ["1.5", "integer"]),
         ({"file_size_bytes": True}, "file_size_bytes", ["true", "integer"]),
-        ({"file_size_bytes": -1}, "file_size_bytes", ["-1", "0"]),
-        ({"file_size_bytes": 2**64}, "file_size_bytes", [str(2**64), str(2**64 - 1)]),
-        ({"file_size_bytes": 10**400}, "file_size_bytes", [str(2**64 - 1)]),
-        ({"visibility": "hidden"}, "visibility", ['"hidden"', '"public"', '"unlisted"', '"private"']),
-        ({"visibility": "VISIBILITY_UNSPECIFIED"}, "visibility", ["VISIBILITY_UNSPECIFIED", '"public"']),
+        ({"file_size_bytes": -1}, "file_size_bytes", ["must be 1 to ", " bytes, is -1 bytes"]),
+        ({"file_size_bytes": -1e30}, "file_size_bytes", ["must be 1 to "]),
+        ({"file_size_bytes": 2**64}, "file_size_bytes", [f"must be 1 to 157,286,400 bytes, is {2**64:,} bytes"]),
+        ({"file_size_bytes": 10**400}, "file_size_bytes", ["must be 1 to 157,286,400 bytes, is 1"]),
+        ({"title": ""}, "title", ["must have 1 to 80 characters, has 0 characters"]),
+        ({"title": "x" * 10_000}, "title", ["must have 1 to 80 characters, has 10,000 characters"]),
+        ({"title": "e\u0301" * 10_000}, "title", ["must have 1 to 80 characters, has 20,000 code points"]),
+        ({"video_id": "abc"}, "video_id", ["must be a UUID", 'is "abc"']),
+        ({"visibility": "hidden"}, "visibility", ['must be one of public, unlisted, private, is "hidden"']),
+        ({"visibility": "VISIBILITY_UNSPECIFIED"}, "visibility", ["VISIBILITY_UNSPECIFIED", "public"]),
         ({"visibility": 1}, "visibility", ["1"]),
         ({"videoId": "x"}, "videoId", ["unknown", "video_id"]),
         ({"fileSizeBytes": 1}, "fileSizeBytes", ["unknown", "file_size_bytes"]),
@@ -146,7 +151,7 @@ async def test_a_wrong_time_is_refused(world: World) -> None:
 
 async def test_a_very_long_value_does_not_fill_the_answer(world: World) -> None:
     answer = await world.http.post("/v1/uploads/initiate", json=ANNOUNCEMENT | {"visibility": "x" * 500_000})
-    assert_refused(answer, "visibility", '"private"')
+    assert_refused(answer, "visibility", "private")
     many = {f"{'n' * 1000}{number}": 1 for number in range(500)}
     flood = await world.http.post("/v1/uploads/initiate", json=ANNOUNCEMENT | many)
     assert len(answer.content) < 2000
@@ -193,8 +198,8 @@ async def test_a_hostile_body_is_a_clean_refusal(world: World, body: bytes) -> N
         ("page_size=1.0", "page_size", ["integer"]),
         ("page_size=1_0", "page_size", ["integer"]),
         ("page_size=%D9%A3", "page_size", ["integer"]),
-        ("page_size=-1", "page_size", ["-1", "0"]),
-        ("page_size=4294967296", "page_size", ["4294967296", "4294967295"]),
+        ("page_size=-1", "page_size", ["must be 1 to 100, is -1"]),
+        ("page_size=4294967296", "page_size", ["must be 1 to 100, is 4,294,967,296"]),
         ("page_size=1&page_size=1", "page_size", ["twice"]),
         ("pageSize=1", "pageSize", ["unknown", "page_size"]),
         ("fingerprint=a&x=1", "x", ["unknown", "fingerprint"]),
@@ -439,7 +444,7 @@ async def test_a_connection_too_many_gets_a_problem_that_says_when_to_come_back(
 
 async def test_requests_follow_each_other_on_a_connection(world: World) -> None:
     requests = world.replies("CompleteUpload", status=3)
-    body = b'{"parts": [' + b", ".join([b'{"part_number": 1, "etag": "e"}'] * 20_000) + b"]}"
+    body = b'{"parts": [' + b", ".join([b'{"part_number": 1, "etag": "e"}'] * 30) + b"]" + b" " * 700_000 + b"}"
     head = b"POST /v1/uploads/abc/complete HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
     head += b"Content-Length: %d\r\n\r\n"
     reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
@@ -452,4 +457,4 @@ async def test_requests_follow_each_other_on_a_connection(world: World) -> None:
             assert length is not None
             await reader.readexactly(int(length[1]))
     writer.close()
-    assert [len(request.parts) for request in requests] == [20_000] * 3
+    assert [len(request.parts) for request in requests] == [30] * 3

@@ -71,7 +71,7 @@ def test_any_json_is_read_or_refused(value: Any) -> None:
 
 
 @settings(deadline=None, max_examples=100)
-@given(some.lists(some.integers(0, 2**32 - 1), min_size=1), some.text())
+@given(some.lists(some.integers(1, 30), min_size=1, max_size=30), some.text(min_size=1, max_size=128))
 def test_what_is_accepted_means_what_was_written(numbers: list[int], etag: str) -> None:
     sent = {"parts": [{"part_number": number, "etag": etag} for number in numbers]}
     message = read(READERS["CompleteUpload"], json.dumps(sent).encode())

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from chassis.errors import InvalidArgument
+from gateway.problems import Unreadable
 from gateway.requests import parse_json
 
 
@@ -30,13 +31,25 @@ def test_plain_json_keeps_its_values() -> None:
         (b'{"a": -Infinity}', "number"),
         (b'{"a": ' + b"9" * 5000 + b"}", "number"),
         (b"[" * 100_000 + b"]" * 100_000, "nested"),
-        (b'{"a": 1, "b": 2, "a": 3}', "a: This name stands twice"),
-        (b'[{"a": {"b": 1, "b": 1}}]', "b: This name stands twice"),
-        (b'{"a": "x\\u0000y"}', "NUL"),
+        (b'{"a": "x\\u0000y"}', r"u0000 at byte 9 .*NUL"),
         (b'{"a\\u0000": 1}', "NUL"),
         (b'{"a": "\\\\\\u0000"}', "NUL"),
+        (b'{"a": "x\\ud800"}', r"ud800 at byte 9 .*half of a surrogate pair"),
+        (b'{"a": "\\uD83D \\uDE00"}', "uD83D at byte 8 "),
+        (b'{"a": "\\ud83d\\ude00\\ude00"}', "ude00 at byte 20 "),
+        (b'{"\\udfff": 1}', "udfff at byte 3 "),
     ],
 )
 def test_a_body_that_is_not_plain_json_is_refused_with_the_place_or_the_reason(body: bytes, told: str) -> None:
-    with pytest.raises(InvalidArgument, match=told):
+    with pytest.raises(Unreadable, match=told) as refused:
         parse_json(body)
+    assert "named fields" not in refused.value.next_action
+
+
+@pytest.mark.parametrize(
+    ("body", "name"), [(b'{"a": 1, "b": 2, "a": 3}', "a"), (b'[{"a": {"b": 1, "b": 1}}]', "b")], ids=["outer", "inner"]
+)
+def test_a_name_that_stands_twice_in_an_object_is_named(body: bytes, name: str) -> None:
+    with pytest.raises(InvalidArgument, match=f"{name} stands twice in one object") as refused:
+        parse_json(body)
+    assert refused.value.fields[0].field == name

@@ -13,16 +13,16 @@ class Slow(Failure, kind=Kind.RATE_LIMITED, code="RATE_LIMITED", next_action="Wa
 
 
 def test_a_problem_has_every_member_that_is_promised() -> None:
-    failure = InvalidArgument("Two are wrong.", fields=[FieldViolation("parts[2].etag", "This is required.")])
+    failure = InvalidArgument(fields=[FieldViolation("parts[2].etag", "is required")])
     assert problem(failure) == {
         "type": "urn:nextplay:problem:INVALID_ARGUMENT",
         "title": "Invalid argument",
         "status": 400,
         "code": "INVALID_ARGUMENT",
-        "detail": "Two are wrong.",
+        "detail": "parts[2].etag is required.",
         "next_action": "Correct the named fields and send again.",
         "trace_id": None,
-        "errors": [{"field": "parts[2].etag", "message": "This is required."}],
+        "errors": [{"field": "parts[2].etag", "message": "is required"}],
     }
 
 
@@ -52,4 +52,4 @@ def test_a_missing_token_is_asked_for() -> None:
 
 
 def test_other_failures_do_not_tell_to_wait() -> None:
-    assert "retry-after" not in problem_response(InvalidArgument()).headers
+    assert "retry-after" not in problem_response(Unauthenticated()).headers

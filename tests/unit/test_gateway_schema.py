@@ -35,8 +35,23 @@ def test_the_unspecified_word_of_an_enum_is_not_among_those_that_may_be_sent(con
 
 def test_numbers_have_their_bounds(contract: Contract) -> None:
     properties = request_schema(endpoint(contract, "PresignPart").other_fields, contract.comments)["properties"]
-    assert (properties["part_number"]["minimum"], properties["part_number"]["maximum"]) == (0, 2**32 - 1)
-    assert properties["content_length"]["maximum"] == 2**64 - 1
+    assert (properties["part_number"]["minimum"], properties["part_number"]["maximum"]) == (1, 30)
+    assert properties["content_length"]["maximum"] == 157_286_400
+    without = request_schema(endpoint(contract, "GetVideoStatus").other_fields, contract.comments)["properties"]
+    assert (without["min_sequence"]["minimum"], without["min_sequence"]["maximum"]) == (0, 2**32 - 1)
+
+
+def test_texts_and_lists_have_their_bounds(contract: Contract) -> None:
+    properties = request_schema(endpoint(contract, "InitiateUpload").other_fields, contract.comments)["properties"]
+    title, content_type = properties["title"], properties["content_type"]
+    assert (title["minLength"], title["maxLength"], title["x-max-characters"]) == (1, 80 * 12, 80)
+    assert content_type["enum"] == ["video/mp4", "video/quicktime"]
+    assert properties["video_id"]["format"] == "uuid"
+    batch = request_schema(endpoint(contract, "PresignParts").other_fields, contract.comments)["properties"]["parts"]
+    assert (batch["minItems"], batch["maxItems"]) == (1, 30)
+    assert batch["items"]["properties"]["checksum_sha256"]["pattern"]
+    read = request_schema(endpoint(contract, "MarkRead").other_fields, contract.comments)["properties"]
+    assert read["notification_ids"]["items"]["format"] == "uuid"
 
 
 def test_what_is_not_optional_in_a_reply_is_required(contract: Contract) -> None:

@@ -79,12 +79,6 @@ def test_marking_nothing_is_refused() -> None:
     assert wrong_field(refused) == "notification_ids"
 
 
-def test_marking_101_notifications_is_refused_with_the_limit() -> None:
-    with pytest.raises(InvalidArgument) as refused:
-        what_to_mark(MarkReadRequest(notification_ids=[str(ALICE)] * 101))
-    assert refused.value.fields[0].message == "must have at most 100 ids, has 101"
-
-
 def test_a_malformed_id_is_named_with_its_place() -> None:
     with pytest.raises(InvalidArgument) as refused:
         what_to_mark(MarkReadRequest(notification_ids=[str(ALICE), "nonsense"]))

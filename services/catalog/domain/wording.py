@@ -54,11 +54,11 @@ def _text(
 ) -> str:
     """The text trimmed and composed; what is wrong with it is added to `wrong`."""
     text = unicodedata.normalize("NFC", value.strip())
-    rule = f"must have {least} to {most} characters"
+    rule = f"must have {least} to {most:,} characters"
     if len(text) > most * _CODE_POINTS_PER_CHARACTER:
-        wrong.append(FieldViolation(field, f"{rule}, has {len(text)} code points"))
+        wrong.append(FieldViolation(field, f"{rule}, has {len(text):,} code points"))
     elif (characters := rules.count_characters(text)) > most:
-        wrong.append(FieldViolation(field, f"{rule}, has {characters} characters"))
+        wrong.append(FieldViolation(field, f"{rule}, has {characters:,} characters"))
     elif forbidden := [character for character in text if _is_forbidden(character, controls)]:
         wrong.append(FieldViolation(field, f"must not have control characters, has U+{ord(forbidden[0]):04X}"))
     elif least and not any(unicodedata.category(character)[0] in "LNPS" for character in text):

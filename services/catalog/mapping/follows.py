@@ -14,14 +14,11 @@ from nextplay.catalog.v1.follows_service_pb2 import (
 from services.catalog.reads import follows
 from services.catalog.usecases.events import timestamp
 
-MAX_SERVICE_PAGE_SIZE = 1_000
-
 
 def followers_asked(request: ListFollowersRequest, caller: User | None, key: bytes) -> AskedPage:
-    """Up to 100 followers for a user, up to 1,000 for a service (None). Raises InvalidArgument."""
-    if caller is None:
-        return asked_page(request, key=key, query=f"followers {request.user_id}", maximum=MAX_SERVICE_PAGE_SIZE)
-    return asked_page(request, key=key, query=f"followers {request.user_id} for {caller.user_id}")
+    """The page for a user or for a service (None). Raises InvalidArgument."""
+    asker = f" for {caller.user_id}" if caller else ""
+    return asked_page(request, key=key, query=f"followers {request.user_id}{asker}")
 
 
 def following_asked(request: ListFollowingRequest, caller: User, key: bytes) -> AskedPage:

@@ -75,9 +75,6 @@ def announce(
         wrong.append(FieldViolation("category", f"must be one of {', '.join(rules.categories)}, {_is(category)}"))
     if visibility not in VISIBILITIES:
         wrong.append(FieldViolation("visibility", f"must be one of {', '.join(VISIBILITIES)}, {_is(visibility)}"))
-    if file_size_bytes < 1:
-        rule = f"must be 1 to {MAX_FILE_BYTES} bytes, is {file_size_bytes} bytes"
-        wrong.append(FieldViolation("file_size_bytes", rule))
     of_type = _wrong_type(content_type)
     of_size = _wrong_size(file_size_bytes)
     if wrong:
@@ -108,7 +105,7 @@ def _wrong_type(content_type: str) -> list[FieldViolation]:
 def _wrong_size(file_size_bytes: int) -> list[FieldViolation]:
     if file_size_bytes <= MAX_FILE_BYTES:
         return []
-    rule = f"has {file_size_bytes} bytes; the limit is {MAX_FILE_BYTES} bytes (150 MB)"
+    rule = f"has {file_size_bytes:,} bytes; the limit is {MAX_FILE_BYTES:,} bytes (150 MB)"
     return [FieldViolation("file_size_bytes", rule)]
 
 
@@ -124,11 +121,11 @@ def _text(
 ) -> str:
     """The text trimmed and composed; what is wrong with it is added to `wrong`."""
     text = unicodedata.normalize("NFC", value.strip())
-    rule = f"must have {least} to {most} characters"
+    rule = f"must have {least} to {most:,} characters"
     if len(text) > most * _CODE_POINTS_PER_CHARACTER:
-        wrong.append(FieldViolation(field, f"{rule}, has {len(text)} code points"))
+        wrong.append(FieldViolation(field, f"{rule}, has {len(text):,} code points"))
     elif (characters := count(text)) > most:
-        wrong.append(FieldViolation(field, f"{rule}, has {characters} characters"))
+        wrong.append(FieldViolation(field, f"{rule}, has {characters:,} characters"))
     elif (forbidden := _forbidden(text, lines)) is not None:
         wrong.append(FieldViolation(field, f"must not have control characters, has U+{ord(forbidden):04X}"))
     elif least and not any(unicodedata.category(character)[0] in "LNPS" for character in text):

@@ -14,7 +14,6 @@ from services.upload.domain.upload import PartList, named
 MIB = 1024 * 1024
 MIN_PART_BYTES = 5 * MIB
 SUGGESTED_PART_BYTES = 10 * MIB
-MAX_BATCH = 30
 
 
 @dataclass(frozen=True)

@@ -25,19 +25,23 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dnextplay/api/v1/options.proto\x12\x0fnextplay.api.v1\x1a google/protobuf/descriptor.proto\"j\n\x03Rpc\x12\'\n\x06\x61\x63\x63\x65ss\x18\x01 \x01(\x0e\x32\x17.nextplay.api.v1.Access\x12\x0f\n\x07\x63\x61llers\x18\x02 \x03(\t\x12)\n\x05\x66\x61ils\x18\x03 \x03(\x0e\x32\x1a.nextplay.api.v1.ErrorKind\"3\n\x05\x45vent\x12\r\n\x05topic\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x0e\n\x06signal\x18\x03 \x01(\x08*\x90\x02\n\tErrorKind\x12\x1a\n\x16\x45RROR_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10INVALID_ARGUMENT\x10\x01\x12\x13\n\x0fUNAUTHENTICATED\x10\x02\x12\x15\n\x11PERMISSION_DENIED\x10\x03\x12\r\n\tNOT_FOUND\x10\x04\x12\x0c\n\x08\x43ONFLICT\x10\x05\x12\x08\n\x04GONE\x10\x06\x12\r\n\tTOO_LARGE\x10\x07\x12\x14\n\x10UNSUPPORTED_TYPE\x10\x08\x12\x11\n\rUNPROCESSABLE\x10\t\x12\x10\n\x0cRATE_LIMITED\x10\n\x12\x0c\n\x08INTERNAL\x10\x0b\x12\x0f\n\x0bUNAVAILABLE\x10\x0c\x12\x15\n\x11\x44\x45\x41\x44LINE_EXCEEDED\x10\r*C\n\x06\x41\x63\x63\x65ss\x12\x16\n\x12\x41\x43\x43\x45SS_UNSPECIFIED\x10\x00\x12\n\n\x06\x41NYONE\x10\x01\x12\x08\n\x04USER\x10\x02\x12\x0b\n\x07SERVICE\x10\x03:C\n\x03rpc\x12\x1e.google.protobuf.MethodOptions\x18\xfd\x88\x03 \x01(\x0b\x32\x14.nextplay.api.v1.Rpc:H\n\x05\x65vent\x12\x1f.google.protobuf.MessageOptions\x18\xfe\x88\x03 \x01(\x0b\x32\x16.nextplay.api.v1.Eventb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dnextplay/api/v1/options.proto\x12\x0fnextplay.api.v1\x1a google/protobuf/descriptor.proto\"j\n\x03Rpc\x12\'\n\x06\x61\x63\x63\x65ss\x18\x01 \x01(\x0e\x32\x17.nextplay.api.v1.Access\x12\x0f\n\x07\x63\x61llers\x18\x02 \x03(\t\x12)\n\x05\x66\x61ils\x18\x03 \x03(\x0e\x32\x1a.nextplay.api.v1.ErrorKind\"\xa0\x02\n\x06Limits\x12\x0f\n\x07minimum\x18\x01 \x01(\x04\x12\x0f\n\x07maximum\x18\x02 \x01(\x04\x12\x1c\n\x14maximum_for_services\x18\x03 \x01(\x04\x12\x0c\n\x04unit\x18\x04 \x01(\t\x12\x12\n\nmin_length\x18\x05 \x01(\r\x12\x12\n\nmax_length\x18\x06 \x01(\r\x12\x16\n\x0emax_characters\x18\x07 \x01(\r\x12\r\n\x05words\x18\x08 \x03(\t\x12\'\n\x06\x66ormat\x18\t \x01(\x0e\x32\x17.nextplay.api.v1.Format\x12\x11\n\tmin_items\x18\n \x01(\r\x12\x11\n\tmax_items\x18\x0b \x01(\r\x12*\n\x06\x62\x65yond\x18\x0c \x01(\x0e\x32\x1a.nextplay.api.v1.ErrorKind\"3\n\x05\x45vent\x12\r\n\x05topic\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x0e\n\x06signal\x18\x03 \x01(\x08*\x90\x02\n\tErrorKind\x12\x1a\n\x16\x45RROR_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10INVALID_ARGUMENT\x10\x01\x12\x13\n\x0fUNAUTHENTICATED\x10\x02\x12\x15\n\x11PERMISSION_DENIED\x10\x03\x12\r\n\tNOT_FOUND\x10\x04\x12\x0c\n\x08\x43ONFLICT\x10\x05\x12\x08\n\x04GONE\x10\x06\x12\r\n\tTOO_LARGE\x10\x07\x12\x14\n\x10UNSUPPORTED_TYPE\x10\x08\x12\x11\n\rUNPROCESSABLE\x10\t\x12\x10\n\x0cRATE_LIMITED\x10\n\x12\x0c\n\x08INTERNAL\x10\x0b\x12\x0f\n\x0bUNAVAILABLE\x10\x0c\x12\x15\n\x11\x44\x45\x41\x44LINE_EXCEEDED\x10\r*C\n\x06\x41\x63\x63\x65ss\x12\x16\n\x12\x41\x43\x43\x45SS_UNSPECIFIED\x10\x00\x12\n\n\x06\x41NYONE\x10\x01\x12\x08\n\x04USER\x10\x02\x12\x0b\n\x07SERVICE\x10\x03*=\n\x06\x46ormat\x12\x16\n\x12\x46ORMAT_UNSPECIFIED\x10\x00\x12\x08\n\x04UUID\x10\x01\x12\x11\n\rSHA256_BASE64\x10\x02:C\n\x03rpc\x12\x1e.google.protobuf.MethodOptions\x18\xfd\x88\x03 \x01(\x0b\x32\x14.nextplay.api.v1.Rpc:H\n\x06limits\x12\x1d.google.protobuf.FieldOptions\x18\xff\x88\x03 \x01(\x0b\x32\x17.nextplay.api.v1.Limits:H\n\x05\x65vent\x12\x1f.google.protobuf.MessageOptions\x18\xfe\x88\x03 \x01(\x0b\x32\x16.nextplay.api.v1.Eventb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'nextplay.api.v1.options_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ERRORKIND']._serialized_start=246
-  _globals['_ERRORKIND']._serialized_end=518
-  _globals['_ACCESS']._serialized_start=520
-  _globals['_ACCESS']._serialized_end=587
+  _globals['_ERRORKIND']._serialized_start=537
+  _globals['_ERRORKIND']._serialized_end=809
+  _globals['_ACCESS']._serialized_start=811
+  _globals['_ACCESS']._serialized_end=878
+  _globals['_FORMAT']._serialized_start=880
+  _globals['_FORMAT']._serialized_end=941
   _globals['_RPC']._serialized_start=84
   _globals['_RPC']._serialized_end=190
-  _globals['_EVENT']._serialized_start=192
-  _globals['_EVENT']._serialized_end=243
+  _globals['_LIMITS']._serialized_start=193
+  _globals['_LIMITS']._serialized_end=481
+  _globals['_EVENT']._serialized_start=483
+  _globals['_EVENT']._serialized_end=534
 # @@protoc_insertion_point(module_scope)

@@ -27,25 +27,33 @@ from nextplay.api.v1 import options_pb2 as nextplay_dot_api_dot_v1_dot_options__
 from nextplay.catalog.v1 import videos_service_pb2 as nextplay_dot_catalog_dot_v1_dot_videos__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'nextplay/catalog/v1/feeds_service.proto\x12\x13nextplay.catalog.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1dnextplay/api/v1/options.proto\x1a(nextplay/catalog/v1/videos_service.proto\"^\n\x0eGetFeedRequest\x12\x16\n\tpage_size\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x17\n\npage_token\x18\x02 \x01(\tH\x01\x88\x01\x01\x42\x0c\n\n_page_sizeB\r\n\x0b_page_token\"]\n\x0fGetFeedResponse\x12\x31\n\x06videos\x18\x01 \x03(\x0b\x32!.nextplay.catalog.v1.VideoSummary\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x89\x01\n\x15\x44iscoverVideosRequest\x12\x15\n\x08\x63\x61tegory\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x16\n\tpage_size\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x17\n\npage_token\x18\x03 \x01(\tH\x02\x88\x01\x01\x42\x0b\n\t_categoryB\x0c\n\n_page_sizeB\r\n\x0b_page_token\"d\n\x16\x44iscoverVideosResponse\x12\x31\n\x06videos\x18\x01 \x03(\x0b\x32!.nextplay.catalog.v1.VideoSummary\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x88\x02\n\x0b\x46\x65\x65\x64Service\x12l\n\x07GetFeed\x12#.nextplay.catalog.v1.GetFeedRequest\x1a$.nextplay.catalog.v1.GetFeedResponse\"\x16\xea\xc7\x18\x02\x08\x02\x82\xd3\xe4\x93\x02\n\x12\x08/v1/feed\x12\x8a\x01\n\x0e\x44iscoverVideos\x12*.nextplay.catalog.v1.DiscoverVideosRequest\x1a+.nextplay.catalog.v1.DiscoverVideosResponse\"\x1f\xea\xc7\x18\x02\x08\x02\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/feed/discoverb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'nextplay/catalog/v1/feeds_service.proto\x12\x13nextplay.catalog.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1dnextplay/api/v1/options.proto\x1a(nextplay/catalog/v1/videos_service.proto\"q\n\x0eGetFeedRequest\x12 \n\tpage_size\x18\x01 \x01(\rB\x08\xfa\xc7\x18\x04\x08\x01\x10\x64H\x00\x88\x01\x01\x12 \n\npage_token\x18\x02 \x01(\tB\x07\xfa\xc7\x18\x03\x30\xc8\x01H\x01\x88\x01\x01\x42\x0c\n\n_page_sizeB\r\n\x0b_page_token\"]\n\x0fGetFeedResponse\x12\x31\n\x06videos\x18\x01 \x03(\x0b\x32!.nextplay.catalog.v1.VideoSummary\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x9c\x01\n\x15\x44iscoverVideosRequest\x12\x15\n\x08\x63\x61tegory\x18\x01 \x01(\tH\x00\x88\x01\x01\x12 \n\tpage_size\x18\x02 \x01(\rB\x08\xfa\xc7\x18\x04\x08\x01\x10\x64H\x01\x88\x01\x01\x12 \n\npage_token\x18\x03 \x01(\tB\x07\xfa\xc7\x18\x03\x30\xc8\x01H\x02\x88\x01\x01\x42\x0b\n\t_categoryB\x0c\n\n_page_sizeB\r\n\x0b_page_token\"d\n\x16\x44iscoverVideosResponse\x12\x31\n\x06videos\x18\x01 \x03(\x0b\x32!.nextplay.catalog.v1.VideoSummary\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x88\x02\n\x0b\x46\x65\x65\x64Service\x12l\n\x07GetFeed\x12#.nextplay.catalog.v1.GetFeedRequest\x1a$.nextplay.catalog.v1.GetFeedResponse\"\x16\xea\xc7\x18\x02\x08\x02\x82\xd3\xe4\x93\x02\n\x12\x08/v1/feed\x12\x8a\x01\n\x0e\x44iscoverVideos\x12*.nextplay.catalog.v1.DiscoverVideosRequest\x1a+.nextplay.catalog.v1.DiscoverVideosResponse\"\x1f\xea\xc7\x18\x02\x08\x02\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/feed/discoverb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'nextplay.catalog.v1.feeds_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_GETFEEDREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_GETFEEDREQUEST'].fields_by_name['page_size']._serialized_options = b'\372\307\030\004\010\001\020d'
+  _globals['_GETFEEDREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_GETFEEDREQUEST'].fields_by_name['page_token']._serialized_options = b'\372\307\030\0030\310\001'
+  _globals['_DISCOVERVIDEOSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_DISCOVERVIDEOSREQUEST'].fields_by_name['page_size']._serialized_options = b'\372\307\030\004\010\001\020d'
+  _globals['_DISCOVERVIDEOSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_DISCOVERVIDEOSREQUEST'].fields_by_name['page_token']._serialized_options = b'\372\307\030\0030\310\001'
   _globals['_FEEDSERVICE'].methods_by_name['GetFeed']._loaded_options = None
   _globals['_FEEDSERVICE'].methods_by_name['GetFeed']._serialized_options = b'\352\307\030\002\010\002\202\323\344\223\002\n\022\010/v1/feed'
   _globals['_FEEDSERVICE'].methods_by_name['DiscoverVideos']._loaded_options = None
   _globals['_FEEDSERVICE'].methods_by_name['DiscoverVideos']._serialized_options = b'\352\307\030\002\010\002\202\323\344\223\002\023\022\021/v1/feed/discover'
   _globals['_GETFEEDREQUEST']._serialized_start=167
-  _globals['_GETFEEDREQUEST']._serialized_end=261
-  _globals['_GETFEEDRESPONSE']._serialized_start=263
-  _globals['_GETFEEDRESPONSE']._serialized_end=356
-  _globals['_DISCOVERVIDEOSREQUEST']._serialized_start=359
-  _globals['_DISCOVERVIDEOSREQUEST']._serialized_end=496
-  _globals['_DISCOVERVIDEOSRESPONSE']._serialized_start=498
-  _globals['_DISCOVERVIDEOSRESPONSE']._serialized_end=598
-  _globals['_FEEDSERVICE']._serialized_start=601
-  _globals['_FEEDSERVICE']._serialized_end=865
+  _globals['_GETFEEDREQUEST']._serialized_end=280
+  _globals['_GETFEEDRESPONSE']._serialized_start=282
+  _globals['_GETFEEDRESPONSE']._serialized_end=375
+  _globals['_DISCOVERVIDEOSREQUEST']._serialized_start=378
+  _globals['_DISCOVERVIDEOSREQUEST']._serialized_end=534
+  _globals['_DISCOVERVIDEOSRESPONSE']._serialized_start=536
+  _globals['_DISCOVERVIDEOSRESPONSE']._serialized_end=636
+  _globals['_FEEDSERVICE']._serialized_start=639
+  _globals['_FEEDSERVICE']._serialized_end=903
 # @@protoc_insertion_point(module_scope)

@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from nextplay.api.v1 import options_pb2 as nextplay_dot_api_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)nextplay/catalog/v1/follows_service.proto\x12\x13nextplay.catalog.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dnextplay/api/v1/options.proto\"*\n\x11\x46ollowUserRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x14\n\x12\x46ollowUserResponse\",\n\x13UnfollowUserRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x16\n\x14UnfollowUserResponse\"{\n\x14ListFollowersRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\tpage_size\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\x17\n\npage_token\x18\x03 \x01(\tH\x01\x88\x01\x01\x42\x0c\n\n_page_sizeB\r\n\x0b_page_token\"`\n\x15ListFollowersResponse\x12.\n\tfollowers\x18\x01 \x03(\x0b\x32\x1b.nextplay.catalog.v1.Follow\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"{\n\x14ListFollowingRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\tpage_size\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\x17\n\npage_token\x18\x03 \x01(\tH\x01\x88\x01\x01\x42\x0c\n\n_page_sizeB\r\n\x0b_page_token\"`\n\x15ListFollowingResponse\x12.\n\tfollowing\x18\x01 \x03(\x0b\x32\x1b.nextplay.catalog.v1.Follow\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"J\n\x06\x46ollow\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12/\n\x0b\x66ollowed_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xe0\x04\n\rFollowService\x12\x8a\x01\n\nFollowUser\x12&.nextplay.catalog.v1.FollowUserRequest\x1a\'.nextplay.catalog.v1.FollowUserResponse\"+\xea\xc7\x18\x05\x08\x02\x1a\x01\x05\x82\xd3\xe4\x93\x02\x1c\x1a\x1a/v1/users/{user_id}/follow\x12\x8d\x01\n\x0cUnfollowUser\x12(.nextplay.catalog.v1.UnfollowUserRequest\x1a).nextplay.catalog.v1.UnfollowUserResponse\"(\xea\xc7\x18\x02\x08\x02\x82\xd3\xe4\x93\x02\x1c*\x1a/v1/users/{user_id}/follow\x12\x9b\x01\n\rListFollowers\x12).nextplay.catalog.v1.ListFollowersRequest\x1a*.nextplay.catalog.v1.ListFollowersResponse\"3\xea\xc7\x18\n\x08\x02\x12\x06notify\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/users/{user_id}/followers\x12\x93\x01\n\rListFollowing\x12).nextplay.catalog.v1.ListFollowingRequest\x1a*.nextplay.catalog.v1.ListFollowingResponse\"+\xea\xc7\x18\x02\x08\x02\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/users/{user_id}/followingb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)nextplay/catalog/v1/follows_service.proto\x12\x13nextplay.catalog.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dnextplay/api/v1/options.proto\"0\n\x11\x46ollowUserRequest\x12\x1b\n\x07user_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xfa\xc7\x18\x02H\x01\"\x14\n\x12\x46ollowUserResponse\"2\n\x13UnfollowUserRequest\x12\x1b\n\x07user_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xfa\xc7\x18\x02H\x01\"\x16\n\x14UnfollowUserResponse\"\x97\x01\n\x14ListFollowersRequest\x12\x1b\n\x07user_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xfa\xc7\x18\x02H\x01\x12#\n\tpage_size\x18\x02 \x01(\rB\x0b\xfa\xc7\x18\x07\x08\x01\x10\x64\x18\xe8\x07H\x00\x88\x01\x01\x12 \n\npage_token\x18\x03 \x01(\tB\x07\xfa\xc7\x18\x03\x30\xc8\x01H\x01\x88\x01\x01\x42\x0c\n\n_page_sizeB\r\n\x0b_page_token\"`\n\x15ListFollowersResponse\x12.\n\tfollowers\x18\x01 \x03(\x0b\x32\x1b.nextplay.catalog.v1.Follow\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x94\x01\n\x14ListFollowingRequest\x12\x1b\n\x07user_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xfa\xc7\x18\x02H\x01\x12 \n\tpage_size\x18\x02 \x01(\rB\x08\xfa\xc7\x18\x04\x08\x01\x10\x64H\x00\x88\x01\x01\x12 \n\npage_token\x18\x03 \x01(\tB\x07\xfa\xc7\x18\x03\x30\xc8\x01H\x01\x88\x01\x01\x42\x0c\n\n_page_sizeB\r\n\x0b_page_token\"`\n\x15ListFollowingResponse\x12.\n\tfollowing\x18\x01 \x03(\x0b\x32\x1b.nextplay.catalog.v1.Follow\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"J\n\x06\x46ollow\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12/\n\x0b\x66ollowed_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xe0\x04\n\rFollowService\x12\x8a\x01\n\nFollowUser\x12&.nextplay.catalog.v1.FollowUserRequest\x1a\'.nextplay.catalog.v1.FollowUserResponse\"+\xea\xc7\x18\x05\x08\x02\x1a\x01\x05\x82\xd3\xe4\x93\x02\x1c\x1a\x1a/v1/users/{user_id}/follow\x12\x8d\x01\n\x0cUnfollowUser\x12(.nextplay.catalog.v1.UnfollowUserRequest\x1a).nextplay.catalog.v1.UnfollowUserResponse\"(\xea\xc7\x18\x02\x08\x02\x82\xd3\xe4\x93\x02\x1c*\x1a/v1/users/{user_id}/follow\x12\x9b\x01\n\rListFollowers\x12).nextplay.catalog.v1.ListFollowersRequest\x1a*.nextplay.catalog.v1.ListFollowersResponse\"3\xea\xc7\x18\n\x08\x02\x12\x06notify\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/users/{user_id}/followers\x12\x93\x01\n\rListFollowing\x12).nextplay.catalog.v1.ListFollowingRequest\x1a*.nextplay.catalog.v1.ListFollowingResponse\"+\xea\xc7\x18\x02\x08\x02\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/users/{user_id}/followingb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,13 +36,21 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'nextplay.catalog.v1.follows
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_FOLLOWUSERREQUEST'].fields_by_name['user_id']._loaded_options = None
-  _globals['_FOLLOWUSERREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002'
+  _globals['_FOLLOWUSERREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002\372\307\030\002H\001'
   _globals['_UNFOLLOWUSERREQUEST'].fields_by_name['user_id']._loaded_options = None
-  _globals['_UNFOLLOWUSERREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002'
+  _globals['_UNFOLLOWUSERREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002\372\307\030\002H\001'
   _globals['_LISTFOLLOWERSREQUEST'].fields_by_name['user_id']._loaded_options = None
-  _globals['_LISTFOLLOWERSREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002'
+  _globals['_LISTFOLLOWERSREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002\372\307\030\002H\001'
+  _globals['_LISTFOLLOWERSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTFOLLOWERSREQUEST'].fields_by_name['page_size']._serialized_options = b'\372\307\030\007\010\001\020d\030\350\007'
+  _globals['_LISTFOLLOWERSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTFOLLOWERSREQUEST'].fields_by_name['page_token']._serialized_options = b'\372\307\030\0030\310\001'
   _globals['_LISTFOLLOWINGREQUEST'].fields_by_name['user_id']._loaded_options = None
-  _globals['_LISTFOLLOWINGREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002'
+  _globals['_LISTFOLLOWINGREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002\372\307\030\002H\001'
+  _globals['_LISTFOLLOWINGREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTFOLLOWINGREQUEST'].fields_by_name['page_size']._serialized_options = b'\372\307\030\004\010\001\020d'
+  _globals['_LISTFOLLOWINGREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTFOLLOWINGREQUEST'].fields_by_name['page_token']._serialized_options = b'\372\307\030\0030\310\001'
   _globals['_FOLLOWSERVICE'].methods_by_name['FollowUser']._loaded_options = None
   _globals['_FOLLOWSERVICE'].methods_by_name['FollowUser']._serialized_options = b'\352\307\030\005\010\002\032\001\005\202\323\344\223\002\034\032\032/v1/users/{user_id}/follow'
   _globals['_FOLLOWSERVICE'].methods_by_name['UnfollowUser']._loaded_options = None
@@ -52,23 +60,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FOLLOWSERVICE'].methods_by_name['ListFollowing']._loaded_options = None
   _globals['_FOLLOWSERVICE'].methods_by_name['ListFollowing']._serialized_options = b'\352\307\030\002\010\002\202\323\344\223\002\037\022\035/v1/users/{user_id}/following'
   _globals['_FOLLOWUSERREQUEST']._serialized_start=193
-  _globals['_FOLLOWUSERREQUEST']._serialized_end=235
-  _globals['_FOLLOWUSERRESPONSE']._serialized_start=237
-  _globals['_FOLLOWUSERRESPONSE']._serialized_end=257
-  _globals['_UNFOLLOWUSERREQUEST']._serialized_start=259
-  _globals['_UNFOLLOWUSERREQUEST']._serialized_end=303
-  _globals['_UNFOLLOWUSERRESPONSE']._serialized_start=305
-  _globals['_UNFOLLOWUSERRESPONSE']._serialized_end=327
-  _globals['_LISTFOLLOWERSREQUEST']._serialized_start=329
-  _globals['_LISTFOLLOWERSREQUEST']._serialized_end=452
-  _globals['_LISTFOLLOWERSRESPONSE']._serialized_start=454
-  _globals['_LISTFOLLOWERSRESPONSE']._serialized_end=550
-  _globals['_LISTFOLLOWINGREQUEST']._serialized_start=552
-  _globals['_LISTFOLLOWINGREQUEST']._serialized_end=675
-  _globals['_LISTFOLLOWINGRESPONSE']._serialized_start=677
-  _globals['_LISTFOLLOWINGRESPONSE']._serialized_end=773
-  _globals['_FOLLOW']._serialized_start=775
-  _globals['_FOLLOW']._serialized_end=849
-  _globals['_FOLLOWSERVICE']._serialized_start=852
-  _globals['_FOLLOWSERVICE']._serialized_end=1460
+  _globals['_FOLLOWUSERREQUEST']._serialized_end=241
+  _globals['_FOLLOWUSERRESPONSE']._serialized_start=243
+  _globals['_FOLLOWUSERRESPONSE']._serialized_end=263
+  _globals['_UNFOLLOWUSERREQUEST']._serialized_start=265
+  _globals['_UNFOLLOWUSERREQUEST']._serialized_end=315
+  _globals['_UNFOLLOWUSERRESPONSE']._serialized_start=317
+  _globals['_UNFOLLOWUSERRESPONSE']._serialized_end=339
+  _globals['_LISTFOLLOWERSREQUEST']._serialized_start=342
+  _globals['_LISTFOLLOWERSREQUEST']._serialized_end=493
+  _globals['_LISTFOLLOWERSRESPONSE']._serialized_start=495
+  _globals['_LISTFOLLOWERSRESPONSE']._serialized_end=591
+  _globals['_LISTFOLLOWINGREQUEST']._serialized_start=594
+  _globals['_LISTFOLLOWINGREQUEST']._serialized_end=742
+  _globals['_LISTFOLLOWINGRESPONSE']._serialized_start=744
+  _globals['_LISTFOLLOWINGRESPONSE']._serialized_end=840
+  _globals['_FOLLOW']._serialized_start=842
+  _globals['_FOLLOW']._serialized_end=916
+  _globals['_FOLLOWSERVICE']._serialized_start=919
+  _globals['_FOLLOWSERVICE']._serialized_end=1527
 # @@protoc_insertion_point(module_scope)

@@ -28,7 +28,7 @@ from nextplay.api.v1 import options_pb2 as nextplay_dot_api_dot_v1_dot_options__
 from nextplay.catalog.v1 import video_pb2 as nextplay_dot_catalog_dot_v1_dot_video__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(nextplay/catalog/v1/ingest_service.proto\x12\x13nextplay.catalog.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dnextplay/api/v1/options.proto\x1a\x1fnextplay/catalog/v1/video.proto\"\xfb\x01\n\x1a\x43laimVideoForUploadRequest\x12\x16\n\x08video_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tupload_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07user_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\nmust_exist\x18\x04 \x01(\x08\x12\x13\n\x05title\x18\x05 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\x12\x16\n\x08\x63\x61tegory\x18\x07 \x01(\tB\x04\xe2\x41\x01\x02\x12?\n\nvisibility\x18\x08 \x01(\x0e\x32%.nextplay.catalog.v1.Video.VisibilityB\x04\xe2\x41\x01\x02\"q\n\x1b\x43laimVideoForUploadResponse\x12\x12\n\ngeneration\x18\x01 \x01(\r\x12%\n\x14superseded_upload_id\x18\x02 \x01(\tB\x02\x18\x01H\x00\x88\x01\x01\x42\x17\n\x15_superseded_upload_id\"\x94\x01\n\x13\x44\x65liverEventRequest\x12\x16\n\x08\x65vent_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nevent_type\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x34\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12\x15\n\x07payload\x18\x04 \x01(\x0c\x42\x04\xe2\x41\x01\x02\"[\n\x14\x44\x65liverEventResponse\x12\x31\n\x06status\x18\x01 \x01(\x0e\x32!.nextplay.catalog.v1.Video.Status\x12\x10\n\x08sequence\x18\x02 \x01(\r2\x93\x02\n\rIngestService\x12\x8c\x01\n\x13\x43laimVideoForUpload\x12/.nextplay.catalog.v1.ClaimVideoForUploadRequest\x1a\x30.nextplay.catalog.v1.ClaimVideoForUploadResponse\"\x12\xea\xc7\x18\x0e\x08\x03\x12\x06upload\x1a\x02\x04\x05\x12s\n\x0c\x44\x65liverEvent\x12(.nextplay.catalog.v1.DeliverEventRequest\x1a).nextplay.catalog.v1.DeliverEventResponse\"\x0e\xea\xc7\x18\n\x08\x03\x12\x06uploadb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(nextplay/catalog/v1/ingest_service.proto\x12\x13nextplay.catalog.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dnextplay/api/v1/options.proto\x1a\x1fnextplay/catalog/v1/video.proto\"\x9e\x02\n\x1a\x43laimVideoForUploadRequest\x12\x1c\n\x08video_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xfa\xc7\x18\x02H\x01\x12\x1d\n\tupload_id\x18\x02 \x01(\tB\n\xe2\x41\x01\x02\xfa\xc7\x18\x02H\x01\x12\x1b\n\x07user_id\x18\x03 \x01(\tB\n\xe2\x41\x01\x02\xfa\xc7\x18\x02H\x01\x12\x12\n\nmust_exist\x18\x04 \x01(\x08\x12\x1b\n\x05title\x18\x05 \x01(\tB\x0c\xe2\x41\x01\x02\xfa\xc7\x18\x04(\x01\x38P\x12\x1c\n\x0b\x64\x65scription\x18\x06 \x01(\tB\x07\xfa\xc7\x18\x03\x38\xd0\x0f\x12\x16\n\x08\x63\x61tegory\x18\x07 \x01(\tB\x04\xe2\x41\x01\x02\x12?\n\nvisibility\x18\x08 \x01(\x0e\x32%.nextplay.catalog.v1.Video.VisibilityB\x04\xe2\x41\x01\x02\"q\n\x1b\x43laimVideoForUploadResponse\x12\x12\n\ngeneration\x18\x01 \x01(\r\x12%\n\x14superseded_upload_id\x18\x02 \x01(\tB\x02\x18\x01H\x00\x88\x01\x01\x42\x17\n\x15_superseded_upload_id\"\xa3\x01\n\x13\x44\x65liverEventRequest\x12\x1c\n\x08\x65vent_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xfa\xc7\x18\x02H\x01\x12!\n\nevent_type\x18\x02 \x01(\tB\r\xe2\x41\x01\x02\xfa\xc7\x18\x05(\x01\x30\xff\x01\x12\x34\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12\x15\n\x07payload\x18\x04 \x01(\x0c\x42\x04\xe2\x41\x01\x02\"[\n\x14\x44\x65liverEventResponse\x12\x31\n\x06status\x18\x01 \x01(\x0e\x32!.nextplay.catalog.v1.Video.Status\x12\x10\n\x08sequence\x18\x02 \x01(\r2\x93\x02\n\rIngestService\x12\x8c\x01\n\x13\x43laimVideoForUpload\x12/.nextplay.catalog.v1.ClaimVideoForUploadRequest\x1a\x30.nextplay.catalog.v1.ClaimVideoForUploadResponse\"\x12\xea\xc7\x18\x0e\x08\x03\x12\x06upload\x1a\x02\x04\x05\x12s\n\x0c\x44\x65liverEvent\x12(.nextplay.catalog.v1.DeliverEventRequest\x1a).nextplay.catalog.v1.DeliverEventResponse\"\x0e\xea\xc7\x18\n\x08\x03\x12\x06uploadb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,13 +36,15 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'nextplay.catalog.v1.ingest_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CLAIMVIDEOFORUPLOADREQUEST'].fields_by_name['video_id']._loaded_options = None
-  _globals['_CLAIMVIDEOFORUPLOADREQUEST'].fields_by_name['video_id']._serialized_options = b'\342A\001\002'
+  _globals['_CLAIMVIDEOFORUPLOADREQUEST'].fields_by_name['video_id']._serialized_options = b'\342A\001\002\372\307\030\002H\001'
   _globals['_CLAIMVIDEOFORUPLOADREQUEST'].fields_by_name['upload_id']._loaded_options = None
-  _globals['_CLAIMVIDEOFORUPLOADREQUEST'].fields_by_name['upload_id']._serialized_options = b'\342A\001\002'
+  _globals['_CLAIMVIDEOFORUPLOADREQUEST'].fields_by_name['upload_id']._serialized_options = b'\342A\001\002\372\307\030\002H\001'
   _globals['_CLAIMVIDEOFORUPLOADREQUEST'].fields_by_name['user_id']._loaded_options = None
-  _globals['_CLAIMVIDEOFORUPLOADREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002'
+  _globals['_CLAIMVIDEOFORUPLOADREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002\372\307\030\002H\001'
   _globals['_CLAIMVIDEOFORUPLOADREQUEST'].fields_by_name['title']._loaded_options = None
-  _globals['_CLAIMVIDEOFORUPLOADREQUEST'].fields_by_name['title']._serialized_options = b'\342A\001\002'
+  _globals['_CLAIMVIDEOFORUPLOADREQUEST'].fields_by_name['title']._serialized_options = b'\342A\001\002\372\307\030\004(\0018P'
+  _globals['_CLAIMVIDEOFORUPLOADREQUEST'].fields_by_name['description']._loaded_options = None
+  _globals['_CLAIMVIDEOFORUPLOADREQUEST'].fields_by_name['description']._serialized_options = b'\372\307\030\0038\320\017'
   _globals['_CLAIMVIDEOFORUPLOADREQUEST'].fields_by_name['category']._loaded_options = None
   _globals['_CLAIMVIDEOFORUPLOADREQUEST'].fields_by_name['category']._serialized_options = b'\342A\001\002'
   _globals['_CLAIMVIDEOFORUPLOADREQUEST'].fields_by_name['visibility']._loaded_options = None
@@ -50,9 +52,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLAIMVIDEOFORUPLOADRESPONSE'].fields_by_name['superseded_upload_id']._loaded_options = None
   _globals['_CLAIMVIDEOFORUPLOADRESPONSE'].fields_by_name['superseded_upload_id']._serialized_options = b'\030\001'
   _globals['_DELIVEREVENTREQUEST'].fields_by_name['event_id']._loaded_options = None
-  _globals['_DELIVEREVENTREQUEST'].fields_by_name['event_id']._serialized_options = b'\342A\001\002'
+  _globals['_DELIVEREVENTREQUEST'].fields_by_name['event_id']._serialized_options = b'\342A\001\002\372\307\030\002H\001'
   _globals['_DELIVEREVENTREQUEST'].fields_by_name['event_type']._loaded_options = None
-  _globals['_DELIVEREVENTREQUEST'].fields_by_name['event_type']._serialized_options = b'\342A\001\002'
+  _globals['_DELIVEREVENTREQUEST'].fields_by_name['event_type']._serialized_options = b'\342A\001\002\372\307\030\005(\0010\377\001'
   _globals['_DELIVEREVENTREQUEST'].fields_by_name['event_time']._loaded_options = None
   _globals['_DELIVEREVENTREQUEST'].fields_by_name['event_time']._serialized_options = b'\342A\001\002'
   _globals['_DELIVEREVENTREQUEST'].fields_by_name['payload']._loaded_options = None
@@ -62,13 +64,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INGESTSERVICE'].methods_by_name['DeliverEvent']._loaded_options = None
   _globals['_INGESTSERVICE'].methods_by_name['DeliverEvent']._serialized_options = b'\352\307\030\n\010\003\022\006upload'
   _globals['_CLAIMVIDEOFORUPLOADREQUEST']._serialized_start=196
-  _globals['_CLAIMVIDEOFORUPLOADREQUEST']._serialized_end=447
-  _globals['_CLAIMVIDEOFORUPLOADRESPONSE']._serialized_start=449
-  _globals['_CLAIMVIDEOFORUPLOADRESPONSE']._serialized_end=562
-  _globals['_DELIVEREVENTREQUEST']._serialized_start=565
-  _globals['_DELIVEREVENTREQUEST']._serialized_end=713
-  _globals['_DELIVEREVENTRESPONSE']._serialized_start=715
-  _globals['_DELIVEREVENTRESPONSE']._serialized_end=806
-  _globals['_INGESTSERVICE']._serialized_start=809
-  _globals['_INGESTSERVICE']._serialized_end=1084
+  _globals['_CLAIMVIDEOFORUPLOADREQUEST']._serialized_end=482
+  _globals['_CLAIMVIDEOFORUPLOADRESPONSE']._serialized_start=484
+  _globals['_CLAIMVIDEOFORUPLOADRESPONSE']._serialized_end=597
+  _globals['_DELIVEREVENTREQUEST']._serialized_start=600
+  _globals['_DELIVEREVENTREQUEST']._serialized_end=763
+  _globals['_DELIVEREVENTRESPONSE']._serialized_start=765
+  _globals['_DELIVEREVENTRESPONSE']._serialized_end=856
+  _globals['_INGESTSERVICE']._serialized_start=859
+  _globals['_INGESTSERVICE']._serialized_end=1134
 # @@protoc_insertion_point(module_scope)

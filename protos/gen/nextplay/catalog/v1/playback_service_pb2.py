@@ -28,7 +28,7 @@ from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from nextplay.api.v1 import options_pb2 as nextplay_dot_api_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*nextplay/catalog/v1/playback_service.proto\x12\x13nextplay.catalog.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\x1a\x1dnextplay/api/v1/options.proto\"Y\n\x12GetPlaylistRequest\x12\x16\n\x08video_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08playlist\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x32\x98\x01\n\x0fPlaybackService\x12\x84\x01\n\x0bGetPlaylist\x12\'.nextplay.catalog.v1.GetPlaylistRequest\x1a\x14.google.api.HttpBody\"6\xea\xc7\x18\x06\x08\x01\x1a\x02\x04\x03\x82\xd3\xe4\x93\x02&\x12$/v1/videos/{video_id}/hls/{playlist}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*nextplay/catalog/v1/playback_service.proto\x12\x13nextplay.catalog.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\x1a\x1dnextplay/api/v1/options.proto\"q\n\x12GetPlaylistRequest\x12\x1c\n\x08video_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xfa\xc7\x18\x02H\x01\x12\x1f\n\x08playlist\x18\x02 \x01(\tB\r\xe2\x41\x01\x02\xfa\xc7\x18\x05(\x01\x30\xff\x01\x12\x1c\n\x05token\x18\x03 \x01(\tB\r\xe2\x41\x01\x02\xfa\xc7\x18\x05(\x01\x30\x80\x08\x32\x98\x01\n\x0fPlaybackService\x12\x84\x01\n\x0bGetPlaylist\x12\'.nextplay.catalog.v1.GetPlaylistRequest\x1a\x14.google.api.HttpBody\"6\xea\xc7\x18\x06\x08\x01\x1a\x02\x04\x03\x82\xd3\xe4\x93\x02&\x12$/v1/videos/{video_id}/hls/{playlist}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,15 +36,15 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'nextplay.catalog.v1.playbac
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GETPLAYLISTREQUEST'].fields_by_name['video_id']._loaded_options = None
-  _globals['_GETPLAYLISTREQUEST'].fields_by_name['video_id']._serialized_options = b'\342A\001\002'
+  _globals['_GETPLAYLISTREQUEST'].fields_by_name['video_id']._serialized_options = b'\342A\001\002\372\307\030\002H\001'
   _globals['_GETPLAYLISTREQUEST'].fields_by_name['playlist']._loaded_options = None
-  _globals['_GETPLAYLISTREQUEST'].fields_by_name['playlist']._serialized_options = b'\342A\001\002'
+  _globals['_GETPLAYLISTREQUEST'].fields_by_name['playlist']._serialized_options = b'\342A\001\002\372\307\030\005(\0010\377\001'
   _globals['_GETPLAYLISTREQUEST'].fields_by_name['token']._loaded_options = None
-  _globals['_GETPLAYLISTREQUEST'].fields_by_name['token']._serialized_options = b'\342A\001\002'
+  _globals['_GETPLAYLISTREQUEST'].fields_by_name['token']._serialized_options = b'\342A\001\002\372\307\030\005(\0010\200\010'
   _globals['_PLAYBACKSERVICE'].methods_by_name['GetPlaylist']._loaded_options = None
   _globals['_PLAYBACKSERVICE'].methods_by_name['GetPlaylist']._serialized_options = b'\352\307\030\006\010\001\032\002\004\003\202\323\344\223\002&\022$/v1/videos/{video_id}/hls/{playlist}'
   _globals['_GETPLAYLISTREQUEST']._serialized_start=188
-  _globals['_GETPLAYLISTREQUEST']._serialized_end=277
-  _globals['_PLAYBACKSERVICE']._serialized_start=280
-  _globals['_PLAYBACKSERVICE']._serialized_end=432
+  _globals['_GETPLAYLISTREQUEST']._serialized_end=301
+  _globals['_PLAYBACKSERVICE']._serialized_start=304
+  _globals['_PLAYBACKSERVICE']._serialized_end=456
 # @@protoc_insertion_point(module_scope)

@@ -29,7 +29,7 @@ from nextplay.api.v1 import options_pb2 as nextplay_dot_api_dot_v1_dot_options__
 from nextplay.catalog.v1 import video_pb2 as nextplay_dot_catalog_dot_v1_dot_video__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,nextplay/catalog/v1/publishing_service.proto\x12\x13nextplay.catalog.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dnextplay/api/v1/options.proto\x1a\x1fnextplay/catalog/v1/video.proto\"\xd8\x01\n\x13PublishVideoRequest\x12\x16\n\x08video_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12>\n\nvisibility\x18\x02 \x01(\x0e\x32%.nextplay.catalog.v1.Video.VisibilityH\x00\x88\x01\x01\x12\x1d\n\x10notify_followers\x18\x03 \x01(\x08H\x01\x88\x01\x01\x12\x17\n\nwhen_ready\x18\x04 \x01(\x08H\x02\x88\x01\x01\x42\r\n\x0b_visibilityB\x13\n\x11_notify_followersB\r\n\x0b_when_ready\"\xf0\x01\n\x14PublishVideoResponse\x12\x10\n\x08video_id\x18\x01 \x01(\t\x12\x31\n\x06status\x18\x02 \x01(\x0e\x32!.nextplay.catalog.v1.Video.Status\x12\x35\n\x0cpublished_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x12\x39\n\nvisibility\x18\x04 \x01(\x0e\x32%.nextplay.catalog.v1.Video.Visibility\x12\x10\n\x08sequence\x18\x05 \x01(\rB\x0f\n\r_published_at2\xae\x01\n\x11PublishingService\x12\x98\x01\n\x0cPublishVideo\x12(.nextplay.catalog.v1.PublishVideoRequest\x1a).nextplay.catalog.v1.PublishVideoResponse\"3\xea\xc7\x18\x07\x08\x02\x1a\x03\x04\x05\t\x82\xd3\xe4\x93\x02\"\"\x1d/v1/videos/{video_id}/publish:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,nextplay/catalog/v1/publishing_service.proto\x12\x13nextplay.catalog.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dnextplay/api/v1/options.proto\x1a\x1fnextplay/catalog/v1/video.proto\"\xde\x01\n\x13PublishVideoRequest\x12\x1c\n\x08video_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xfa\xc7\x18\x02H\x01\x12>\n\nvisibility\x18\x02 \x01(\x0e\x32%.nextplay.catalog.v1.Video.VisibilityH\x00\x88\x01\x01\x12\x1d\n\x10notify_followers\x18\x03 \x01(\x08H\x01\x88\x01\x01\x12\x17\n\nwhen_ready\x18\x04 \x01(\x08H\x02\x88\x01\x01\x42\r\n\x0b_visibilityB\x13\n\x11_notify_followersB\r\n\x0b_when_ready\"\xf0\x01\n\x14PublishVideoResponse\x12\x10\n\x08video_id\x18\x01 \x01(\t\x12\x31\n\x06status\x18\x02 \x01(\x0e\x32!.nextplay.catalog.v1.Video.Status\x12\x35\n\x0cpublished_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x12\x39\n\nvisibility\x18\x04 \x01(\x0e\x32%.nextplay.catalog.v1.Video.Visibility\x12\x10\n\x08sequence\x18\x05 \x01(\rB\x0f\n\r_published_at2\xae\x01\n\x11PublishingService\x12\x98\x01\n\x0cPublishVideo\x12(.nextplay.catalog.v1.PublishVideoRequest\x1a).nextplay.catalog.v1.PublishVideoResponse\"3\xea\xc7\x18\x07\x08\x02\x1a\x03\x04\x05\t\x82\xd3\xe4\x93\x02\"\"\x1d/v1/videos/{video_id}/publish:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,13 +37,13 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'nextplay.catalog.v1.publish
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PUBLISHVIDEOREQUEST'].fields_by_name['video_id']._loaded_options = None
-  _globals['_PUBLISHVIDEOREQUEST'].fields_by_name['video_id']._serialized_options = b'\342A\001\002'
+  _globals['_PUBLISHVIDEOREQUEST'].fields_by_name['video_id']._serialized_options = b'\342A\001\002\372\307\030\002H\001'
   _globals['_PUBLISHINGSERVICE'].methods_by_name['PublishVideo']._loaded_options = None
   _globals['_PUBLISHINGSERVICE'].methods_by_name['PublishVideo']._serialized_options = b'\352\307\030\007\010\002\032\003\004\005\t\202\323\344\223\002\"\"\035/v1/videos/{video_id}/publish:\001*'
   _globals['_PUBLISHVIDEOREQUEST']._serialized_start=230
-  _globals['_PUBLISHVIDEOREQUEST']._serialized_end=446
-  _globals['_PUBLISHVIDEORESPONSE']._serialized_start=449
-  _globals['_PUBLISHVIDEORESPONSE']._serialized_end=689
-  _globals['_PUBLISHINGSERVICE']._serialized_start=692
-  _globals['_PUBLISHINGSERVICE']._serialized_end=866
+  _globals['_PUBLISHVIDEOREQUEST']._serialized_end=452
+  _globals['_PUBLISHVIDEORESPONSE']._serialized_start=455
+  _globals['_PUBLISHVIDEORESPONSE']._serialized_end=695
+  _globals['_PUBLISHINGSERVICE']._serialized_start=698
+  _globals['_PUBLISHINGSERVICE']._serialized_end=872
 # @@protoc_insertion_point(module_scope)

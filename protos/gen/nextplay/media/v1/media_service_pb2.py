@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from nextplay.api.v1 import options_pb2 as nextplay_dot_api_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%nextplay/media/v1/media_service.proto\x12\x11nextplay.media.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/protobuf/any.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dnextplay/api/v1/options.proto\"F\n\x12GetJobStateRequest\x12\x16\n\x08video_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\ngeneration\x18\x02 \x01(\rB\x04\xe2\x41\x01\x02\"\x8f\x01\n\x13GetJobStateResponse\x12\x0e\n\x06\x65xists\x18\x01 \x01(\x08\x12\'\n\x04\x66\x61\x63t\x18\x02 \x01(\x0b\x32\x14.google.protobuf.AnyH\x00\x88\x01\x01\x12-\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x01\x88\x01\x01\x42\x07\n\x05_factB\x07\n\x05_time2}\n\x0cMediaService\x12m\n\x0bGetJobState\x12%.nextplay.media.v1.GetJobStateRequest\x1a&.nextplay.media.v1.GetJobStateResponse\"\x0f\xea\xc7\x18\x0b\x08\x03\x12\x07\x63\x61talogb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%nextplay/media/v1/media_service.proto\x12\x11nextplay.media.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/protobuf/any.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dnextplay/api/v1/options.proto\"R\n\x12GetJobStateRequest\x12\x1c\n\x08video_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xfa\xc7\x18\x02H\x01\x12\x1e\n\ngeneration\x18\x02 \x01(\rB\n\xe2\x41\x01\x02\xfa\xc7\x18\x02\x08\x01\"\x8f\x01\n\x13GetJobStateResponse\x12\x0e\n\x06\x65xists\x18\x01 \x01(\x08\x12\'\n\x04\x66\x61\x63t\x18\x02 \x01(\x0b\x32\x14.google.protobuf.AnyH\x00\x88\x01\x01\x12-\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x01\x88\x01\x01\x42\x07\n\x05_factB\x07\n\x05_time2}\n\x0cMediaService\x12m\n\x0bGetJobState\x12%.nextplay.media.v1.GetJobStateRequest\x1a&.nextplay.media.v1.GetJobStateResponse\"\x0f\xea\xc7\x18\x0b\x08\x03\x12\x07\x63\x61talogb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,15 +36,15 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'nextplay.media.v1.media_ser
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GETJOBSTATEREQUEST'].fields_by_name['video_id']._loaded_options = None
-  _globals['_GETJOBSTATEREQUEST'].fields_by_name['video_id']._serialized_options = b'\342A\001\002'
+  _globals['_GETJOBSTATEREQUEST'].fields_by_name['video_id']._serialized_options = b'\342A\001\002\372\307\030\002H\001'
   _globals['_GETJOBSTATEREQUEST'].fields_by_name['generation']._loaded_options = None
-  _globals['_GETJOBSTATEREQUEST'].fields_by_name['generation']._serialized_options = b'\342A\001\002'
+  _globals['_GETJOBSTATEREQUEST'].fields_by_name['generation']._serialized_options = b'\342A\001\002\372\307\030\002\010\001'
   _globals['_MEDIASERVICE'].methods_by_name['GetJobState']._loaded_options = None
   _globals['_MEDIASERVICE'].methods_by_name['GetJobState']._serialized_options = b'\352\307\030\013\010\003\022\007catalog'
   _globals['_GETJOBSTATEREQUEST']._serialized_start=184
-  _globals['_GETJOBSTATEREQUEST']._serialized_end=254
-  _globals['_GETJOBSTATERESPONSE']._serialized_start=257
-  _globals['_GETJOBSTATERESPONSE']._serialized_end=400
-  _globals['_MEDIASERVICE']._serialized_start=402
-  _globals['_MEDIASERVICE']._serialized_end=527
+  _globals['_GETJOBSTATEREQUEST']._serialized_end=266
+  _globals['_GETJOBSTATERESPONSE']._serialized_start=269
+  _globals['_GETJOBSTATERESPONSE']._serialized_end=412
+  _globals['_MEDIASERVICE']._serialized_start=414
+  _globals['_MEDIASERVICE']._serialized_end=539
 # @@protoc_insertion_point(module_scope)

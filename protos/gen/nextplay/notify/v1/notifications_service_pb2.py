@@ -27,13 +27,19 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from nextplay.api.v1 import options_pb2 as nextplay_dot_api_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.nextplay/notify/v1/notifications_service.proto\x12\x12nextplay.notify.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dnextplay/api/v1/options.proto\"\xce\x03\n\x0cNotification\x12\x17\n\x0fnotification_id\x18\x01 \x01(\t\x12\x33\n\x04kind\x18\x02 \x01(\x0e\x32%.nextplay.notify.v1.Notification.Kind\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0c\n\x04\x62ody\x18\x04 \x01(\t\x12\x10\n\x08video_id\x18\x05 \x01(\t\x12\x15\n\ractor_user_id\x18\x06 \x01(\t\x12\x18\n\x0breason_code\x18\x07 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0bnext_action\x18\x08 \x01(\tH\x01\x88\x01\x01\x12.\n\ncreated_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x07read_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x02\x88\x01\x01\"h\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0f\n\x0bvideo_ready\x10\x01\x12\x10\n\x0cvideo_failed\x10\x02\x12\x12\n\x0evideo_rejected\x10\x03\x12\x13\n\x0fvideo_published\x10\x04\x42\x0e\n\x0c_reason_codeB\x0e\n\x0c_next_actionB\n\n\x08_read_at\"\x92\x01\n\x18ListNotificationsRequest\x12\x16\n\tpage_size\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x17\n\npage_token\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x18\n\x0bunread_only\x18\x03 \x01(\x08H\x02\x88\x01\x01\x42\x0c\n\n_page_sizeB\r\n\x0b_page_tokenB\x0e\n\x0c_unread_only\"\x83\x01\n\x19ListNotificationsResponse\x12\x37\n\rnotifications\x18\x01 \x03(\x0b\x32 .nextplay.notify.v1.Notification\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x14\n\x0cunread_count\x18\x03 \x01(\r\"e\n\x0fMarkReadRequest\x12\x18\n\x10notification_ids\x18\x01 \x03(\t\x12.\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x42\x08\n\x06_until\">\n\x10MarkReadResponse\x12\x14\n\x0cmarked_count\x18\x01 \x01(\r\x12\x14\n\x0cunread_count\x18\x02 \x01(\r2\xae\x02\n\x13NotificationService\x12\x91\x01\n\x11ListNotifications\x12,.nextplay.notify.v1.ListNotificationsRequest\x1a-.nextplay.notify.v1.ListNotificationsResponse\"\x1f\xea\xc7\x18\x02\x08\x02\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/notifications\x12\x82\x01\n\x08MarkRead\x12#.nextplay.notify.v1.MarkReadRequest\x1a$.nextplay.notify.v1.MarkReadResponse\"+\xea\xc7\x18\x06\x08\x02\x1a\x02\x05\t\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/notifications/read:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.nextplay/notify/v1/notifications_service.proto\x12\x12nextplay.notify.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dnextplay/api/v1/options.proto\"\xce\x03\n\x0cNotification\x12\x17\n\x0fnotification_id\x18\x01 \x01(\t\x12\x33\n\x04kind\x18\x02 \x01(\x0e\x32%.nextplay.notify.v1.Notification.Kind\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0c\n\x04\x62ody\x18\x04 \x01(\t\x12\x10\n\x08video_id\x18\x05 \x01(\t\x12\x15\n\ractor_user_id\x18\x06 \x01(\t\x12\x18\n\x0breason_code\x18\x07 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0bnext_action\x18\x08 \x01(\tH\x01\x88\x01\x01\x12.\n\ncreated_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x07read_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x02\x88\x01\x01\"h\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0f\n\x0bvideo_ready\x10\x01\x12\x10\n\x0cvideo_failed\x10\x02\x12\x12\n\x0evideo_rejected\x10\x03\x12\x13\n\x0fvideo_published\x10\x04\x42\x0e\n\x0c_reason_codeB\x0e\n\x0c_next_actionB\n\n\x08_read_at\"\xa5\x01\n\x18ListNotificationsRequest\x12 \n\tpage_size\x18\x01 \x01(\rB\x08\xfa\xc7\x18\x04\x08\x01\x10\x64H\x00\x88\x01\x01\x12 \n\npage_token\x18\x02 \x01(\tB\x07\xfa\xc7\x18\x03\x30\xc8\x01H\x01\x88\x01\x01\x12\x18\n\x0bunread_only\x18\x03 \x01(\x08H\x02\x88\x01\x01\x42\x0c\n\n_page_sizeB\r\n\x0b_page_tokenB\x0e\n\x0c_unread_only\"\x83\x01\n\x19ListNotificationsResponse\x12\x37\n\rnotifications\x18\x01 \x03(\x0b\x32 .nextplay.notify.v1.Notification\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x14\n\x0cunread_count\x18\x03 \x01(\r\"o\n\x0fMarkReadRequest\x12\"\n\x10notification_ids\x18\x01 \x03(\tB\x08\xfa\xc7\x18\x04H\x01Xd\x12.\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x42\x08\n\x06_until\">\n\x10MarkReadResponse\x12\x14\n\x0cmarked_count\x18\x01 \x01(\r\x12\x14\n\x0cunread_count\x18\x02 \x01(\r2\xae\x02\n\x13NotificationService\x12\x91\x01\n\x11ListNotifications\x12,.nextplay.notify.v1.ListNotificationsRequest\x1a-.nextplay.notify.v1.ListNotificationsResponse\"\x1f\xea\xc7\x18\x02\x08\x02\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/notifications\x12\x82\x01\n\x08MarkRead\x12#.nextplay.notify.v1.MarkReadRequest\x1a$.nextplay.notify.v1.MarkReadResponse\"+\xea\xc7\x18\x06\x08\x02\x1a\x02\x05\t\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/notifications/read:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'nextplay.notify.v1.notifications_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_LISTNOTIFICATIONSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTNOTIFICATIONSREQUEST'].fields_by_name['page_size']._serialized_options = b'\372\307\030\004\010\001\020d'
+  _globals['_LISTNOTIFICATIONSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTNOTIFICATIONSREQUEST'].fields_by_name['page_token']._serialized_options = b'\372\307\030\0030\310\001'
+  _globals['_MARKREADREQUEST'].fields_by_name['notification_ids']._loaded_options = None
+  _globals['_MARKREADREQUEST'].fields_by_name['notification_ids']._serialized_options = b'\372\307\030\004H\001Xd'
   _globals['_NOTIFICATIONSERVICE'].methods_by_name['ListNotifications']._loaded_options = None
   _globals['_NOTIFICATIONSERVICE'].methods_by_name['ListNotifications']._serialized_options = b'\352\307\030\002\010\002\202\323\344\223\002\023\022\021/v1/notifications'
   _globals['_NOTIFICATIONSERVICE'].methods_by_name['MarkRead']._loaded_options = None
@@ -43,13 +49,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NOTIFICATION_KIND']._serialized_start=479
   _globals['_NOTIFICATION_KIND']._serialized_end=583
   _globals['_LISTNOTIFICATIONSREQUEST']._serialized_start=630
-  _globals['_LISTNOTIFICATIONSREQUEST']._serialized_end=776
-  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_start=779
-  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_end=910
-  _globals['_MARKREADREQUEST']._serialized_start=912
-  _globals['_MARKREADREQUEST']._serialized_end=1013
-  _globals['_MARKREADRESPONSE']._serialized_start=1015
-  _globals['_MARKREADRESPONSE']._serialized_end=1077
-  _globals['_NOTIFICATIONSERVICE']._serialized_start=1080
-  _globals['_NOTIFICATIONSERVICE']._serialized_end=1382
+  _globals['_LISTNOTIFICATIONSREQUEST']._serialized_end=795
+  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_start=798
+  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_end=929
+  _globals['_MARKREADREQUEST']._serialized_start=931
+  _globals['_MARKREADREQUEST']._serialized_end=1042
+  _globals['_MARKREADRESPONSE']._serialized_start=1044
+  _globals['_MARKREADRESPONSE']._serialized_end=1106
+  _globals['_NOTIFICATIONSERVICE']._serialized_start=1109
+  _globals['_NOTIFICATIONSERVICE']._serialized_end=1411
 # @@protoc_insertion_point(module_scope)
