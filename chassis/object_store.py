@@ -5,8 +5,9 @@ ListBucket and ListBucketMultipartUploads on the bucket. The bucket is private; 
 reads or writes by a presigned URL, which is made here without a request and names the public endpoint.
 
 Every call has a deadline and at most three tries. What can go wrong is named neutrally: ObjectNotFound,
-MultipartUploadNotFound, InvalidPart, PartTooSmall, and errors.Unavailable for whatever passes by itself. Anything else
-(no permission, no bucket) is a mistake of the deployment and stays botocore's ClientError.
+MultipartUploadNotFound, InvalidPart, PartTooSmall, and errors.Unavailable for everything else. That passes by itself,
+or when somebody mends the deployment: what S3 refuses (a wrong key, no permission, no bucket) is logged with S3's code
+as `object_store_refused`.
 """
 
 import asyncio
@@ -28,6 +29,7 @@ from chassis.clock import utc_now
 from chassis.errors import Unavailable
 from chassis.presigning import presign
 from chassis.settings import ObjectStoreSettings
+from chassis.telemetry import logger
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -43,6 +45,8 @@ CHUNK_BYTES = 1024 * 1024
 
 PRIVATE = "private, no-cache"
 """The Cache-Control of objects that are stored without one."""
+
+log = logger(__name__)
 
 
 class ObjectNotFound(Exception):
@@ -114,7 +118,7 @@ class PresignedPart:
 
 @asynccontextmanager
 async def open_object_store(settings: ObjectStoreSettings) -> AsyncIterator["ObjectStore"]:
-    """The store of one bucket, with at most 50 connections. Opening sends nothing; `check` asks the bucket."""
+    """The store of one bucket, with at most 50 connections. Opening sends nothing."""
     session = aioboto3.Session(
         aws_access_key_id=settings.access_key,
         aws_secret_access_key=settings.secret_key.get_secret_value() if settings.secret_key else None,
@@ -153,15 +157,9 @@ class ObjectStore:
     internal_url: str
     public_url: str
 
-    async def check(self) -> None:
-        """Raises Unavailable unless the bucket answers: `service.check("s3", store.check)`."""
-        async with _call():
-            # Not HeadBucket, for which SeaweedFS asks for the right to read every object.
-            await self.client.list_objects_v2(Bucket=self.bucket, Prefix="-", MaxKeys=1)
-
     async def create_multipart(self, key: str, content_type: str) -> str:
         """Begin a multipart upload; its S3 upload id."""
-        async with _call():
+        async with call():
             reply = await self.client.create_multipart_upload(Bucket=self.bucket, Key=key, ContentType=content_type)
         return reply["UploadId"]
 
@@ -203,7 +201,7 @@ class ObjectStore:
 
         Raises MultipartUploadNotFound (also when it was completed before: `head` tells), InvalidPart, PartTooSmall.
         """
-        async with _call(COMPLETE_SECONDS):
+        async with call(COMPLETE_SECONDS):
             await self.client.complete_multipart_upload(
                 Bucket=self.bucket,
                 Key=key,
@@ -215,7 +213,7 @@ class ObjectStore:
     async def abort_multipart(self, key: str, s3_upload_id: str) -> None:
         """Throw the parts away. An upload that is already gone is fine."""
         try:
-            async with _call():
+            async with call():
                 await self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=s3_upload_id)
         except MultipartUploadNotFound:
             return
@@ -240,7 +238,7 @@ class ObjectStore:
 
     async def head(self, key: str) -> StoredObject:
         """The object's facts. Raises ObjectNotFound."""
-        async with _call():
+        async with call():
             reply = await self.client.head_object(Bucket=self.bucket, Key=key)
         return StoredObject(key, reply["ContentLength"], reply["ETag"].strip('"'), reply.get("ContentType", ""))
 
@@ -251,7 +249,7 @@ class ObjectStore:
         """
         wanted = f"bytes={start}-{start + length - 1}"
         try:
-            async with _call(TRANSFER_SECONDS):
+            async with call(TRANSFER_SECONDS):
                 reply = await self.client.get_object(Bucket=self.bucket, Key=key, Range=wanted)
                 async with reply["Body"] as body:
                     return await body.read()
@@ -260,7 +258,7 @@ class ObjectStore:
 
     async def download(self, key: str, path: Path) -> None:
         """Stream the object to a file. Raises ObjectNotFound."""
-        async with _call(TRANSFER_SECONDS):
+        async with call(TRANSFER_SECONDS):
             reply = await self.client.get_object(Bucket=self.bucket, Key=key)
             async with reply["Body"] as body:
                 with path.open("wb") as file:
@@ -269,7 +267,7 @@ class ObjectStore:
 
     async def put(self, key: str, data: bytes | BinaryIO, *, content_type: str, cache_control: str = PRIVATE) -> None:
         """Store an object in one request."""
-        async with _call(TRANSFER_SECONDS):
+        async with call(TRANSFER_SECONDS):
             await self.client.put_object(
                 Bucket=self.bucket, Key=key, Body=data, ContentType=content_type, CacheControl=cache_control
             )
@@ -288,7 +286,7 @@ class ObjectStore:
         async for page in _paged(pages):
             if not (found := page.get("Contents")):
                 continue
-            async with _call():
+            async with call():
                 wanted: DeleteTypeDef = {"Objects": [{"Key": one["Key"]} for one in found], "Quiet": True}
                 reply = await self.client.delete_objects(Bucket=self.bucket, Delete=wanted)
             if failed := reply.get("Errors"):
@@ -304,8 +302,8 @@ class ObjectStore:
 
 
 @asynccontextmanager
-async def _call(seconds: float = CALL_SECONDS) -> AsyncIterator[None]:
-    """A deadline around a call, and its errors in neutral words."""
+async def call(seconds: float = CALL_SECONDS) -> AsyncIterator[None]:
+    """A deadline around a call of the client, and its errors in neutral words: for what only one service asks of S3."""
     try:
         async with asyncio.timeout(seconds):
             yield
@@ -313,9 +311,9 @@ async def _call(seconds: float = CALL_SECONDS) -> AsyncIterator[None]:
         code, status = error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"]
         if code in _NEUTRAL:
             raise _NEUTRAL[code] from error
-        if status >= 500 or status == 429 or code in _BUSY:
-            raise Unavailable("The object store is not able to answer at the moment.", retry_after=1.0) from error
-        raise
+        if status < 500 and status != 429 and code not in _BUSY:
+            log.error("object_store_refused", operation=error.operation_name, code=code)
+        raise Unavailable("The object store is not able to answer at the moment.", retry_after=1.0) from error
     except (BotoCoreError, aiohttp.ClientError, TimeoutError, OSError) as error:
         raise Unavailable("The object store is not reachable at the moment.", retry_after=1.0) from error
 
@@ -324,7 +322,7 @@ async def _paged(pages: AsyncIterable[P]) -> AsyncIterator[P]:
     """The pages of a listing, with a deadline for each."""
     iterator = aiter(pages)
     while True:
-        async with _call():
+        async with call():
             try:
                 page = await anext(iterator)
             except StopAsyncIteration:

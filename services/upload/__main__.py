@@ -26,12 +26,15 @@ from services.upload.catalog import CatalogOverGrpc
 from services.upload.characters import count_characters
 from services.upload.consumers import CONSUMED, handlers
 from services.upload.domain.announcement import Rules
+from services.upload.inventory import BucketInventory
+from services.upload.observe import observe_findings
 from services.upload.ports import Begin
 from services.upload.repository import Repository
 from services.upload.servicer import Uploads
 from services.upload.settings import Settings
 from services.upload.usecases.initiate import Limits
 from services.upload.usecases.purging import claim_purges, purge
+from services.upload.usecases.reconciling import Care, Reconciler
 from services.upload.usecases.signing import URL_SECONDS
 
 
@@ -47,6 +50,8 @@ async def serve(service: Service, settings: Settings) -> None:
     sent = asyncio.Event()
     begin = transactions(pool, Repository, sent.set)
     service.task("relay", relay(pool, producer, wake=sent, schema="upload"))
+
+    service.task("findings", observe_findings(pool))
 
     ordered = asyncio.Event()
     claim = partial(claim_purges, begin, f"{socket.gethostname()}:{os.getpid()}")
@@ -96,6 +101,15 @@ async def delete_expired_originals(service: Service, settings: Settings) -> dict
     return await maintenance.delete_expired_originals(_begin(await _open_pool(service, settings)))
 
 
+async def reconcile(service: Service, settings: Settings) -> dict[str, int]:
+    begin = _begin(await _open_pool(service, settings))
+    objects = await service.enter(open_object_store(settings.object_store))
+    care = Care(settings.reconcile_most)
+    return await maintenance.reconcile(
+        Reconciler(begin, objects, BucketInventory(objects), settings.keep_original, care)
+    )
+
+
 async def clean_up(service: Service, settings: Settings) -> dict[str, int]:
     return await maintenance.clean_up(await _open_pool(service, settings))
 
@@ -119,6 +133,7 @@ if __name__ == "__main__":
                 "cleanup-expired-uploads": cleanup_expired_uploads,
                 "finish-completing": finish_completing,
                 "delete-expired-originals": delete_expired_originals,
+                "reconcile": reconcile,
                 "clean-up": clean_up,
             },
             migrations="services.upload.migrations",

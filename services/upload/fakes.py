@@ -9,6 +9,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from uuid import UUID
 
 from google.protobuf.message import Message
@@ -33,8 +34,9 @@ from nextplay.upload.v1.upload_events_pb2 import (
     UploadStarted,
 )
 from services.upload.domain.errors import UploadNotAllowed, VideoNotFound
+from services.upload.domain.findings import Held
 from services.upload.domain.parts import MIN_PART_BYTES
-from services.upload.ports import Claim, Delivered
+from services.upload.ports import Claim, Delivered, Page
 
 
 @dataclass
@@ -132,6 +134,38 @@ class MemoryObjects:
         if multipart is None or multipart.key != key:
             raise MultipartUploadNotFound
         return multipart
+
+
+@dataclass
+class MemoryInventory:
+    """What a store in memory holds, as it is listed; `ages` by key or S3 upload id, else an hour."""
+
+    memory: MemoryObjects
+    page_size: int = 1000
+    ages: dict[str, timedelta] = field(default_factory=dict)
+
+    async def list_objects(self, prefix: str, position: str) -> Page:
+        keys = sorted(key for key in self.memory.objects if key.startswith(prefix) and key > position)
+        listed = [self._held(key, "") for key in keys[: self.page_size]]
+        return Page(listed, listed[-1].s3_key if len(keys) > self.page_size else None)
+
+    async def list_multiparts(self, prefix: str, position: str) -> Page:
+        ids = sorted(
+            s3_upload_id
+            for s3_upload_id, multipart in self.memory.multiparts.items()
+            if multipart.key.startswith(prefix) and s3_upload_id > position
+        )
+        listed = [self._held(self.memory.multiparts[one].key, one) for one in ids[: self.page_size]]
+        return Page(listed, listed[-1].s3_upload_id if len(ids) > self.page_size else None)
+
+    async def find_object(self, s3_key: str) -> Held | None:
+        return self._held(s3_key, "") if s3_key in self.memory.objects else None
+
+    async def delete_object(self, s3_key: str) -> None:
+        self.memory.objects.pop(s3_key, None)
+
+    def _held(self, s3_key: str, s3_upload_id: str) -> Held:
+        return Held(s3_key, s3_upload_id, self.ages.get(s3_upload_id or s3_key, timedelta(hours=1)))
 
 
 @dataclass

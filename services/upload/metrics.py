@@ -28,6 +28,13 @@ purges = _meter.create_counter(
     description="Tries to empty a prefix of S3, by reason and outcome: done or postponed.",
 )
 
+findings = _meter.create_gauge(
+    "upload_findings",
+    unit="{finding}",
+    description="What is wrong between S3 and the tables and not ended yet, by kind: unknown_object, "
+    "unknown_multipart, lost_original, lost_multipart. The same in every instance.",
+)
+
 
 @contextmanager
 def counted_initiate() -> Iterator[None]:

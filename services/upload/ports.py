@@ -1,6 +1,6 @@
 """What the use cases need from outside: the tables of upload, the object store, and the catalog."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, TypeAlias
@@ -19,6 +19,7 @@ from chassis.object_store import PartTooSmall as PartTooSmall
 from chassis.object_store import PresignedPart as PresignedPart
 from chassis.object_store import StoredObject as StoredObject
 from services.upload.domain.announcement import Visibility
+from services.upload.domain.findings import Finding, Held, Wanted
 from services.upload.domain.parts import PartToSign
 from services.upload.domain.upload import PartList, Tier, Upload
 
@@ -62,6 +63,10 @@ class Purge:
     reason: PurgeReason
     fence: int
     attempts: int
+
+
+Walk: TypeAlias = Literal["multiparts", "objects", "uploads"]
+"""What the reconciler reads from one end to the other."""
 
 
 class Store(Protocol):
@@ -153,6 +158,41 @@ class Store(Protocol):
     async def postpone_purge(self, purge: Purge, seconds: float) -> bool:
         """Give the claim back after a failure, due again in `seconds`; False when the lease was lost."""
 
+    async def wanted(self, upload_ids: Collection[UUID]) -> Mapping[UUID, Wanted]:
+        """What those of the uploads that exist still want of S3."""
+
+    async def list_originals(
+        self, after: str, until: str | None, prefix: str, min_age: timedelta, limit: int
+    ) -> Sequence[str]:
+        """Keys of originals that should be there, below `prefix`, ascending by their bytes: above `after`, up to
+        `until` (None: to the end); of uploads completed at least `min_age` ago."""
+
+    async def list_active(self, after: UUID, prefix: str, min_age: timedelta, limit: int) -> Sequence[Upload]:
+        """Uploads that take parts and were announced at least `min_age` ago, by id above `after`; not locked."""
+
+    async def save_findings(self, findings: Sequence[Finding]) -> Sequence[Finding]:
+        """Keep what is wrong, once each, with the time of the first time; those that are new."""
+
+    async def count_due_findings(self, reported_for: timedelta, prefix: str, limit: int) -> int:
+        """How many findings below `prefix` were first seen so long ago; `limit` stands for that many or more."""
+
+    async def list_due_findings(
+        self, after: UUID, reported_for: timedelta, prefix: str, limit: int
+    ) -> Sequence[tuple[UUID, Finding]]:
+        """Those findings with their ids, by id above `after`."""
+
+    async def close_finding(self, finding_id: UUID) -> None:
+        """Forget a finding; fine if somebody did."""
+
+    async def find_position(self, walk: Walk) -> str:
+        """How far the last run came that did not end; empty: from the beginning."""
+
+    async def save_position(self, walk: Walk, position: str | None) -> None:
+        """Keep how far this run has come; None when it has come to the end."""
+
+    async def give_up_lost_original(self, upload_id: UUID) -> Upload | None:
+        """Mark the original as deleted now; None when there is none, or it was before."""
+
 
 Tx: TypeAlias = transaction.Tx[Store]
 Begin: TypeAlias = transaction.Begin[Store]
@@ -196,6 +236,30 @@ class Objects(Protocol):
 
     async def delete_prefix(self, prefix: str) -> int:
         """Delete all objects below; how many."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A part of a listing, and where the next begins; None after the last."""
+
+    held: Sequence[Held]
+    next: str | None
+
+
+class Inventory(Protocol):
+    """What S3 holds, whoever put it there. Every call may raise Unavailable."""
+
+    async def list_objects(self, prefix: str, position: str) -> Page:
+        """A page of objects, ascending by the bytes of their keys. A position is the last key before."""
+
+    async def list_multiparts(self, prefix: str, position: str) -> Page:
+        """A page of open multipart uploads, in S3's order. A position is one that a page told, or empty."""
+
+    async def find_object(self, s3_key: str) -> Held | None:
+        """The object as it is now."""
+
+    async def delete_object(self, s3_key: str) -> None:
+        """Delete one object; fine if there is none."""
 
 
 @dataclass(frozen=True)

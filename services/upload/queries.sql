@@ -178,16 +178,21 @@ WHERE upload_id IN (
 RETURNING *, now() AS read_at
 
 -- name: original_wanted
--- By primary key. Requests and ends come by different topics, in any order; the greatest generation of each counts.
+-- By primary key. Requests and ends come by different topics, in any order; the greatest generation of each counts. The
+-- time of an original that is gone stays over.
 UPDATE uploads
-SET wanted_generation = greatest(wanted_generation, $2), original_expires_at = greatest(original_expires_at, $3)
+SET wanted_generation = greatest(wanted_generation, $2),
+    original_expires_at = CASE WHEN original_deleted_at IS NULL THEN greatest(original_expires_at, $3)
+        ELSE original_expires_at END
 WHERE upload_id = $1 AND status = 'COMPLETED'
 
 -- name: original_settled
 -- By the unique constraint uploads_of_video. A retry has a generation of its own and reads the original of the last
 -- upload before it.
 UPDATE uploads
-SET settled_generation = greatest(settled_generation, $2), original_expires_at = greatest(original_expires_at, $3)
+SET settled_generation = greatest(settled_generation, $2),
+    original_expires_at = CASE WHEN original_deleted_at IS NULL THEN greatest(original_expires_at, $3)
+        ELSE original_expires_at END
 WHERE upload_id = (
     SELECT upload_id FROM uploads
     WHERE video_id = $1 AND generation <= $2 AND status = 'COMPLETED'
@@ -203,3 +208,79 @@ INSERT INTO purges (prefix, reason, next_at) VALUES ($1, $2, now() + $3::interva
 -- name: finish_purge
 -- By primary key; the fence keeps a worker that lost its lease from ending its successor's work.
 DELETE FROM purges WHERE purge_id = $1 AND fence = $2
+
+-- What S3 holds against what the tables say.
+
+-- name: find_wanted
+-- By primary key: what these uploads still want of what S3 may hold of them.
+SELECT upload_id, s3_key, s3_upload_id,
+    status IN ('INITIATED', 'IN_PROGRESS', 'COMPLETING') AS is_unfinished,
+    status = 'COMPLETED' AND original_deleted_at IS NULL AS has_original
+FROM uploads WHERE upload_id = ANY ($1)
+
+-- name: list_originals
+-- By uploads_originals_by_key, in the order of S3's listing: the rows of one of its pages. What was completed a moment
+-- ago is left out, because the listing may be older.
+SELECT s3_key FROM uploads
+WHERE status = 'COMPLETED' AND original_deleted_at IS NULL
+  AND s3_key COLLATE "C" > $1 AND ($2::text IS NULL OR s3_key COLLATE "C" <= $2)
+  AND starts_with(s3_key, $3) AND completed_at < now() - $4::interval
+ORDER BY s3_key COLLATE "C"
+LIMIT $5
+
+-- name: list_active
+-- By uploads_by_expiry, which holds the uploads of the last hour; those before it are few, because they expire.
+SELECT *, now() AS read_at FROM uploads
+WHERE status IN ('INITIATED', 'IN_PROGRESS') AND created_at < now() - $1::interval
+  AND upload_id > $2 AND starts_with(s3_key, $3)
+ORDER BY upload_id
+LIMIT $4
+
+-- name: save_findings
+-- By the unique constraint reconcile_findings_once; a page in one round trip. Those that are new come back.
+INSERT INTO reconcile_findings (kind, s3_key, s3_upload_id)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
+ON CONFLICT ON CONSTRAINT reconcile_findings_once DO UPDATE SET last_seen_at = now()
+RETURNING kind, s3_key, s3_upload_id, first_seen_at = now() AS is_new
+
+-- name: count_findings
+-- Reads all of a table that is normally empty, in the order of reconcile_findings_once.
+SELECT kind, count(*) FROM reconcile_findings GROUP BY kind
+
+-- name: count_due_findings
+-- By reconcile_findings_first_seen; up to $3, because more need not be told apart.
+SELECT count(*) FROM (
+    SELECT FROM reconcile_findings
+    WHERE first_seen_at < now() - $1::interval AND starts_with(s3_key, $2)
+    LIMIT $3
+) AS due
+
+-- name: list_due_findings
+-- By primary key, on from the one before.
+SELECT finding_id, kind, s3_key, s3_upload_id FROM reconcile_findings
+WHERE finding_id > $1 AND first_seen_at < now() - $2::interval AND starts_with(s3_key, $3)
+ORDER BY finding_id
+LIMIT $4
+
+-- name: close_finding
+-- By primary key.
+DELETE FROM reconcile_findings WHERE finding_id = $1
+
+-- name: find_position
+-- By primary key.
+SELECT position FROM reconcile_walks WHERE walk = $1
+
+-- name: save_position
+-- By primary key. Of two runs at once the later word counts: at worst a page is read again.
+INSERT INTO reconcile_walks (walk, position) VALUES ($1, $2)
+ON CONFLICT (walk) DO UPDATE SET position = excluded.position, saved_at = now()
+
+-- name: end_walk
+-- By primary key.
+DELETE FROM reconcile_walks WHERE walk = $1
+
+-- name: give_up_lost_original
+-- By primary key; only the first to mark gets the row. Its time is over now, so that nobody is told that it is kept.
+UPDATE uploads SET original_deleted_at = now(), original_expires_at = least(original_expires_at, now())
+WHERE upload_id = $1 AND status = 'COMPLETED' AND original_deleted_at IS NULL
+RETURNING *, now() AS read_at

@@ -1,6 +1,6 @@
 """Lists and answers that change nothing. The primary answers: a client lists again right after it has written."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from chassis import queries
@@ -26,3 +26,10 @@ async def find_generation(pool: Pool, video_id: UUID, generation: int) -> Upload
     async with acquire(pool) as connection:
         row = await connection.fetchrow(QUERIES["find_generation"], video_id, generation)
     return upload_of(row) if row is not None else None
+
+
+async def count_findings(pool: Pool) -> Mapping[str, int]:
+    """How many findings of the reconciler are open, by kind."""
+    async with acquire(pool) as connection:
+        rows = await connection.fetch(QUERIES["count_findings"])
+    return {row["kind"]: row["count"] for row in rows}

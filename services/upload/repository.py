@@ -1,6 +1,6 @@
 """The tables of upload in PostgreSQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -9,9 +9,10 @@ import asyncpg
 from chassis import queries
 from chassis.leases import Leases
 from chassis.postgres import Connection
+from services.upload.domain.findings import Finding, FindingKind, Wanted
 from services.upload.domain.parts import PartToSign
 from services.upload.domain.upload import FailureCode, PartList, Status, Upload
-from services.upload.ports import NewUpload, Purge, PurgeReason, Use
+from services.upload.ports import NewUpload, Purge, PurgeReason, Use, Walk
 
 QUERIES = queries.load("services.upload")
 
@@ -153,6 +154,55 @@ class Repository:
     async def postpone_purge(self, purge: Purge, seconds: float) -> bool:
         return await PURGES.retry_later(self._connection, purge.purge_id, purge.fence, seconds)
 
+    # What S3 holds against what the tables say.
+
+    async def wanted(self, upload_ids: Collection[UUID]) -> Mapping[UUID, Wanted]:
+        rows = await self._connection.fetch(QUERIES["find_wanted"], upload_ids)
+        return {
+            row["upload_id"]: Wanted(row["s3_key"], row["s3_upload_id"], row["is_unfinished"], row["has_original"])
+            for row in rows
+        }
+
+    async def list_originals(
+        self, after: str, until: str | None, prefix: str, min_age: timedelta, limit: int
+    ) -> Sequence[str]:
+        rows = await self._connection.fetch(QUERIES["list_originals"], after, until, prefix, min_age, limit)
+        return [row["s3_key"] for row in rows]
+
+    async def list_active(self, after: UUID, prefix: str, min_age: timedelta, limit: int) -> Sequence[Upload]:
+        return await self._uploads("list_active", min_age, after, prefix, limit)
+
+    async def save_findings(self, findings: Sequence[Finding]) -> Sequence[Finding]:
+        columns = zip(*((one.kind, one.s3_key, one.s3_upload_id) for one in findings), strict=True)
+        rows = await self._connection.fetch(QUERIES["save_findings"], *columns) if findings else ()
+        return [_finding_of(row) for row in rows if row["is_new"]]
+
+    async def count_due_findings(self, reported_for: timedelta, prefix: str, limit: int) -> int:
+        count: int = await self._connection.fetchval(QUERIES["count_due_findings"], reported_for, prefix, limit)
+        return count
+
+    async def list_due_findings(
+        self, after: UUID, reported_for: timedelta, prefix: str, limit: int
+    ) -> Sequence[tuple[UUID, Finding]]:
+        rows = await self._connection.fetch(QUERIES["list_due_findings"], after, reported_for, prefix, limit)
+        return [(row["finding_id"], _finding_of(row)) for row in rows]
+
+    async def close_finding(self, finding_id: UUID) -> None:
+        await self._count("close_finding", finding_id)
+
+    async def find_position(self, walk: Walk) -> str:
+        position: str | None = await self._connection.fetchval(QUERIES["find_position"], walk)
+        return position or ""
+
+    async def save_position(self, walk: Walk, position: str | None) -> None:
+        if position is None:
+            await self._count("end_walk", walk)
+        else:
+            await self._count("save_position", walk, position)
+
+    async def give_up_lost_original(self, upload_id: UUID) -> Upload | None:
+        return await self._upload("give_up_lost_original", upload_id)
+
     async def _row(self, query: str, *values: object) -> asyncpg.Record | None:
         return await self._connection.fetchrow(QUERIES[query], *values)
 
@@ -166,6 +216,10 @@ class Repository:
     async def _count(self, query: str, *values: object) -> int:
         """Run a statement that changes rows, and say how many."""
         return int((await self._connection.execute(QUERIES[query], *values)).split()[-1])
+
+
+def _finding_of(row: asyncpg.Record) -> Finding:
+    return Finding(FindingKind(row["kind"]), row["s3_key"], row["s3_upload_id"])
 
 
 def upload_of(row: asyncpg.Record) -> Upload:

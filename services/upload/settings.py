@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     )
     keep_original_days: int = Field(7, ge=1, description="how long an original is kept after its transcode ended, days")
     keep_ended_days: int = Field(7, ge=1, description="age at which uploads without an original are deleted, days")
+    reconcile_most: int = Field(
+        1000, ge=1, description="how many findings the reconciler may end in a run; with more it ends none and fails"
+    )
     product: ProductSettings
     kafka: KafkaSettings
     identity: IdentitySettings

@@ -65,6 +65,9 @@ class Clip:
         event.original_expires_at.FromDatetime(datetime.now(UTC) + timedelta(days=7))
         return event
 
+    def lost(self) -> upload.OriginalLost:
+        return upload.OriginalLost(**self._upload(1))
+
     def aborted(self, generation: int = 1) -> upload.UploadAborted:
         return upload.UploadAborted(**self._upload(generation))
 

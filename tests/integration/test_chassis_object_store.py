@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from chassis.errors import Unavailable
 from chassis.object_store import (
@@ -213,4 +214,20 @@ async def test_a_store_that_is_away_is_unavailable(object_store_settings: Object
     settings = object_store_settings.model_copy(update={"endpoint": "http://127.0.0.1:9"})
     async with open_object_store(settings) as store:
         with pytest.raises(Unavailable):
-            await store.check()
+            await store.head("any")
+
+
+async def test_what_s3_refuses_passes_when_the_deployment_is_mended_and_is_logged(
+    object_store_settings: ObjectStoreSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong: list[dict[str, object]] = [
+        {"access_key": "nobody"},
+        {"secret_key": SecretStr("wrong")},
+        {"bucket": "no-such-bucket"},
+    ]
+    for change in wrong:
+        async with open_object_store(object_store_settings.model_copy(update=change)) as store:
+            caplog.clear()
+            with pytest.raises(Unavailable):
+                await store.put("any", b"", content_type=TYPE)
+            assert "object_store_refused" in caplog.text

@@ -195,10 +195,12 @@ def fused(world: World, fuse: Fuse) -> World:
             fuse.step("before a commit")
         fuse.step("after a commit")
 
-    return World(world.pool, begin, _wrapped(world.objects, fuse), _wrapped(world.catalog, fuse))
+    return World(world.pool, begin, wrapped(world.objects, fuse), wrapped(world.catalog, fuse))
 
 
-def _wrapped(port: P, fuse: Fuse) -> P:
+def wrapped(port: P, fuse: Fuse) -> P:
+    """The port, of which every call is two steps."""
+
     class Wrapped:
         def __getattr__(self, name: str) -> Any:
             method = getattr(port, name)

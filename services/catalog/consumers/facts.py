@@ -14,6 +14,7 @@ from nextplay.media.v1.media_events_pb2 import (
     VideoRejected,
 )
 from nextplay.upload.v1.upload_events_pb2 import (
+    OriginalLost,
     UploadAborted,
     UploadCompleted,
     UploadExpired,
@@ -21,7 +22,7 @@ from nextplay.upload.v1.upload_events_pb2 import (
     UploadStarted,
 )
 from services.catalog.ports import Store
-from services.catalog.usecases.facts import handlers
+from services.catalog.usecases.facts import handlers, original_lost
 
 UPLOAD_EVENTS: tuple[type[Message], ...] = (UploadStarted, UploadCompleted, UploadAborted, UploadExpired, UploadFailed)
 MEDIA_EVENTS: tuple[type[Message], ...] = (
@@ -35,7 +36,7 @@ MEDIA_EVENTS: tuple[type[Message], ...] = (
 
 def upload_handlers(clock: Clock) -> Mapping[type[Message], Handler[Store]]:
     """What upload tells; DeliverEvent uses the same."""
-    return handlers(clock, UPLOAD_EVENTS)
+    return {**handlers(clock, UPLOAD_EVENTS), OriginalLost: original_lost(clock)}
 
 
 def media_handlers(clock: Clock) -> Mapping[type[Message], Handler[Store]]:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
 from services.catalog.domain.timeline import Entry, Ignored
 from services.catalog.domain.video import Asset, Measured, Original, Reason, Status, Video
@@ -152,6 +153,19 @@ def apply(video: Video, fact: Fact, now: datetime) -> Outcome:
         return Outcome(moved, entry, transitions)
     ready = replace(moved, ready_at=now, run_ms=fact.run_ms)
     return _publish_if_asked(ready, Outcome(ready, entry, transitions, fact.assets), now)
+
+
+def lose_original(video: Video, upload_id: UUID, lost_at: datetime) -> Outcome | None:
+    """The stored original is gone before its time: there is no retry from it any more. None for another original than
+    the video's, or where nothing can be retried anyway.
+
+    The status stays: a transcode that still waits for the original fails when its turn comes, and media tells that.
+    """
+    original = video.original
+    if original is None or original.upload_id != upload_id or video.status is Status.DELETED:
+        return None
+    lost = replace(original, expires_at=min(original.expires_at, lost_at))
+    return Outcome(replace(video, original=lost), Entry("OriginalLost", lost_at, video.generation))
 
 
 def step(video: Video, cause: Cause, now: datetime) -> tuple[Video, tuple[Transition, ...]]:

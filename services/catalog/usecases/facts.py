@@ -14,7 +14,7 @@ from chassis.events import EventMeta
 from nextplay.media.v1 import media_events_pb2 as media
 from nextplay.upload.v1 import upload_events_pb2 as upload
 from services.catalog import metrics
-from services.catalog.domain.states import Cause, Fact, FromTheFuture, apply
+from services.catalog.domain.states import Cause, Fact, FromTheFuture, apply, lose_original
 from services.catalog.domain.video import Asset, Measured, Original, Reason, Tier, Video
 from services.catalog.ports import Store, Tx
 from services.catalog.usecases.settling import settle
@@ -29,6 +29,20 @@ def handlers(clock: Clock, types: tuple[type[Message], ...]) -> Mapping[type[Mes
         await record(tx, video_id_of(event), fact_from(event, meta.time), clock())
 
     return dict.fromkeys(types, on_event)
+
+
+def original_lost(clock: Clock) -> Handler[Store]:
+    """The handler of OriginalLost, which goes by the upload and not by the generation: a retry has the original of an
+    older one."""
+
+    async def on_original_lost(event: Message, tx: Tx, meta: EventMeta) -> None:
+        video = await tx.store.videos.lock(video_id_of(event))
+        lost = cast(upload.OriginalLost, event)
+        outcome = lose_original(video, UUID(lost.upload_id), meta.time) if video else None
+        if outcome:
+            await settle(tx, outcome)
+
+    return on_original_lost
 
 
 async def record(tx: Tx, video_id: UUID, fact: Fact, now: datetime) -> Video:

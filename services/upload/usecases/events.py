@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from chassis.events import EventMeta
 from nextplay.analytics.v1 import analytics_events_pb2
 from nextplay.upload.v1.upload_events_pb2 import (
+    OriginalLost,
     UploadAborted,
     UploadCompleted,
     UploadExpired,
@@ -91,6 +92,16 @@ def not_started(video_id: UUID, upload_id: UUID, user_id: UUID, generation: int)
         generation=generation,
         code="UPLOAD_NOT_STARTED",
         message="The upload could not be started.",
+    )
+
+
+def original_lost(upload: Upload) -> OriginalLost:
+    return OriginalLost(
+        video_id=str(upload.video_id),
+        upload_id=str(upload.upload_id),
+        user_id=str(upload.user_id),
+        generation=upload.generation,
+        input_s3_key=upload.s3_key,
     )
 
 
