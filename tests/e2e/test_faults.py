@@ -7,17 +7,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import aioboto3
 import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from deploy.local.stack import Stack
-from nextplay.catalog.v1.catalog_events_pb2 import VideoStatusChanged
 from nextplay.media.v1 import media_events_pb2
 from tests.e2e.broker import EVENT_TOPICS, in_thread, records_of, send_again, send_event, type_of
+from tests.e2e.bucket import delete_object
 from tests.e2e.conftest import MakePerson
-from tests.e2e.people import Uploaded, becomes, execute, status_of, until
+from tests.e2e.once import ready_once, sequences
+from tests.e2e.people import becomes, execute, status_of, until
 
 
 @contextmanager
@@ -61,40 +61,6 @@ def long_quiet(platform: Stack, video_id: str) -> None:
         uuid.UUID(video_id),
     )
     platform.run_job("catalog-unstick-videos")
-
-
-def sequences(platform: Stack, video_id: str) -> list[int]:
-    """The sequences that VideoStatusChanged told, in order of sending."""
-    found = []
-    for record in records_of(platform, video_id, "nextplay.catalog.events.v1"):
-        if type_of(record) == "VideoStatusChanged":
-            found.append(VideoStatusChanged.FromString(record.value or b"").sequence)
-    return found
-
-
-def ready_once(platform: Stack, uploaded: Uploaded) -> None:
-    """One TranscodeCompleted was told, one "Video ready!" written, and sequences have no gap."""
-    told = [type_of(record) for record in records_of(platform, uploaded.video_id, "nextplay.media.events.v1")]
-    assert told.count("TranscodeCompleted") == 1
-    inbox = until(
-        lambda: (
-            [
-                entry
-                for entry in uploaded.owner.get("/v1/notifications").json()["notifications"]
-                if entry["video_id"] == uploaded.video_id
-            ]
-            or None
-        ),
-        seconds=20,
-        what="the notification of the owner",
-    )
-    assert [entry["kind"] for entry in inbox] == ["video_ready"]
-    final = uploaded.status()["sequence"]
-    until(
-        lambda: sequences(platform, uploaded.video_id) == list(range(1, final + 1)) or None,
-        seconds=20,
-        what="every sequence told once",
-    )
 
 
 def test_every_event_delivered_twice_changes_nothing(person: MakePerson, platform: Stack, clip: Path) -> None:
@@ -277,23 +243,6 @@ def failed_job(platform: Stack, video_id: str) -> list[Any] | None:
     media, video = platform.dsn("media"), uuid.UUID(video_id)
     execute(media, "UPDATE transcode_jobs SET next_at = now() WHERE video_id = $1 AND status = 'QUEUED'", video)
     return execute(media, "SELECT 1 FROM transcode_jobs WHERE video_id = $1 AND status = 'FAILED'", video) or None
-
-
-def delete_object(platform: Stack, key: str) -> None:
-    """Take an object out of the bucket behind everybody's back."""
-
-    async def delete() -> None:
-        s3 = platform.s3
-        async with aioboto3.Session().client(
-            "s3",
-            endpoint_url=s3["endpoint"],
-            region_name=s3["region"],
-            aws_access_key_id=s3["access_key"],
-            aws_secret_access_key=s3["secret_key"],
-        ) as client:
-            await client.delete_object(Bucket=s3["bucket"], Key=key)
-
-    in_thread(delete())
 
 
 @pytest.mark.parametrize("event", ["UploadAborted", "UploadExpired"])

@@ -1,0 +1,40 @@
+"""That everything about a video happened once, whatever happened twice."""
+
+from deploy.local.stack import Stack
+from nextplay.catalog.v1.catalog_events_pb2 import VideoStatusChanged
+from tests.e2e.broker import records_of, type_of
+from tests.e2e.people import Uploaded, until
+
+
+def sequences(platform: Stack, video_id: str) -> list[int]:
+    """The sequences that VideoStatusChanged told, in order of sending."""
+    found = []
+    for record in records_of(platform, video_id, "nextplay.catalog.events.v1"):
+        if type_of(record) == "VideoStatusChanged":
+            found.append(VideoStatusChanged.FromString(record.value or b"").sequence)
+    return found
+
+
+def ready_once(platform: Stack, uploaded: Uploaded) -> None:
+    """One TranscodeCompleted was told, one "Video ready!" written, and sequences have no gap."""
+    told = [type_of(record) for record in records_of(platform, uploaded.video_id, "nextplay.media.events.v1")]
+    assert told.count("TranscodeCompleted") == 1
+    inbox = until(
+        lambda: (
+            [
+                entry
+                for entry in uploaded.owner.get("/v1/notifications").json()["notifications"]
+                if entry["video_id"] == uploaded.video_id
+            ]
+            or None
+        ),
+        seconds=20,
+        what="the notification of the owner",
+    )
+    assert [entry["kind"] for entry in inbox] == ["video_ready"]
+    final = uploaded.status()["sequence"]
+    until(
+        lambda: sequences(platform, uploaded.video_id) == list(range(1, final + 1)) or None,
+        seconds=20,
+        what="every sequence told once",
+    )
