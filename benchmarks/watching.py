@@ -6,14 +6,14 @@ import time
 from collections.abc import Collection, Mapping
 from importlib import resources
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from benchmarks.measure import Measure
 from chassis.migrations import migrate
 from chassis.postgres import Database, Pool, open_pool
 from deploy.local.lifecycle import start, stop
 from deploy.local.stack import Stack, attach
-from services.catalog.reads.status import Standing, read_statuses
+from services.catalog.reads.status import OwnVideo, Standing, read_statuses
 from services.catalog.reads.watching import Watchers
 from services.catalog.settings import Settings
 
@@ -58,18 +58,19 @@ async def _watched(pool: Pool) -> list[Measure]:
     await pool.execute(INSERT, ids)
     database, watchers, queries, told = Database(pool, pool), Watchers(), 0, 0
 
-    async def read(video_ids: Collection[UUID]) -> Mapping[UUID, Standing]:
+    async def read(watched: Collection[OwnVideo]) -> Mapping[OwnVideo, Standing]:
         nonlocal queries
         queries += 1
-        return await read_statuses(database, video_ids)
+        return await read_statuses(database, watched)
 
     async def watch(present: Standing) -> None:
         nonlocal told
         async for _ in watchers.watch(present, present.video.sequence):
             told += 1
 
+    present = await read_statuses(database, [(id, id) for id in ids])
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(watch(standing)) for standing in (await read_statuses(database, ids)).values()]
+        tasks = [group.create_task(watch(standing)) for standing in present.values()]
         tasks.append(group.create_task(watchers.keep_informed(read, TICK_SECONDS)))
         await asyncio.sleep(TICK_SECONDS)
         began, before, queries, told = time.perf_counter(), time.process_time(), 0, 0

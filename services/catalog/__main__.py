@@ -87,7 +87,8 @@ async def serve(service: Service, settings: Settings) -> None:
     sign_asset = asset_urls(sign, public_base_url=str(settings.product.public_url), key=key, clock=utc_now)
     page_key = settings.page_token.key.get_secret_value().encode()
     rules = Rules(settings.product.categories, count_characters)
-    videos = Videos(database, begin, watchers, forecast, sign_asset, rules, utc_now, page_key)
+    statuses = status.Statuses(database)
+    videos = Videos(database, statuses, begin, watchers, forecast, sign_asset, rules, utc_now, page_key)
     playback = Playback(database.primary, stored_playlists(objects), sign, key=key, clock=utc_now)
     servicers: list[Servicer] = [
         (add_VideoServiceServicer_to_server, videos),

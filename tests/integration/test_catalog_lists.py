@@ -20,6 +20,7 @@ from services.catalog.domain.playback import grant_of
 from services.catalog.domain.wording import Rules
 from services.catalog.fakes.playback import fake_urls
 from services.catalog.reads.forecast import Forecast
+from services.catalog.reads.status import Statuses
 from services.catalog.reads.watching import Watchers
 from services.catalog.repository import open_store
 from services.catalog.servicer.videos import Videos
@@ -42,7 +43,8 @@ def lists(pool: Pool) -> Videos:
     link = asset_urls(fake_urls(utc_now), public_base_url="https://api.test", key=KEY, clock=utc_now)
     begin = transactions(pool, open_store, lambda: None)
     rules = Rules(["sports", "music"], len)
-    return Videos(Database(pool, pool), begin, Watchers(), Forecast(), link, rules, utc_now, b"key")
+    database = Database(pool, pool)
+    return Videos(database, Statuses(database), begin, Watchers(), Forecast(), link, rules, utc_now, b"key")
 
 
 async def own(lists: Videos, request: ListVideosRequest) -> ListVideosResponse:

@@ -49,7 +49,15 @@ async def test_a_thousand_watchers_cost_one_query_a_tick_and_see_their_video_end
     counted = Counted(catalog.pool)
     database = Database(catalog.pool, cast(Pool, counted))
     videos = Videos(
-        database, catalog.begin, Watchers(), Forecast(), no_url, Rules(("sports",), len), utc_now, page_key=b"key"
+        database,
+        status.Statuses(database),
+        catalog.begin,
+        Watchers(),
+        Forecast(),
+        no_url,
+        Rules(("sports",), len),
+        utc_now,
+        page_key=b"key",
     )
     clips = [Clip() for _ in range(20)]
     for clip in clips:
@@ -88,7 +96,15 @@ async def test_who_comes_back_is_told_what_was_missed_and_nothing_twice(catalog:
     await catalog.publish(clip)
     last = (await catalog.video(clip)).sequence
     videos = Videos(
-        catalog.database, catalog.begin, Watchers(), Forecast(), no_url, Rules(("sports",), len), utc_now, b"key"
+        catalog.database,
+        status.Statuses(catalog.database),
+        catalog.begin,
+        Watchers(),
+        Forecast(),
+        no_url,
+        Rules(("sports",), len),
+        utc_now,
+        b"key",
     )
 
     async def seen_after(sequence: int) -> list[int]:

@@ -81,7 +81,7 @@ async def is_true(fact: bool) -> bool:
 async def poll(catalog: Catalog, clip: Clip, min_sequence: int = 0) -> int:
     """The sequence that a poll shows; it takes no longer than it may."""
     started = time.monotonic()
-    standing = await status.read_own_status(catalog.database, clip.video_id, clip.user_id, min_sequence)
+    standing = await status.Statuses(catalog.database).read(clip.video_id, clip.user_id, min_sequence)
     assert time.monotonic() - started < LONGEST_POLL_SECONDS
     return standing.video.sequence
 
@@ -135,7 +135,8 @@ async def test_polls_show_what_the_replica_has_and_min_sequence_what_the_primary
             await catalog.hear(clip.completed())
             assert await poll(catalog, clip) == 2
             assert await poll(catalog, clip, min_sequence=3) == 3
-            assert (await status.read_statuses(catalog.database, [clip.video_id]))[clip.video_id].video.sequence == 2
+            own = clip.video_id, clip.user_id
+            assert (await status.read_statuses(catalog.database, [own]))[own].video.sequence == 2
         await shows(catalog, clip, 3)
 
 

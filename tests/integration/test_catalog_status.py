@@ -48,7 +48,8 @@ async def sign(video_id: UUID, kind: str, s3_key: str, *, for_owner: bool) -> Si
 
 def servicer(catalog: Catalog) -> Videos:
     rules = Rules(("sports",), count_characters)
-    return Videos(catalog.database, catalog.begin, Watchers(), Forecast(), sign, rules, utc_now, b"key")
+    statuses = status.Statuses(catalog.database)
+    return Videos(catalog.database, statuses, catalog.begin, Watchers(), Forecast(), sign, rules, utc_now, b"key")
 
 
 async def status_of(catalog: Catalog, clip: Clip, min_sequence: int = 0) -> GetVideoStatusResponse:

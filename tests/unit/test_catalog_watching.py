@@ -8,13 +8,13 @@ from collections.abc import Collection, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from chassis.errors import Unavailable
 from services.catalog.domain import commands
 from services.catalog.domain.outlook import RunProgress
 from services.catalog.domain.video import Status, Visibility
-from services.catalog.reads.status import Standing
+from services.catalog.reads.status import OwnVideo, Standing
 from services.catalog.reads.watching import Watchers
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -22,9 +22,10 @@ TOLD = commands.Description("A clip", "", "sports", Visibility.PUBLIC)
 
 
 def standing(
-    status: Status, sequence: int, percent: int | None = None, video_id: UUID | None = None, generation: int = 1
+    status: Status, sequence: int, percent: int | None = None, of: Standing | None = None, generation: int = 1
 ) -> Standing:
-    draft = commands.draft(video_id or uuid4(), uuid4(), uuid4(), TOLD, NOW).video
+    video_id, user_id = of.own if of else (uuid4(), uuid4())
+    draft = commands.draft(video_id, user_id, uuid4(), TOLD, NOW).video
     video = replace(
         draft,
         status=status,
@@ -48,7 +49,7 @@ async def next_of(watchers: Watchers, first: Standing, after_sequence: int, late
     for each in later:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        watchers.tell({each.video.video_id: each})
+        watchers.tell({each.own: each})
     for _ in range(3):
         await asyncio.sleep(0)
     watching.cancel()
@@ -60,10 +61,10 @@ async def next_of(watchers: Watchers, first: Standing, after_sequence: int, late
 async def test_a_thousand_watchers_cost_one_query_a_tick_and_are_all_told() -> None:
     watchers, asked, told = Watchers(), Counter[int](), 0
     present = [standing(Status.PROCESSING, 4) for _ in range(1000)]
-    ready = {s.video.video_id: standing(Status.PUBLISHED, 6, video_id=s.video.video_id) for s in present}
+    ready = {s.own: standing(Status.PUBLISHED, 6, of=s) for s in present}
 
-    async def read(video_ids: Collection[UUID]) -> Mapping[UUID, Standing]:
-        asked[len(video_ids)] += 1
+    async def read(watched: Collection[OwnVideo]) -> Mapping[OwnVideo, Standing]:
+        asked[len(watched)] += 1
         return ready
 
     async def watch(first: Standing) -> None:
@@ -84,11 +85,10 @@ async def test_a_thousand_watchers_cost_one_query_a_tick_and_are_all_told() -> N
 
 async def test_a_slow_reader_gets_the_latest_alone() -> None:
     watchers, first = Watchers(), standing(Status.PROCESSING, 4)
-    video_id = first.video.video_id
     async with asyncio.timeout(10), aclosing(watchers.watch(first)) as standings:
         assert await anext(standings) == first
         for percent in range(50):
-            watchers.tell({video_id: standing(Status.PROCESSING, 4, percent, video_id)})
+            watchers.tell({first.own: standing(Status.PROCESSING, 4, percent, first)})
         latest = await anext(standings)
         assert latest.run
         assert latest.run.percent == 49
@@ -96,13 +96,13 @@ async def test_a_slow_reader_gets_the_latest_alone() -> None:
 
 async def test_what_a_slow_reader_has_missed_is_not_kept() -> None:
     watchers, first = Watchers(), standing(Status.PROCESSING, 4)
-    video_id, missed = first.video.video_id, list[weakref.ref[Standing]]()
+    missed = list[weakref.ref[Standing]]()
     async with aclosing(watchers.watch(first)) as standings:
         await anext(standings)
         for percent in range(50):
-            told = standing(Status.PROCESSING, 4, percent, video_id)
+            told = standing(Status.PROCESSING, 4, percent, first)
             missed.append(weakref.ref(told))
-            watchers.tell({video_id: told})
+            watchers.tell({told.own: told})
         del told
         gc.collect()
         assert [reference() is None for reference in missed] == [True] * 49 + [False]
@@ -112,19 +112,18 @@ async def test_what_a_slow_reader_has_missed_is_not_kept() -> None:
 
 async def test_a_watcher_is_never_taken_back_by_a_replica_that_is_behind() -> None:
     first = standing(Status.PROCESSING, 4, 50)
-    video_id = first.video.video_id
     later = [
-        standing(Status.UPLOADED, 3, None, video_id),
-        standing(Status.PROCESSING, 4, 40, video_id),
+        standing(Status.UPLOADED, 3, None, first),
+        standing(Status.PROCESSING, 4, 40, first),
         first,
-        standing(Status.PROCESSING, 4, 60, video_id),
+        standing(Status.PROCESSING, 4, 60, first),
     ]
     assert await next_of(Watchers(), first, 0, later) == [first, later[-1]]
 
 
 async def test_who_has_seen_the_present_status_is_told_of_its_progress_from_now_on() -> None:
     first = standing(Status.PROCESSING, 4, 50)
-    further = standing(Status.PROCESSING, 4, 60, first.video.video_id)
+    further = standing(Status.PROCESSING, 4, 60, first)
     assert await next_of(Watchers(), first, 4, [further]) == [further]
 
 
@@ -144,14 +143,14 @@ async def test_the_watch_ends_after_what_ends_the_way() -> None:
 
 async def test_watching_goes_on_after_the_database_was_away() -> None:
     watchers, first, tries = Watchers(), standing(Status.PROCESSING, 4), 0
-    ended = standing(Status.DELETED, 5, video_id=first.video.video_id)
+    ended = standing(Status.DELETED, 5, of=first)
 
-    async def read(video_ids: Collection[UUID]) -> Mapping[UUID, Standing]:
+    async def read(watched: Collection[OwnVideo]) -> Mapping[OwnVideo, Standing]:
         nonlocal tries
         tries += 1
         if tries < 3:
             raise Unavailable
-        return {first.video.video_id: ended}
+        return {first.own: ended}
 
     async with asyncio.timeout(10):
         informing = asyncio.create_task(watchers.keep_informed(read, seconds=0.001))

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -11,10 +12,15 @@ from chassis.postgres import Connection, Database, acquire
 from services.catalog.domain.errors import VideoNotFound
 from services.catalog.domain.outlook import Outlook, RunProgress, Waiting, queue_order
 from services.catalog.domain.video import Video
-from services.catalog.reads.replica import ask_either, ask_replica
+from services.catalog.reads.replica import Ask, ask_either, ask_replica
+from services.catalog.reads.together import Together
 from services.catalog.repository.videos import video_from
 
 QUERIES = queries.load("services.catalog.queries", "status.sql")
+
+
+OwnVideo: TypeAlias = tuple[UUID, UUID]
+"""The id of a video and of its owner."""
 
 
 @dataclass(frozen=True)
@@ -24,35 +30,46 @@ class Standing:
     video: Video
     run: RunProgress | None
 
-
-async def read_own_status(database: Database, video_id: UUID, user_id: UUID, min_sequence: int = 0) -> Standing:
-    """Where an own video stands, with at least `min_sequence` where the video has got so far.
-
-    Asks the replica; the primary where the replica is behind, knows no such video (yet) or is left.
-    Raises VideoNotFound.
-    """
-
-    async def read(connection: Connection) -> Standing | None:
-        row = await connection.fetchrow(QUERIES["read_own_status"], video_id, user_id)
-        return _standing(row) if row else None
-
-    standing = await ask_replica(database, read)
-    if standing is None or standing.video.sequence < min_sequence:
-        async with acquire(database.primary) as connection:
-            standing = await read(connection)
-    if standing is None:
-        raise VideoNotFound
-    return standing
+    @property
+    def own(self) -> OwnVideo:
+        """What it is asked for by."""
+        return self.video.video_id, self.video.user_id
 
 
-async def read_statuses(database: Database, video_ids: Collection[UUID]) -> Mapping[UUID, Standing]:
+class Statuses:
+    """Where own videos stand. Polls share queries, so that a rush of them does not become one of the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._on_replica = Together(self._ask_replica)
+        self._on_primary = Together(self._ask_primary)
+
+    async def read(self, video_id: UUID, user_id: UUID, min_sequence: int = 0) -> Standing:
+        """Where an own video stands, with at least `min_sequence` where the video has got so far.
+
+        Asks the replica; the primary where the replica is behind, knows no such video (yet) or is left.
+        Raises VideoNotFound.
+        """
+        own, standing = (video_id, user_id), None
+        if self._database.replica is not self._database.primary:
+            standing = await self._on_replica.get(own)
+        if standing is None or standing.video.sequence < min_sequence:
+            standing = await self._on_primary.get(own)
+        if standing is None:
+            raise VideoNotFound
+        return standing
+
+    async def _ask_replica(self, asked: Collection[OwnVideo]) -> Mapping[OwnVideo, Standing]:
+        return await ask_replica(self._database, _statuses(asked)) or {}
+
+    async def _ask_primary(self, asked: Collection[OwnVideo]) -> Mapping[OwnVideo, Standing]:
+        async with acquire(self._database.primary) as connection:
+            return await _statuses(asked)(connection)
+
+
+async def read_statuses(database: Database, asked: Collection[OwnVideo]) -> Mapping[OwnVideo, Standing]:
     """Where these videos stand, in one query."""
-
-    async def read(connection: Connection) -> Mapping[UUID, Standing]:
-        rows = await connection.fetch(QUERIES["read_statuses"], list(video_ids))
-        return {row["video_id"]: _standing(row) for row in rows}
-
-    return await ask_either(database, read)
+    return await ask_either(database, _statuses(asked))
 
 
 async def read_outlook(database: Database, jobs_per_minute: float) -> Outlook:
@@ -71,6 +88,17 @@ async def read_outlook(database: Database, jobs_per_minute: float) -> Outlook:
         )
 
     return await ask_either(database, read)
+
+
+def _statuses(asked: Collection[OwnVideo]) -> Ask[Mapping[OwnVideo, Standing]]:
+    videos, owners = [video_id for video_id, _ in asked], [user_id for _, user_id in asked]
+
+    async def ask(connection: Connection) -> Mapping[OwnVideo, Standing]:
+        rows = await connection.fetch(QUERIES["read_statuses"], videos, owners)
+        standings = [_standing(row) for row in rows]
+        return {standing.own: standing for standing in standings}
+
+    return ask
 
 
 def _standing(row: asyncpg.Record) -> Standing:

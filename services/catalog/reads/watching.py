@@ -3,13 +3,12 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
-from uuid import UUID
 
 from chassis import telemetry
 from chassis.errors import Unavailable
 from services.catalog.domain.outlook import progress
 from services.catalog.domain.video import Status
-from services.catalog.reads.status import Standing
+from services.catalog.reads.status import OwnVideo, Standing
 
 ENDS = {
     Status.PUBLISHED,
@@ -21,7 +20,7 @@ ENDS = {
 
 log = telemetry.logger(__name__)
 
-Read = Callable[[Collection[UUID]], Awaitable[Mapping[UUID, Standing]]]
+Read = Callable[[Collection[OwnVideo]], Awaitable[Mapping[OwnVideo, Standing]]]
 
 
 class _Slot:
@@ -47,15 +46,15 @@ class Watchers:
     """The watchers of an instance."""
 
     def __init__(self) -> None:
-        self._slots: defaultdict[UUID, set[_Slot]] = defaultdict(set)
+        self._slots: defaultdict[OwnVideo, set[_Slot]] = defaultdict(set)
         self._somebody = asyncio.Event()
 
     async def watch(self, present: Standing, after_sequence: int = 0) -> AsyncGenerator[Standing, None]:
         """The present standing, unless it is as old as `after_sequence`, then each later one with a change of status or
         progress, the latest where several passed. Ends after a status that ends the way.
         """
-        video_id, slot = present.video.video_id, _Slot()
-        self._slots[video_id].add(slot)
+        own, slot = present.own, _Slot()
+        self._slots[own].add(slot)
         self._somebody.set()
         try:
             standing = present
@@ -68,19 +67,19 @@ class Watchers:
                     yield standing
                     seen = _reached(standing)
         finally:
-            self._slots[video_id].discard(slot)
-            if not self._slots[video_id]:
-                del self._slots[video_id]
+            self._slots[own].discard(slot)
+            if not self._slots[own]:
+                del self._slots[own]
 
     @property
-    def watched(self) -> Collection[UUID]:
-        """The videos that somebody watches."""
+    def watched(self) -> Collection[OwnVideo]:
+        """The videos that somebody watches, with their owners."""
         return list(self._slots)
 
-    def tell(self, standings: Mapping[UUID, Standing]) -> None:
+    def tell(self, standings: Mapping[OwnVideo, Standing]) -> None:
         """Give each watcher the latest of its video."""
-        for video_id, standing in standings.items():
-            for slot in self._slots.get(video_id, ()):
+        for own, standing in standings.items():
+            for slot in self._slots.get(own, ()):
                 slot.put(standing)
 
     async def keep_informed(self, read: Read, seconds: float) -> None:

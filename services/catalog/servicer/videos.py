@@ -37,8 +37,9 @@ from services.catalog.mapping import lists as mapping_lists
 from services.catalog.mapping import videos as mapping
 from services.catalog.ports import Begin
 from services.catalog.ports.playback import SignAsset
-from services.catalog.reads import lists, status, videos
+from services.catalog.reads import lists, videos
 from services.catalog.reads.forecast import Forecast
+from services.catalog.reads.status import Statuses
 from services.catalog.reads.watching import Watchers
 from services.catalog.servicer.lists import summaries
 from services.catalog.usecases import lifecycle
@@ -50,6 +51,7 @@ class Videos(VideoServiceServicer):
     """Reads, lists and changes videos."""
 
     database: Database
+    statuses: Statuses
     begin: Begin
     watchers: Watchers
     forecast: Forecast
@@ -67,12 +69,12 @@ class Videos(VideoServiceServicer):
 
     async def GetVideoStatus(self, request: GetVideoStatusRequest, context: Any) -> GetVideoStatusResponse:
         video_id = parse_uuid("video_id", request.video_id)
-        standing = await status.read_own_status(self.database, video_id, current_user().user_id, request.min_sequence)
+        standing = await self.statuses.read(video_id, current_user().user_id, request.min_sequence)
         return mapping.status_message_of(standing, self.forecast.outlook, self.clock())
 
     async def WatchVideo(self, request: WatchVideoRequest, context: Any) -> AsyncGenerator[WatchVideoResponse, None]:
         video_id = parse_uuid("video_id", request.video_id)
-        present = await status.read_own_status(self.database, video_id, current_user().user_id, request.after_sequence)
+        present = await self.statuses.read(video_id, current_user().user_id, request.after_sequence)
         async with aclosing(self.watchers.watch(present, request.after_sequence)) as standings:
             async for standing in standings:
                 yield mapping.watched_message(standing, self.forecast.outlook, self.clock())
