@@ -35,7 +35,7 @@ _WORDS = (
     *("container", "video_codec", "pixel_format"),
     *("color_range", "color_primaries", "color_transfer", "color_matrix"),
 )
-_MAX_RANGE_BYTES = 1024 * 1024
+_MAX_RANGE_BYTES = 4 * 1024 * 1024
 
 log = logger(__name__)
 

@@ -27,6 +27,8 @@ from av.video.stream import VideoStream
 
 BLOCK_BYTES = 256 * 1024
 CACHED_BLOCKS = 64
+MOST_BLOCKS_AT_ONCE = 16
+"""What is read in sequence is asked for in ever larger pieces, as each costs a way to the object store."""
 AUDIO_CODECS = ("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac", "amr_", "pcm_")
 # Boxes that a QuickTime or MP4 file may begin with.
 FIRST_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp", b"moof", b"sidx"})
@@ -50,6 +52,7 @@ class Ranges:
         self._size, self._requests, self._answers = size, requests, answers
         self._position = 0
         self._blocks: dict[int, bytes] = {}
+        self._expected, self._at_once = 0, 1
 
     def seek(self, offset: int, whence: int = 0) -> int:
         self._position = offset + (0, self._position, self._size)[whence]
@@ -66,12 +69,15 @@ class Ranges:
 
     def _block(self, number: int) -> bytes:
         if number not in self._blocks:
-            while len(self._blocks) >= CACHED_BLOCKS:
-                del self._blocks[next(iter(self._blocks))]
-            self._requests.write(b"read %d %d\n" % (number * BLOCK_BYTES, BLOCK_BYTES))
+            self._at_once = min(2 * self._at_once, MOST_BLOCKS_AT_ONCE) if number == self._expected else 1
+            self._expected = number + self._at_once
+            self._requests.write(b"read %d %d\n" % (number * BLOCK_BYTES, self._at_once * BLOCK_BYTES))
             self._requests.flush()
             (length,) = struct.unpack(">I", self._answers.read(4))
-            self._blocks[number] = self._answers.read(length)
+            for offset in range(max(1, -(-length // BLOCK_BYTES))):
+                while len(self._blocks) >= CACHED_BLOCKS:
+                    del self._blocks[next(iter(self._blocks))]
+                self._blocks[number + offset] = self._answers.read(min(BLOCK_BYTES, length - offset * BLOCK_BYTES))
         return self._blocks[number]
 
 
@@ -153,9 +159,13 @@ def _timing(container: InputContainer, video: VideoStream) -> dict[str, Any]:
     base = Fraction(video.time_base or 1)
     entries = [entry for entry in video.index_entries if not entry.is_discard]
     if not video.frames:
-        # Fragments describe their samples on the way: walk through all of them.
+        # Fragments describe their samples on the way: walk through all of them, without the samples themselves.
+        for stream in container.streams:
+            stream.discard = av.stream.Discard.all
         for _ in container.demux(video):
             continue
+        for stream in container.streams:
+            stream.discard = av.stream.Discard.default
         container.seek(0)
         entries = [entry for entry in video.index_entries if not entry.is_discard]
     if not entries:

@@ -182,6 +182,31 @@ async def test_the_probe_reads_the_tables_wherever_they_are_and_not_the_body(fas
     assert sum(objects.read) < size / 4
 
 
+def large_clip(path: Path, *flags: str) -> Counted:
+    """A second of noise at 20 MB or more, as an object."""
+    noise = ("-f", "lavfi", "-i", "testsrc2=s=1280x720:r=30:d=1,noise=alls=80:allf=t,format=yuv420p")
+    ffmpeg(
+        *noise, "-c:v", "libx264", "-preset", "ultrafast", "-qp", "1", "-g", "10", "-movflags", "+".join(flags), path
+    )
+    return Counted({"original": path.read_bytes()})
+
+
+async def test_the_probe_walks_through_fragments_without_their_samples(tmp_path: Path) -> None:
+    objects = large_clip(tmp_path / "large.mp4", "frag_keyframe", "empty_moov")
+    size = len(objects.stored["original"])
+    source = await SandboxedProber(objects, tmp_path).probe("original", size)
+    assert (source.frames, source.duration_ms) == (30, 1000)
+    assert sum(objects.read) < size / 4
+
+
+async def test_what_the_probe_reads_in_sequence_comes_in_large_ranges(tmp_path: Path) -> None:
+    objects = large_clip(tmp_path / "large.mp4", "frag_every_frame", "empty_moov")
+    size = len(objects.stored["original"])
+    source = await SandboxedProber(objects, tmp_path).probe("original", size)
+    assert source.frames == 30
+    assert len(objects.read) < size / (1024 * 1024)
+
+
 # A child that was taken over, or fell
 
 
