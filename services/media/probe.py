@@ -30,6 +30,7 @@ _CHILD = Path(__file__).with_name("probe_child.py").resolve()
 _LIMITS = Limits(wall_seconds=60.0, cpu_seconds=20, memory_bytes=2 * 1024**3, file_bytes=0, open_files=32)
 _DEATHS_BY_INPUT = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT, signal.SIGXCPU}
 _NUMBERS = ("video_index", "stored_width", "stored_height", "duration_ms", "start_us", "frames")
+_POSITIVE = ("stored_width", "stored_height", "frames")
 _AUDIO_NUMBERS = ("index", "channels", "sample_rate", "start_us")
 _WORDS = (
     *("container", "video_codec", "pixel_format"),
@@ -53,23 +54,27 @@ class SandboxedProber:
         try:
             with scratch_directory(self.directory) as empty:
                 async with confined(command, directory=empty, limits=_LIMITS, readable=(*PYTHON, _CHILD)) as child:
-                    result = await self._answer(child, key)
+                    result = await self._answer(child, key, size_bytes)
                     if result is None:
                         raise _death(await child.ended(), key, child.complaints)
+            return _source(json.loads(result), size_bytes)
         except OutOfTime as error:
             raise Fault("TRANSCODE_TIMEOUT", "Measuring the video took too long.", transient=True) from error
-        try:
-            return _source(json.loads(result), size_bytes)
-        except (ValueError, TypeError, KeyError, ZeroDivisionError) as error:
+        except (ValueError, TypeError, KeyError, ArithmeticError, RecursionError) as error:
             log.warning("probe_not_understood", input_s3_key=key, error=repr(error))
             raise corrupt("its structure makes no sense") from error
 
-    async def _answer(self, child: Confined, key: str) -> str | None:
-        """Serve ranges until the child says its facts (as JSON); None when it ended without a word."""
+    async def _answer(self, child: Confined, key: str, size_bytes: int) -> str | None:
+        """Serve ranges until the child says its facts (as JSON); None when it ended without a word.
+
+        Raises ValueError or TypeError when it talks nonsense, as one does that its input has taken over.
+        """
         while line := await child.stdout.readline():
             word, _, rest = line.decode("utf-8", "replace").rstrip("\n").partition(" ")
             if word == "read":
                 start, length = (int(number) for number in rest.split())
+                if not 0 <= start < size_bytes or length <= 0:
+                    raise ValueError(f"asked for {length} bytes at {start} of {size_bytes}")
                 with storage_faults():
                     data = await self.objects.get_range(key, start, min(length, _MAX_RANGE_BYTES))
                 child.stdin.write(struct.pack(">I", len(data)) + data)
@@ -100,6 +105,8 @@ def _source(facts: dict[str, Any], size_bytes: int) -> Source:
     and go into another one's command line.
     """
     checked: dict[str, Any] = {name: int(facts[name]) for name in _NUMBERS}
+    if min(checked[name] for name in _POSITIVE) <= 0 or checked["duration_ms"] < 0:
+        raise ValueError(f"nothing has these numbers: {checked}")
     checked |= {name: _word(facts[name]) for name in _WORDS}
     return Source(
         **checked,

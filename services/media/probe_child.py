@@ -33,6 +33,12 @@ AUDIO_CODECS = ("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac", "amr_", "pc
 # Boxes that a QuickTime or MP4 file may begin with.
 FIRST_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp", b"moof", b"sidx"})
 DECODABLE = frozenset({"h264", "hevc"})
+# One demuxer, no other file, and no decoder: nothing is decoded before its size is known.
+OPEN = {"protocol_whitelist": "none", "format_whitelist": "mov", "codec_whitelist": "none", "enable_drefs": "0"}
+MOST_SAMPLES = 1_000_000
+"""Of the video track; a short table can list any number, and to walk through more would take too long."""
+CODED_PIXELS = Fraction(5, 4)
+"""A frame is coded in whole blocks, so the decoder may need more pixels than are shown."""
 HEADER_TOLERANCE_SECONDS = Fraction(1, 4)
 # Code points of ISO/IEC 23091-2, as FFmpeg calls them; what is missing is treated as unknown.
 PRIMARIES = {1: "bt709", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020", 12: "smpte432"}
@@ -88,9 +94,9 @@ def measure(file: Ranges, size: int, max_frame_pixels: int) -> dict[str, Any]:
         raise Refused("NOT_A_VIDEO", "it does not begin like an MP4 or QuickTime file")
     file.seek(0)
     try:
-        with av.open(file, format="mov", mode="r", options={"protocol_whitelist": ""}) as container:
+        with av.open(file, format="mov", mode="r", options=OPEN) as container:
             return _facts(container, head, size, max_frame_pixels)
-    except (av.FFmpegError, OverflowError, UnicodeDecodeError) as error:
+    except (av.FFmpegError, MemoryError, OverflowError, UnicodeDecodeError) as error:
         raise Refused("CORRUPT", f"its structure can't be read ({type(error).__name__})") from error
 
 
@@ -116,6 +122,7 @@ def _facts(container: InputContainer, head: bytes, size: int, max_frame_pixels: 
         "audio": _audio(container),
     }
     if facts["video_codec"] in DECODABLE and 0 < codec.width * codec.height <= max_frame_pixels:
+        codec.options = {"max_pixels": str(round(CODED_PIXELS * max_frame_pixels))}
         facts |= _first_frame(container, video)
     return facts
 
@@ -157,6 +164,7 @@ def _audio(container: InputContainer) -> dict[str, Any] | None:
 def _timing(container: InputContainer, video: VideoStream) -> dict[str, Any]:
     """Times from the table of samples, which a header can't talk away; the header's duration where it says more."""
     base = Fraction(video.time_base or 1)
+    _refuse_endless(len(video.index_entries))
     entries = [entry for entry in video.index_entries if not entry.is_discard]
     if not video.frames:
         # Fragments describe their samples on the way: walk through all of them, without the samples themselves.
@@ -167,6 +175,7 @@ def _timing(container: InputContainer, video: VideoStream) -> dict[str, Any]:
         for stream in container.streams:
             stream.discard = av.stream.Discard.default
         container.seek(0)
+        _refuse_endless(len(video.index_entries))
         entries = [entry for entry in video.index_entries if not entry.is_discard]
     if not entries:
         raise Refused("CORRUPT", "its video track has no samples")
@@ -188,6 +197,11 @@ def _timing(container: InputContainer, video: VideoStream) -> dict[str, Any]:
         "frame_rate": str(rate.limit_denominator(1001)),
         "constant_rate": constant,
     }
+
+
+def _refuse_endless(samples: int) -> None:
+    if samples > MOST_SAMPLES:
+        raise Refused("CORRUPT", f"it lists more than {MOST_SAMPLES} frames")
 
 
 def _first_frame(container: InputContainer, video: VideoStream) -> dict[str, Any]:

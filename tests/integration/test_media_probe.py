@@ -258,6 +258,9 @@ FACTS = {
         {"frame_rate": "1/0"},
         {"matrix": []},
         {"audio": {"index": 1}},
+        {"stored_width": 0},
+        {"frames": -1},
+        {"duration_ms": float("inf")},
     ],
     ids=str,
 )
@@ -268,4 +271,19 @@ async def test_facts_that_make_no_sense_go_into_no_command(
     assert (await probe_with(program, tmp_path, monkeypatch)).frames == 30
     with pytest.raises(Rejected) as rejected:
         await probe_with(f"print('facts', {json.dumps(FACTS | lie)!r})", tmp_path, monkeypatch)
+    assert rejected.value.code == "CORRUPT"
+
+
+NONSENSE = (
+    *("read -1 5", "read 5000 1", "read 0 0", "read 0", "read a b", "refused"),
+    *("facts " + "[" * 100_000, "x" * 2**21),
+)
+
+
+@pytest.mark.parametrize("said", NONSENSE, ids=lambda said: said[:10])
+async def test_a_child_that_talks_nonsense_is_not_listened_to(
+    said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(Rejected) as rejected:
+        await probe_with(f"print({said!r}, flush=True); input()", tmp_path, monkeypatch)
     assert rejected.value.code == "CORRUPT"

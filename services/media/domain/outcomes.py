@@ -10,6 +10,8 @@ from services.media.domain.source import Source
 MAX_DURATION_MS = 30_000
 MAX_FRAME_PIXELS = 4096 * 2304
 """The largest frame of H.264 and H.265 level 5.1, which phones up to 4K stay within."""
+MAX_FRAMES = 30_000
+"""A thousand a second, where the fastest phones make 960: more are there to keep a decoder busy."""
 VIDEO_CODECS = ("h264", "hevc")
 
 
@@ -74,9 +76,16 @@ def disk_full() -> Fault:
 
 
 def check(source: Source) -> None:
-    """Raises Rejected for the first limit that the source breaks: duration, codec, frame size."""
+    """Raises Rejected for the first limit that the source breaks: duration, frames, codec, frame size."""
     if source.duration_ms > MAX_DURATION_MS:
         raise too_long(source.duration_ms, source)
+    if source.frames > MAX_FRAMES:
+        raise corrupt(
+            f"it has {source.frames} frames in {source.duration_ms} ms; the limit is {MAX_FRAMES} frames",
+            measured=f"{source.frames} frames",
+            limit=f"{MAX_FRAMES} frames",
+            source=source,
+        )
     if source.video_codec not in VIDEO_CODECS:
         raise Rejected(
             "CODEC_UNSUPPORTED",
