@@ -106,7 +106,7 @@ def parse_json(body: bytes) -> Any:
     """The JSON value of a body. Raises `Unreadable`, saying where it is not plain, unambiguous JSON in UTF-8."""
     try:
         # `int` refuses the constants that Python takes beyond JSON: NaN and Infinity.
-        value = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=int)
+        value = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=int, parse_float=_number)
     except UnicodeDecodeError as error:
         raise Unreadable(f"The body is not UTF-8: byte {error.start + 1:,} belongs to no character.") from error
     except json.JSONDecodeError as error:
@@ -117,6 +117,12 @@ def parse_json(body: bytes) -> Any:
         escape, place = found[1].decode("ascii", "replace"), found.start(1) + 1
         raise Unreadable(f"{escape} at byte {place:,} is no character: it is NUL or half of a surrogate pair.")
     return value
+
+
+def _number(text: str) -> float:
+    """12.0 is an integer to JSON Schema, and none to protobuf."""
+    value = float(text)
+    return int(value) if value.is_integer() else value
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -188,10 +194,12 @@ def _told(error: ValidationError, field: FieldDescriptor | None) -> str | None:
             return f"must be {FORMATS[limits_of(field).format][0]}, is {shown}"
         case ValidationErrorKind.Format(format=format):
             return f"must be a {format}, is {shown}"
+        case ValidationErrorKind.Minimum() | ValidationErrorKind.Maximum() if not isinstance(value, int):
+            return None  # told as a wrong type
         case ValidationErrorKind.MinItems():
             return "is an empty list; leave it out or give at least one element"
         case _:
-            return violation(field, int(value) if isinstance(value, float) else value) if field else error.message
+            return violation(field, value) if field else error.message
 
 
 def _shown(text: str) -> str:

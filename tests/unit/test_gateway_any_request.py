@@ -84,6 +84,17 @@ def test_what_is_accepted_means_what_was_written(numbers: list[int], etag: str) 
 
 
 @settings(deadline=None, max_examples=100)
+@given(some.integers(0, 2**53) | some.floats(), some.integers() | some.floats())
+def test_any_number_is_read_or_refused(size: float, number: float) -> None:
+    whole = {"title": "t", "category": "c", "filename": "f", "content_type": "video/mp4", "file_size_bytes": size}
+    for written in (size, float(size)):
+        message = read(READERS["InitiateUpload"], json.dumps(whole | {"file_size_bytes": written}).encode())
+        accepted = 1 <= written < 2**64 and float(written).is_integer()
+        assert isinstance(message, Message) == accepted
+    read(READERS["CompleteUpload"], json.dumps({"parts": [{"part_number": number, "etag": "e"}]}).encode())
+
+
+@settings(deadline=None, max_examples=100)
 @given(some.binary(max_size=60) | TEXTS.map(lambda text: quote(text.encode("utf-8", "surrogatepass")).encode()), TEXTS)
 def test_any_query_and_last_event_id_are_read_or_refused(text: bytes, seen: str) -> None:
     read(READERS["ListVideos"], query=b"page_size=" + text)

@@ -14,6 +14,12 @@ def test_plain_json_keeps_its_values() -> None:
     assert parse_json(body.encode()) == json.loads(body)
 
 
+@pytest.mark.parametrize("text", ["12.0", "1.2e1", "0.12E+2"])
+def test_an_integer_is_one_however_it_is_written(text: str) -> None:
+    value = parse_json(f'{{"n": {text}}}'.encode())["n"]
+    assert (value, type(value)) == (12, int)
+
+
 @pytest.mark.parametrize(
     ("body", "told"),
     [
