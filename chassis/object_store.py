@@ -12,7 +12,7 @@ as `object_store_refused`.
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -212,11 +212,9 @@ class ObjectStore:
 
     async def abort_multipart(self, key: str, s3_upload_id: str) -> None:
         """Throw the parts away. An upload that is already gone is fine."""
-        try:
+        with suppress(MultipartUploadNotFound):
             async with call():
                 await self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=s3_upload_id)
-        except MultipartUploadNotFound:
-            return
 
     async def list_multiparts(self, prefix: str = "") -> AsyncIterator[MultipartUpload]:
         """The open multipart uploads below `prefix`."""

@@ -124,42 +124,19 @@ def _context_sql(context: str, home: Home) -> str:
 
 
 async def bucket(home: Home, ports: Ports) -> None:
-    """Rules of the bucket, which SeaweedFS made at its start: pages of any origin may send parts and read objects by
-    presigned URL, and S3 drops what is left of a multipart upload after a day."""
+    """Rules of the bucket, which SeaweedFS made at its start: those that upload wants and may not put in place here,
+    with pages of any origin."""
     import aioboto3
     from aiobotocore.config import AioConfig
+
+    from services.upload.bucket import BucketRules, set_up_bucket
 
     s3 = s3_access(home, ports, "admin")
     session = aioboto3.Session(s3["access_key"], s3["secret_key"], region_name=s3["region"])
     limits = AioConfig(connect_timeout=2, read_timeout=10, retries={"max_attempts": 5})
     async with session.client("s3", endpoint_url=s3["endpoint"], config=limits) as client:
-        await client.put_bucket_cors(
-            Bucket=BUCKET,
-            CORSConfiguration={
-                "CORSRules": [
-                    {
-                        "AllowedOrigins": ["*"],
-                        "AllowedMethods": ["PUT", "GET", "HEAD"],
-                        "AllowedHeaders": ["*"],
-                        "ExposeHeaders": ["ETag"],
-                        "MaxAgeSeconds": 3600,
-                    }
-                ]
-            },
-        )
-        await client.put_bucket_lifecycle_configuration(
-            Bucket=BUCKET,
-            LifecycleConfiguration={
-                "Rules": [
-                    {
-                        "ID": "abort-incomplete-uploads",
-                        "Status": "Enabled",
-                        "Filter": {"Prefix": ""},
-                        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
-                    }
-                ]
-            },
-        )
+        if lacking := await set_up_bucket(client, BUCKET, BucketRules(["*"], abort_days=1)):
+            raise Trouble(f"The rules of the bucket could not be set up: {'; '.join(lacking.values())}.")
 
 
 async def topics(home: Home, ports: Ports) -> None:

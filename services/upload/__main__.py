@@ -22,6 +22,7 @@ from chassis.transaction import transactions
 from chassis.work import waking, work
 from nextplay.upload.v1.upload_service_pb2_grpc import add_UploadServiceServicer_to_server
 from services.upload import maintenance
+from services.upload.bucket import BucketRules, watch_bucket
 from services.upload.catalog import CatalogOverGrpc
 from services.upload.characters import count_characters
 from services.upload.consumers import CONSUMED, handlers
@@ -42,6 +43,8 @@ async def serve(service: Service, settings: Settings) -> None:
     pool = await _open_pool(service, settings)
     service.check("postgres", lambda: pool.fetchval("SELECT 1"))
     objects = await service.enter(open_object_store(settings.object_store))
+    rules = BucketRules(settings.bucket_origins, settings.bucket_abort_days)
+    service.task("bucket", watch_bucket(objects.client, objects.bucket, rules, service.facts))
     producer = await service.enter(open_producer(settings.kafka))
     verifier = await service.enter(open_verifier(settings.identity))
     token = ServiceToken(settings.service_token.file)

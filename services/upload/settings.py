@@ -49,6 +49,12 @@ class Settings(BaseSettings):
     )
     keep_original_days: int = Field(7, ge=1, description="how long an original is kept after its transcode ended, days")
     keep_ended_days: int = Field(7, ge=1, description="age at which uploads without an original are deleted, days")
+    bucket_origins: Strings = Field(
+        [], description='origins of pages that may send parts to the bucket, like ["https://app.example.com"]'
+    )
+    bucket_abort_days: int = Field(
+        1, ge=1, description="after how many days S3 drops what is left of a multipart upload"
+    )
     reconcile_most: int = Field(
         1000, ge=1, description="how many findings the reconciler may end in a run; with more it ends none and fails"
     )
