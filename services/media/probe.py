@@ -14,6 +14,7 @@ from typing import Any
 from chassis.telemetry import logger
 from services.media.domain.outcomes import (
     MAX_FRAME_PIXELS,
+    VIDEO_CODECS,
     Fault,
     Rejected,
     corrupt,
@@ -30,7 +31,6 @@ _CHILD = Path(__file__).with_name("probe_child.py").resolve()
 _LIMITS = Limits(wall_seconds=60.0, cpu_seconds=20, memory_bytes=2 * 1024**3, file_bytes=0, open_files=32)
 _DEATHS_BY_INPUT = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT, signal.SIGXCPU}
 _NUMBERS = ("video_index", "stored_width", "stored_height", "duration_ms", "start_us", "frames")
-_POSITIVE = ("stored_width", "stored_height", "frames")
 _AUDIO_NUMBERS = ("index", "channels", "sample_rate", "start_us")
 _WORDS = (
     *("container", "video_codec", "pixel_format"),
@@ -105,9 +105,11 @@ def _source(facts: dict[str, Any], size_bytes: int) -> Source:
     and go into another one's command line.
     """
     checked: dict[str, Any] = {name: int(facts[name]) for name in _NUMBERS}
-    if min(checked[name] for name in _POSITIVE) <= 0 or checked["duration_ms"] < 0:
-        raise ValueError(f"nothing has these numbers: {checked}")
     checked |= {name: _word(facts[name]) for name in _WORDS}
+    # Of other codecs the container may not know the size.
+    size = (checked["stored_width"], checked["stored_height"]) if checked["video_codec"] in VIDEO_CODECS else ()
+    if min((*size, checked["frames"])) <= 0 or checked["duration_ms"] < 0:
+        raise ValueError(f"no clip has these numbers: {checked}")
     return Source(
         **checked,
         size_bytes=size_bytes,
