@@ -60,6 +60,8 @@ def environment(home: Home, ports: Ports, values: Values, context: Context | Non
         settings["NEXTPLAY_CATALOG_PLAYBACK_KEY"] = home.keys["playback"]
         if "replica" in ports:
             settings["NEXTPLAY_CATALOG_POSTGRES_REPLICA_DSN"] = postgres_dsn(home, ports, context, "replica")
+    if context == "media":
+        settings["NEXTPLAY_MEDIA_WORKER_DIRECTORY"] = str(home.data / "media-worker")
     if context in S3_RIGHTS:
         s3 = s3_access(home, ports, context)
         for name in ("endpoint", "bucket", "region", "access_key", "secret_key"):

@@ -113,6 +113,11 @@ async def sweep_outputs(service: Service, settings: Settings) -> dict[str, int]:
     return await maintenance.sweep_outputs(begin, objects, settings.sweep_after_seconds)
 
 
+async def retry_failed_jobs(service: Service, settings: Settings) -> dict[str, int]:
+    begin = transactions(await _open_pool(service, settings.postgres_dsn), Repository, lambda: None)
+    return await maintenance.retry_failed_jobs(begin)
+
+
 async def clean_up(service: Service, settings: Settings) -> dict[str, int]:
     return await maintenance.clean_up(await _open_pool(service, settings.postgres_dsn))
 
@@ -143,7 +148,7 @@ if __name__ == "__main__":
             serve=serve,
             worker=worker,
             worker_settings=WorkerSettings,
-            jobs={"sweep-outputs": sweep_outputs, "clean-up": clean_up},
+            jobs={"sweep-outputs": sweep_outputs, "retry-failed-jobs": retry_failed_jobs, "clean-up": clean_up},
             migrations="services.media.migrations",
             consumes=HANDLERS,
         )

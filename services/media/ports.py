@@ -126,6 +126,9 @@ class Store(Protocol):
     async def retry_job(self, run: Run, seconds: float) -> datetime:
         """Queue the job again for its next attempt; when that may start."""
 
+    async def retry_at_once(self) -> int:
+        """Let every job that waits for its next attempt have it now; how many."""
+
     async def release_job(self, run: Run) -> None:
         """Queue the job again as if this run had not been."""
 

@@ -36,6 +36,10 @@ WHERE job_id = $1
 -- By primary key, after the lease was given back; when it may be claimed was decided by PostgreSQL's clock.
 UPDATE transcode_jobs SET status = 'QUEUED' WHERE job_id = $1 RETURNING next_at
 
+-- name: retry_at_once
+-- By transcode_jobs_active: as long as the queue.
+UPDATE transcode_jobs SET next_at = now() WHERE status = 'QUEUED' AND attempts > 0 AND next_at > now()
+
 -- name: end_job
 -- By primary key, under the row's lock. A job that ended has no owner, so no fence holds it any more.
 UPDATE transcode_jobs

@@ -101,6 +101,9 @@ class Repository:
         next_at: datetime = await self._connection.fetchval(QUERIES["queue_again"], run.job.job_id)
         return next_at
 
+    async def retry_at_once(self) -> int:
+        return await self._count("retry_at_once")
+
     async def release_job(self, run: Run) -> None:
         await JOBS.release(self._connection, run.job.job_id, run.fence)
         await self._count("queue_again", run.job.job_id)

@@ -6,23 +6,35 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from botocore.exceptions import ClientError
+
 from chassis.errors import Unavailable
 from chassis.object_store import ObjectNotFound
+from chassis.telemetry import logger
 from services.media.domain.outcomes import Fault
 from services.media.ports import Objects
 
 T = TypeVar("T")
 
+log = logger(__name__)
+
 
 @contextmanager
 def storage_faults() -> Iterator[None]:
-    """Turn Unavailable into a transient STORAGE_ERROR, and an original that is gone into a permanent one."""
+    """Turn Unavailable and a refusal into a transient STORAGE_ERROR, an original that is gone into a permanent one.
+
+    A refusal (a wrong key, a right or a bucket that is not there) is for an operator to mend while the job waits.
+    """
     try:
         yield
     except Unavailable as error:
         raise Fault("STORAGE_ERROR", "The storage of videos did not answer.", transient=True) from error
     except ObjectNotFound as error:
         raise Fault("STORAGE_ERROR", "The uploaded file is not stored any more.", transient=False) from error
+    except ClientError as error:
+        refusal = error.response["Error"]["Code"]
+        log.error("storage_refused", cause=error, operation=error.operation_name, refusal=refusal)
+        raise Fault("STORAGE_ERROR", "The storage of videos refused us.", transient=True) from error
 
 
 async def store_files(objects: Objects, prefix: str, directory: Path, files: Mapping[str, str]) -> None:

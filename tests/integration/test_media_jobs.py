@@ -28,7 +28,7 @@ from chassis.leases import LeaseLost
 from chassis.postgres import Pool, open_pool
 from chassis.transaction import transactions
 from nextplay.media.v1.media_signals_pb2 import TranscodeProgressed
-from services.media import mapping, reads
+from services.media import maintenance, mapping, reads
 from services.media.domain.job import MAX_LOSSES, percent
 from services.media.domain.outcomes import Fault, not_a_video
 from services.media.fakes import A_SOURCE, FakeProber, FakeTranscoder, RecordedSignals
@@ -217,6 +217,16 @@ async def test_the_next_try_waits_for_its_backoff(pool: Pool, begin: Begin) -> N
     job = await job_of(pool, clip)
     assert await runs.claim_run(begin, "tester", LEASE_SECONDS, new_id) == []
     assert (job["status"], retry.next_at.ToDatetime(tzinfo=job["next_at"].tzinfo)) == ("QUEUED", job["next_at"])
+
+
+async def test_retries_are_brought_forward_when_their_cause_is_mended(pool: Pool, begin: Begin) -> None:
+    failed, new = Clip(), Clip()
+    await apply(begin, failed.uploaded())
+    await runs.fail_run(begin, await claim(begin), TRANSIENT, lambda: 0.5)
+    await apply(begin, new.uploaded())
+    assert await maintenance.retry_failed_jobs(begin) == {"jobs": 1}
+    assert (await claim(begin)).attempt == 2
+    assert await maintenance.retry_failed_jobs(begin) == {"jobs": 0}
 
 
 async def test_a_permanent_fault_is_not_tried_again(pool: Pool, begin: Begin) -> None:

@@ -1,15 +1,18 @@
 """The promises of media's ports, kept by the real adapters and by the fakes alike."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from media_clips import FFMPEG, make_clip
+from pydantic import SecretStr
 
 from chassis.clock import new_id
 from chassis.errors import Unavailable
-from chassis.object_store import ObjectNotFound, ObjectStore
+from chassis.object_store import ObjectNotFound, ObjectStore, open_object_store
+from chassis.settings import ObjectStoreSettings
 from services.media.domain.job import STAGES
 from services.media.domain.outcomes import Fault, Rejected, not_a_video
 from services.media.domain.source import Source
@@ -176,3 +179,20 @@ async def test_outputs_that_cannot_be_stored_are_a_transient_storage_error(
             await task_for(clip, tmp_path), lambda stage, fraction: None
         )
     assert (fault.value.code, fault.value.transient) == ("STORAGE_ERROR", True)
+
+
+async def test_a_key_that_the_storage_refuses_is_a_transient_storage_error(
+    object_store_settings: ObjectStoreSettings, prefix: str, clip: bytes, tmp_path: Path
+) -> None:
+    wrong = object_store_settings.model_copy(update={"secret_key": SecretStr("wrong")})
+    async with open_object_store(wrong) as refused:
+        task = replace(await task_for(clip, tmp_path), input_s3_key=f"{prefix}original")
+        for attempt in (
+            SandboxedProber(refused, tmp_path).probe(task.input_s3_key, len(clip)),
+            FfmpegTranscoder(FFMPEG, refused, tmp_path, threads=1, memory_bytes=2 * 1024**3).transcode(
+                task, lambda stage, fraction: None
+            ),
+        ):
+            with pytest.raises(Fault) as fault:
+                await attempt
+            assert (fault.value.code, fault.value.transient) == ("STORAGE_ERROR", True)

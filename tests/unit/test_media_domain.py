@@ -89,11 +89,16 @@ def test_a_display_matrix_says_how_the_picture_lies(matrix: tuple[int, int, int,
 
 @pytest.mark.parametrize("attempt", range(1, MAX_RETRIES + 1))
 def test_a_transient_fault_is_tried_again_later_each_time(attempt: int) -> None:
-    fault = disk_full()
+    fault = Fault("TRANSCODE_TIMEOUT", "It took too long.", transient=True)
     earliest, latest = retry_after(fault, attempt, lambda: 0.0), retry_after(fault, attempt, lambda: 1.0)
     assert earliest is not None
     assert latest is not None
     assert 5 * 4 ** (attempt - 1) * 0.75 == earliest < latest == 5 * 4 ** (attempt - 1) * 1.25
+
+
+def test_the_last_retry_after_an_outage_leaves_a_quarter_of_an_hour_for_mending() -> None:
+    waits = [retry_after(disk_full(), attempt, lambda: 0.5) for attempt in range(1, MAX_RETRIES + 1)]
+    assert waits == [5, 20, 900]
 
 
 def test_after_one_run_and_three_retries_nothing_is_tried_any_more() -> None:

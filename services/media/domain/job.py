@@ -14,6 +14,8 @@ MAX_LOSSES = 10
 counts as an attempt; but a clip that kills must not go round for ever."""
 FIRST_RETRY_SECONDS = 5.0
 """Before the first retry; each later one waits four times as long."""
+OUTAGES = {"STORAGE_ERROR", "DISK_FULL"}
+LAST_RETRY_AFTER_OUTAGE_SECONDS = 900.0
 
 
 class JobStatus(StrEnum):
@@ -115,12 +117,16 @@ def video_prefix(user_id: UUID, video_id: UUID) -> str:
 def retry_after(fault: Fault, attempt: int, random: Callable[[], float]) -> float | None:
     """Seconds until the next run after `attempt` ended in `fault`; None when there is none.
 
-    Permanent faults are not tried again, transient ones `MAX_RETRIES` times. `random` (0 to 1) spreads the retries of
-    jobs that failed together over half the time.
+    Permanent faults are not tried again, transient ones `MAX_RETRIES` times; the last retry after an outage, which is
+    not the clip's fault, leaves time for mending. `random` (0 to 1) spreads the retries of jobs that failed together
+    over half the time.
     """
     if not fault.transient or attempt > MAX_RETRIES:
         return None
-    return FIRST_RETRY_SECONDS * 4.0 ** (attempt - 1) * (0.75 + 0.5 * random())
+    seconds = FIRST_RETRY_SECONDS * 4.0 ** (attempt - 1)
+    if attempt == MAX_RETRIES and fault.code in OUTAGES:
+        seconds = LAST_RETRY_AFTER_OUTAGE_SECONDS
+    return seconds * (0.75 + 0.5 * random())
 
 
 def worker_lost(attempt: int) -> Fault:

@@ -5,7 +5,7 @@ from uuid import UUID
 from chassis.telemetry import logger
 from services.media import metrics
 from services.media.domain.job import Job
-from services.media.ports import Tx
+from services.media.ports import Begin, Tx
 
 EVERY_GENERATION = 2**31 - 1
 
@@ -26,6 +26,14 @@ async def request_transcode(tx: Tx, job: Job) -> bool:
     metrics.jobs_created.add(1, {"tier": job.tier})
     log.info("transcode_queued", video_id=job.video_id, job_id=job.job_id, generation=job.generation, tier=job.tier)
     return True
+
+
+async def retry_failed(begin: Begin) -> int:
+    """What made runs fail is mended: their jobs wait no longer for their retries. How many there were."""
+    async with begin() as tx:
+        jobs = await tx.store.retry_at_once()
+    log.info("retries_brought_forward", jobs=jobs)
+    return jobs
 
 
 async def forget_video(tx: Tx, video_id: UUID, user_id: UUID) -> None:
