@@ -45,7 +45,7 @@ test-long: $(INSTALLED) ## Run all tests, with the repetitions, kills and faults
 	@exec $(PY) -m pytest
 
 .PHONY: lint
-lint: $(INSTALLED) ## Check style, types, import rules and protos
+lint: $(INSTALLED) ## Check style, types, import rules, protos and CloudFormation
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
@@ -53,6 +53,7 @@ lint: $(INSTALLED) ## Check style, types, import rules and protos
 	@cd protos && ../$(PY) -c 'import generate; generate.lay_out_googleapis()'
 	.venv/bin/buf lint
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" protos/breaking.sh
+	.venv/bin/cfn-lint deploy/aws/*.yaml
 
 .PHONY: bench
 bench: $(INSTALLED) ## Measure, and print the results as ratios with how they were taken

@@ -16,7 +16,7 @@ from chassis.command import main
 from chassis.consumer import ConsumerHealth, consume
 from chassis.grpc_server import grpc_server
 from chassis.kafka import open_producer, send_signal
-from chassis.object_store import open_object_store
+from chassis.object_store import ObjectStore, open_object_store
 from chassis.outbox import relay
 from chassis.postgres import Pool, open_pool
 from chassis.run import Service
@@ -28,18 +28,25 @@ from nextplay.media.v1.media_service_pb2_grpc import add_MediaServiceServicer_to
 from services.media import maintenance, reads
 from services.media.consumers import HANDLERS
 from services.media.observe import observe_queue
+from services.media.ports import Begin
 from services.media.probe import SandboxedProber
 from services.media.repository import JOBS, Repository
 from services.media.sandbox import Layer, offer
 from services.media.servicer import Media
 from services.media.settings import Settings, WorkerSettings
 from services.media.transcoders.ffmpeg import FfmpegTranscoder
-from services.media.usecases import outputs
+from services.media.transcoders.mediaconvert import MediaConvertTranscoder
+from services.media.transcoders.mediaconvert.events import open_events
+from services.media.transcoders.mediaconvert.service import open_mediaconvert
+from services.media.transcoders.mediaconvert.template import Account
+from services.media.usecases import outputs, remote
 from services.media.usecases.lanes import Lanes
 from services.media.usecases.runs import claim_run
 from services.media.usecases.transcode import Tools, tidy_up, transcode
 from services.media.worker import carry_out
 from services.media.workspace import open_workspace
+
+MIB = 1024 * 1024
 
 log = logger(__name__)
 
@@ -79,15 +86,18 @@ async def worker(service: Service, settings: WorkerSettings) -> None:
     wake_relay, lanes = asyncio.Event(), Lanes(settings.slots)
     begin = transactions(pool, Repository, wake_relay.set)
     service.task("relay", relay(pool, producer, wake=wake_relay, schema="media"))
+    by_mediaconvert = settings.transcoding.transcoder == "mediaconvert"
     tools = Tools(
         begin=begin,
         prober=SandboxedProber(objects, workspace),
-        transcoder=FfmpegTranscoder(
+        transcoder=await _mediaconvert(service, settings, begin, objects, workspace)
+        if by_mediaconvert
+        else FfmpegTranscoder(
             ffmpeg=Path(imageio_ffmpeg.get_ffmpeg_exe()),
             objects=objects,
             workspace=workspace,
             threads=settings.threads,
-            memory_bytes=settings.memory_mb * 1024 * 1024,
+            memory_bytes=settings.memory_mb * MIB,
             stall_seconds=settings.stall_seconds,
         ),
         objects=objects,
@@ -98,7 +108,7 @@ async def worker(service: Service, settings: WorkerSettings) -> None:
     claim = partial(
         lanes.claim,
         partial(reads.is_job_due, pool),
-        partial(claim_run, begin, _instance(), settings.lease_seconds, new_id),
+        partial(claim_run, begin, _instance(), settings.lease_seconds, new_id, take_up=by_mediaconvert),
         settings.poll_seconds,
     )
     do = partial(carry_out, pool, JOBS, settings.lease_seconds, partial(transcode, tools), partial(tidy_up, tools))
@@ -120,6 +130,30 @@ async def retry_failed_jobs(service: Service, settings: Settings) -> dict[str, i
 
 async def clean_up(service: Service, settings: Settings) -> dict[str, int]:
     return await maintenance.clean_up(await _open_pool(service, settings.postgres_dsn))
+
+
+async def _mediaconvert(
+    service: Service, settings: WorkerSettings, begin: Begin, objects: ObjectStore, workspace: Path
+) -> MediaConvertTranscoder:
+    """Hears MediaConvert's events and cancels what nobody wants any more, beside the runs that are handed on."""
+    chosen = settings.transcoding.mediaconvert
+    region = chosen.region or settings.objects.region
+    mediaconvert = await service.enter(open_mediaconvert(region, chosen.endpoint))
+    events = await service.enter(open_events(chosen.events_queue, region, chosen.events_endpoint))
+    service.task("mediaconvert-events", events.listen(partial(remote.hear, begin)))
+    claim_unwanted, cancel = partial(remote.claim_unwanted, begin), partial(remote.cancel, begin, mediaconvert)
+    service.task("mediaconvert-cancel", work("cancel", claim_unwanted, cancel, wake=asyncio.Event()))
+    return MediaConvertTranscoder(
+        service=mediaconvert,
+        account=Account(settings.objects.bucket, chosen.role, chosen.queue, chosen.acceleration),
+        begin=begin,
+        objects=objects,
+        ffmpeg=Path(imageio_ffmpeg.get_ffmpeg_exe()),
+        workspace=workspace,
+        memory_bytes=settings.memory_mb * MIB,
+        patience_seconds=chosen.patience_seconds,
+        silence_seconds=chosen.silence_seconds,
+    )
 
 
 async def _open_pool(service: Service, dsn: Dsn) -> Pool:

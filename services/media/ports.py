@@ -86,8 +86,16 @@ class Transcoder(Protocol):
         """Make and store all outputs; when it returns, every object is readable.
 
         Raises Rejected when decoding shows that the original is unacceptable, and Fault. Whatever happens, cancelling
-        included, nothing of it runs on; objects that were stored until then are the caller's to remove.
+        included, nothing of it runs on here. What was handed on (Store.hand_on) goes on outside; asked for again, the
+        same task waits for it. Objects that were stored until then are the caller's to remove.
         """
+
+
+class Remote(Protocol):
+    """A service outside to which runs are handed on."""
+
+    async def cancel(self, remote_id: str) -> None:
+        """Let a job of the service end; one that has ended is fine. Raises Fault."""
 
 
 class Store(Protocol):
