@@ -72,7 +72,8 @@ def _own(contract: Contract, service: Service) -> Answer:
 
 
 def _routed(routes: Sequence[Route]) -> ASGIApp:
-    """The first route that takes path and verb answers. Few have as many segments as a path, so few are tried."""
+    """The first template that takes a path decides about its verbs: words stand before fields, so that nothing is asked
+    about an upload called `initiate`. Few routes have as many segments as a path, so few are tried."""
     by_length = defaultdict(list)
     for route in routes:
         pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route.path.replace(".", r"\."))
@@ -80,9 +81,10 @@ def _routed(routes: Sequence[Route]) -> ASGIApp:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         path, verb = scope["path"], "GET" if scope["method"] == "HEAD" else scope["method"]
-        verbs = set()
+        verbs, taken = set(), ""
         for route, pattern in by_length.get(path.count("/"), ()):
-            if found := pattern.fullmatch(path):
+            if taken in ("", route.path) and (found := pattern.fullmatch(path)):
+                taken = route.path
                 verbs.add(route.verb)
                 if route.verb == verb:
                     scope.update(route=route.path, path_params=found.groupdict())

@@ -2,17 +2,23 @@
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from chassis.errors import Kind
 from gateway.contract import HTTP_BODY, Comments, Contract, Endpoint
-from gateway.problems import PROBLEM_TYPE
+from gateway.problems import PROBLEM_TYPE, BodyTooSlow
 from gateway.schema import publish_reply, request_schema
 from nextplay.api.v1 import options_pb2
 
 BASE = Path(__file__).with_name("openapi.base.json")  # what does not come from the protos
 ALWAYS = {Kind.INVALID_ARGUMENT, Kind.INTERNAL, Kind.UNAVAILABLE, Kind.DEADLINE_EXCEEDED}
+HEADERS = {
+    Kind.UNAUTHENTICATED: ["WWW-Authenticate"],
+    Kind.RATE_LIMITED: ["Retry-After", "RateLimit"],
+    Kind.UNAVAILABLE: ["Retry-After"],
+}
 EVENTS = "Server-sent events: `data:` is such an object, `id:` its sequence; the data of `event: error` is a Problem."
 
 Json = dict[str, Any]
@@ -24,7 +30,8 @@ def document(contract: Contract) -> Json:
     for endpoint in contract.endpoints:
         operation = _operation(endpoint, contract.comments, made["components"]["schemas"])
         made["paths"].setdefault(endpoint.path, {})[endpoint.verb.lower()] = operation
-    made["components"]["responses"] = {kind.name: _failure(kind, contract.comments) for kind in Kind}
+    responses = {kind.name: _failure(_told(kind, contract.comments), HEADERS.get(kind, ())) for kind in Kind}
+    made["components"]["responses"] = responses | {BodyTooSlow.code: _failure(BodyTooSlow.__doc__ or "")}
     return made
 
 
@@ -70,13 +77,19 @@ def _success(endpoint: Endpoint, comments: Comments, schemas: Json) -> Json:
 def _failures(endpoint: Endpoint) -> Json:
     kinds = ALWAYS | {Kind[options_pb2.ErrorKind.Name(kind)] for kind in endpoint.rpc.fails}
     kinds |= {Kind.UNAUTHENTICATED} if endpoint.rpc.access != options_pb2.ANYONE else set()
+    kinds |= {Kind.NOT_FOUND} if endpoint.path_fields else set()  # a field with a slash in it is no path of ours
     kinds |= {Kind.TOO_LARGE, Kind.UNSUPPORTED_TYPE} if endpoint.has_body else set()
-    return {str(kind.http_status): {"$ref": f"#/components/responses/{kind.name}"} for kind in Kind if kind in kinds}
+    named = {str(kind.http_status): kind.name for kind in Kind if kind in kinds}
+    named |= {"408": BodyTooSlow.code} if endpoint.has_body else {}
+    return {status: {"$ref": f"#/components/responses/{name}"} for status, name in sorted(named.items())}
 
 
-def _failure(kind: Kind, comments: Comments) -> Json:
+def _told(kind: Kind, comments: Comments) -> str:
     told = comments.get(f"{options_pb2.ErrorKind.DESCRIPTOR.full_name}.{kind.name}", "")
-    names = {Kind.RATE_LIMITED: ["Retry-After", "RateLimit"], Kind.UNAVAILABLE: ["Retry-After"]}.get(kind, [])
+    return told.removeprefix(f"{kind.http_status}: ")
+
+
+def _failure(told: str, names: Sequence[str] = ()) -> Json:
     headers = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
     content = {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {"description": told.removeprefix(f"{kind.http_status}: "), "headers": headers, "content": content}
+    return {"description": told, "headers": headers, "content": content}

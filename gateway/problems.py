@@ -34,7 +34,7 @@ class BodyTooLarge(Failure, kind=Kind.TOO_LARGE, code="BODY_TOO_LARGE", next_act
 class BodyTooSlow(
     Failure, kind=Kind.INVALID_ARGUMENT, code="REQUEST_TIMEOUT", next_action="Send the whole body at once."
 ):
-    """The request body did not arrive in time. Its status is 408, which is no kind, because no service ends with it."""
+    """The request body did not arrive in time."""  # its status is 408, which is no kind: no service ends with it
 
 
 class UnsupportedContentType(

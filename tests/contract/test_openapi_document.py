@@ -67,9 +67,11 @@ def test_an_operation_describes_every_failure_that_it_may_end_with(endpoint: Any
         kinds.add(Kind.UNAUTHENTICATED)
     if endpoint.has_body:
         kinds |= {Kind.TOO_LARGE, Kind.UNSUPPORTED_TYPE}
+    if endpoint.path_fields:
+        kinds.add(Kind.NOT_FOUND)
     responses = described(endpoint)["responses"]
     failures = {status for status in responses if int(status) >= 400}
-    assert failures == {str(kind.http_status) for kind in kinds}
+    assert failures == {str(kind.http_status) for kind in kinds} | ({"408"} if endpoint.has_body else set())
     for status in failures:
         response = published()["components"]["responses"][responses[status]["$ref"].rpartition("/")[2]]
         assert response["content"]["application/problem+json"]["schema"] == {"$ref": "#/components/schemas/Problem"}

@@ -309,6 +309,8 @@ async def test_a_wrong_verb_names_all_that_the_path_takes(world: World) -> None:
     assert (answer.status_code, answer.json()["code"]) == (405, "METHOD_NOT_ALLOWED")
     assert answer.headers["allow"] == "DELETE, GET, HEAD, PATCH"
     assert "PUT" in answer.json()["detail"]
+    answer = await world.http.get("/v1/uploads/initiate")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST"), "this is no upload's id"
     for verb in ("OPTIONS", "PROPFIND"):
         assert (await world.http.request(verb, "/v1/feed")).status_code == 405
 
