@@ -63,8 +63,13 @@ async def serve(service: Service, settings: Settings) -> None:
     verifier = await service.enter(open_verifier(settings.identity))
     objects = await service.enter(open_object_store(settings.object_store))
 
-    emitted, fanout_due = asyncio.Event(), asyncio.Event()
-    begin = transactions(database.primary, open_store, emitted.set)
+    emitted, fanout_due, watchers = asyncio.Event(), asyncio.Event(), Watchers()
+
+    def committed() -> None:
+        emitted.set()
+        watchers.look_soon()
+
+    begin = transactions(database.primary, open_store, committed)
     service.task("relay", relay(database.primary, producer, wake=emitted, schema="catalog"))
 
     health = ConsumerHealth()
@@ -77,7 +82,7 @@ async def serve(service: Service, settings: Settings) -> None:
     claim = partial(claim_fanouts, begin, f"{socket.gethostname()}:{os.getpid()}")
     service.task("fan-out", work("fan-out", claim, partial(update_feeds, begin), wake=fanout_due))
 
-    forecast, watchers = Forecast(), Watchers()
+    forecast = Forecast()
     service.task("signals", handle_signals(settings.kafka, handlers=signal_handlers(begin, forecast.note_pace)))
     service.task("forecast", forecast.keep_current(partial(status.read_outlook, database), settings.outlook_seconds))
     service.task("watchers", watchers.keep_informed(partial(status.read_statuses, database), settings.watch_seconds))

@@ -157,3 +157,28 @@ async def test_watching_goes_on_after_the_database_was_away() -> None:
         assert [each async for each in watchers.watch(first)] == [first, ended]
     informing.cancel()
     assert tries == 3
+
+
+async def test_what_changes_in_this_instance_is_told_at_once_but_only_once_in_a_tick() -> None:
+    watchers, looks = Watchers(), asyncio.Semaphore(0)
+    before = standing(Status.PROCESSING, 4)
+    after, there = standing(Status.READY, 5, of=before), before
+
+    async def read(asked: Collection[OwnVideo]) -> Mapping[OwnVideo, Standing]:
+        looks.release()
+        return {there.own: there}
+
+    async with aclosing(watchers.watch(before)) as changes:
+        assert await anext(changes) == before
+        informing = asyncio.create_task(watchers.keep_informed(read, seconds=60))
+        async with asyncio.timeout(5):
+            await looks.acquire()
+            there = after
+            watchers.look_soon()
+            assert await anext(changes) == after
+            await looks.acquire()
+        watchers.look_soon()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert looks.locked(), "a third look in the same tick"
+        informing.cancel()

@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 
 from chassis import telemetry
 from chassis.errors import Unavailable
@@ -48,6 +49,7 @@ class Watchers:
     def __init__(self) -> None:
         self._slots: defaultdict[OwnVideo, set[_Slot]] = defaultdict(set)
         self._somebody = asyncio.Event()
+        self._changed = asyncio.Event()
 
     async def watch(self, present: Standing, after_sequence: int = 0) -> AsyncGenerator[Standing, None]:
         """The present standing, unless it is as old as `after_sequence`, then each later one with a change of status or
@@ -82,17 +84,32 @@ class Watchers:
             for slot in self._slots.get(own, ()):
                 slot.put(standing)
 
+    def look_soon(self) -> None:
+        """Something has changed in this instance: it may be what somebody waits for."""
+        self._changed.set()
+
     async def keep_informed(self, read: Read, seconds: float) -> None:
-        """Read all watched videos at once, every `seconds` while somebody watches, until cancelled."""
+        """Read all watched videos at once, every `seconds` while somebody watches, until cancelled.
+
+        And once more in each tick at most, as soon as something has changed in this instance.
+        """
+        once_more = False
         while True:
             if not self._slots:
                 self._somebody.clear()
                 await self._somebody.wait()
+            self._changed.clear()
             try:
                 self.tell(await read(self.watched))
             except Unavailable as error:
                 log.warning("watched_videos_not_read", watched=len(self._slots), reason=str(error))
-            await asyncio.sleep(seconds)
+            if once_more:
+                once_more = False
+                await asyncio.sleep(seconds)
+            else:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(seconds):
+                        once_more = await self._changed.wait()
 
 
 def _reached(standing: Standing) -> tuple[int, int, int]:
