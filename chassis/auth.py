@@ -5,7 +5,6 @@ A user's token has the public audience, `sub` (UUID) and `tier`; a service's has
 """
 
 import asyncio
-import hashlib
 import time
 import uuid
 from collections import OrderedDict
@@ -139,7 +138,7 @@ class Verifier:
 
     def __init__(self, keys: SigningKeys, settings: IdentitySettings, now: Callable[[], float] = time.time) -> None:
         self._keys, self._settings, self._now = keys, settings, now
-        self._verified: OrderedDict[bytes, tuple[float, Caller]] = OrderedDict()
+        self._verified: OrderedDict[tuple[str, str], tuple[float, Caller]] = OrderedDict()
 
     async def user(self, token: str) -> User:
         """The user whose token this is."""
@@ -150,14 +149,13 @@ class Verifier:
         return cast(ServiceCaller, await self._remembered(token, self._settings.service_audience, _service))
 
     async def _remembered(self, token: str, audience: str, read: Callable[[Mapping[str, Any]], Caller]) -> Caller:
-        digest = hashlib.sha256(f"{audience} {token}".encode()).digest()
-        until, caller = self._verified.get(digest, (0.0, None))
+        until, caller = self._verified.get((audience, token), (0.0, None))
         if caller is not None and self._now() < until:
-            self._verified.move_to_end(digest)
+            self._verified.move_to_end((audience, token))
             return caller
         claims = await self._claims(token, audience)
         caller = read(claims)
-        self._verified[digest] = (min(float(claims["exp"]), self._now() + REMEMBERED_SECONDS), caller)
+        self._verified[audience, token] = (min(float(claims["exp"]), self._now() + REMEMBERED_SECONDS), caller)
         if len(self._verified) > REMEMBERED_TOKENS:
             self._verified.popitem(last=False)
         return caller

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from google.api import annotations_pb2
 from google.protobuf.descriptor import MethodDescriptor
 
 from chassis.auth import Caller, Verifier
@@ -13,12 +14,14 @@ ALWAYS = {Kind.INVALID_ARGUMENT, Kind.UNAUTHENTICATED, Kind.INTERNAL, Kind.UNAVA
 
 @dataclass(frozen=True)
 class Policy:
-    """The option: `access` is one of `options_pb2.Access`, `fails` has also what is possible without being declared."""
+    """The option: `access` is one of `options_pb2.Access`, `fails` has also what is possible without being declared.
+    `reads` says whether it is a GET in HTTP, which changes nothing."""
 
     method: str
     access: int
     callers: frozenset[str]
     fails: frozenset[Kind]
+    reads: bool
 
 
 def policy_of(method: MethodDescriptor) -> Policy:
@@ -29,9 +32,9 @@ def policy_of(method: MethodDescriptor) -> Policy:
     if option.access == options_pb2.SERVICE and not option.callers:
         raise ValueError(f"{method.full_name} is for services, but its option names no callers")
     fails = {Kind[options_pb2.ErrorKind.Name(kind)] for kind in option.fails} | ALWAYS
-    if option.callers:
-        fails.add(Kind.PERMISSION_DENIED)
-    return Policy(method.full_name, option.access, frozenset(option.callers), frozenset(fails))
+    fails |= {Kind.PERMISSION_DENIED} if option.callers else set()
+    reads = bool(method.GetOptions().Extensions[annotations_pb2.http].get)  # type: ignore[index]
+    return Policy(method.full_name, option.access, frozenset(option.callers), frozenset(fails), reads)
 
 
 async def identify(authorization: str | None, policy: Policy, verifier: Verifier) -> Caller | None:

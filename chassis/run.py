@@ -10,6 +10,7 @@ process at once. A task that ends or raises stops the process with exit code 1 a
 """
 
 import asyncio
+import gc
 import os
 import signal
 import time
@@ -90,6 +91,7 @@ class Service:
             await compose(self)
             self._composer = None
             if until_stopped:
+                gc.freeze()  # what the start has made stays: no full collection stops everything to look through it
                 log.info("process_ready")
                 await self.stopping.wait()
         except asyncio.CancelledError:

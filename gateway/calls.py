@@ -67,11 +67,12 @@ def endpoint_answer(
 
 def _metadata(request: Request) -> list[tuple[str, str]]:
     """What travels on: who calls, the idempotency key, and the trace."""
-    sent = {name: request.headers.get(name) for name in ("authorization", "idempotency-key")}
-    key = sent["idempotency-key"]
+    given = {name: value.decode("latin-1") for name, value in request.scope["headers"]}
+    key = given.get(b"idempotency-key")
     if key is not None and not re.fullmatch("[ -~]{1,255}", key):
         told = f"must be 1 to 255 printable ASCII characters, is {len(key)} characters long"
         raise InvalidArgument(fields=[FieldViolation("Idempotency-Key", told)])
+    sent = {"authorization": given.get(b"authorization"), "idempotency-key": key}
     sent["traceparent"] = traceparent_of_current_span()
     # An Authorization that cannot be a token is not sent, so that the service answers as it does without one.
     return [(name, value) for name, value in sent.items() if value and re.fullmatch("[ -~]{1,8192}", value)]

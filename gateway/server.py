@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -34,6 +34,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.transport = cast("asyncio.Transport", Gathering(transport, self.loop))
         limit, self.limit_concurrency = self.limit_concurrency, None
         if limit is not None and len(self.connections) > limit:
             self.app = _full
@@ -73,6 +74,31 @@ class Connection(HttpToolsProtocol):
         scope: dict[str, Any] = dict(self.cycle.scope) if self.cycle and not self.cycle.response_complete else {}
         if ON_HANG_UP in scope:
             scope[ON_HANG_UP]()
+
+
+class Gathering:
+    """A transport that sends together what is written in one turn of the event loop: the head of an answer and its
+    body, which uvicorn writes apart. Each would be a packet and a system call, here and at who receives them."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop, self._written = transport, loop, list[bytes]()
+
+    def write(self, data: bytes) -> None:
+        if not self._written:
+            self._loop.call_soon(self.flush)
+        self._written.append(data)
+
+    def flush(self) -> None:
+        written, self._written = self._written, []
+        if written and not self._transport.is_closing():
+            self._transport.write(b"".join(written))
+
+    def close(self) -> None:
+        self.flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
 
 
 async def _full(scope: Scope, receive: Receive, send: Send) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.api import annotations_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool, wrappers_pb2
 from google.rpc import status_pb2
 from google.rpc.error_details_pb2 import ErrorInfo
@@ -48,7 +49,8 @@ METHODS = {
 
 def _describe() -> None:
     file = descriptor_pb2.FileDescriptorProto(name="nextplay/trial/v1/trial.proto", package=PACKAGE, syntax="proto3")
-    file.dependency.extend(["google/protobuf/wrappers.proto", "nextplay/api/v1/options.proto"])
+    imported = ("google/protobuf/wrappers.proto", "google/api/annotations.proto", "nextplay/api/v1/options.proto")
+    file.dependency.extend(imported)
     service = file.service.add(name="Trial")
     # On the wire what StringValue is.
     short = file.message_type.add(name="Short").field.add(name="value", number=1, type=9, label=1)
@@ -58,6 +60,7 @@ def _describe() -> None:
         method = service.method.add(name=name, input_type=value, output_type=value, server_streaming=name == "Watch")
         if name == "Limited":
             method.input_type = f".{PACKAGE}.Short"
+            method.options.Extensions[annotations_pb2.http].get = "/v1/limited"  # type: ignore[assignment, index]
         method.options.Extensions[options_pb2.rpc].CopyFrom(rule)
     descriptor_pool.Default().AddSerializedFile(file.SerializeToString())
 
@@ -222,7 +225,19 @@ async def test_a_streaming_method_sees_its_user_in_every_step(server: Running) -
     assert received == [f"{number} {ALICE.user_id} k2" for number in range(2)]
 
 
-async def test_each_call_is_one_line_of_the_log(server: Running, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_read_is_a_line_of_the_log_where_it_fails_or_takes_long(
+    server: Running, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO)
+    await server.call("Limited", "12345")
+    await server.failure("Limited", "123456")
+    monkeypatch.setattr("chassis.grpc_server.SLOW_SECONDS", 0)
+    await server.call("Limited", "1234")
+    answered = [vars(record)["fields"] for record in caplog.records if record.getMessage() == "rpc_answered"]
+    assert [line["code"] for line in answered] == ["INVALID_ARGUMENT", "OK"]
+
+
+async def test_each_other_call_is_one_line_of_the_log(server: Running, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     await server.call("WhoAmI", token="alice")
     await server.failure("Fail", "expired")

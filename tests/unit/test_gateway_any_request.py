@@ -35,7 +35,7 @@ PARTS = some.lists(
 
 def read(reader: ReadRequest, body: bytes = b"", query: bytes = b"", **headers: str) -> Message | Failure:
     """The message or the refusal; any other exception fails the test."""
-    fields = {"content-type": "application/json", **headers}
+    fields = {"content-type": "application/json", **headers} | ({"content-length": str(len(body))} if body else {})
     scope = {
         "type": "http",
         "query_string": query,
