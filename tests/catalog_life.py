@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from chassis.consumer import Handler, apply_once
 from chassis.errors import Failure
 from chassis.events import EventMeta
+from nextplay.analytics.v1 import analytics_events_pb2
 from nextplay.catalog.v1 import catalog_events_pb2
 from services.catalog.consumers.facts import media_handlers, upload_handlers
 from services.catalog.domain.commands import Description, Publication
@@ -33,6 +34,15 @@ from tests.catalog_history import (
 
 CRASHES_FROM = 950
 """Of decisions from 0 to 999, those from here on are crashes."""
+
+STEPS: Mapping[type[Message], Sequence[str]] = {
+    analytics_events_pb2.ProcessingQueued: ["UPLOADED"],
+    analytics_events_pb2.ProcessingStarted: ["PROCESSING"],
+    analytics_events_pb2.ProcessingCompleted: ["READY", "REJECTED_TOO_LONG", "REJECTED_FORMAT", "PROCESSING_FAILED"],
+    analytics_events_pb2.PublishCompleted: ["PUBLISHED"],
+    analytics_events_pb2.DeleteCompleted: ["DELETED"],
+}
+"""What analysts are told, and at which statuses."""
 
 TOLD = Description("A clip", "", "sports", Visibility.PUBLIC)
 WHEN_READY = Publication(when_ready=True)
@@ -250,5 +260,7 @@ class Life:
         published = self.told(catalog_events_pb2.VideoPublished)
         assert len(published) == passed.count("PUBLISHED")
         assert len(self.told(catalog_events_pb2.VideoDeleted)) == passed.count("DELETED")
+        for step, statuses in STEPS.items():
+            assert len(self.told(step)) == sum(passed.count(status) for status in statuses), "a step, told once"
         retried = sum(plan.is_retry_of_a_failure for plan in self.plans[: self.number - 1])
         assert len(self.told(catalog_events_pb2.VideoRetryRequested)) == retried or self.deletes

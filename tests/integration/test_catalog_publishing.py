@@ -28,7 +28,7 @@ async def test_publishing_tells_followers_and_analysts(catalog: Catalog) -> None
     await catalog.make_ready(clip)
     video = await catalog.publish(clip, Publication(Visibility.UNLISTED, notify_followers=False))
     assert video.status is Status.PUBLISHED
-    published, completed = (await catalog.told(clip))[-2:]
+    completed, published = (await catalog.told(clip))[-2:]
     assert isinstance(published, VideoPublished)
     assert (published.visibility, published.notify_followers, published.sequence) == (Video.unlisted, False, 6)
     assert isinstance(completed, PublishCompleted)
@@ -59,8 +59,8 @@ async def test_a_wish_to_publish_is_granted_in_the_transaction_that_makes_the_vi
         "VideoStatusChanged",
         "ProcessingCompleted",
         "VideoStatusChanged",
-        "VideoPublished",
         "PublishCompleted",
+        "VideoPublished",
     ]
 
 

@@ -152,8 +152,14 @@ class World:
         return [event for event in events if event.upload_id == str(upload.upload_id)]
 
     async def names(self, upload: Upload) -> list[str]:
-        """The names of those events."""
-        return [event.DESCRIPTOR.full_name.removeprefix("nextplay.") for event in await self.events(upload)]
+        """The names of those events, without those for analysts."""
+        names = [event.DESCRIPTOR.full_name.removeprefix("nextplay.") for event in await self.events(upload)]
+        return [name for name in names if not name.startswith("analytics")]
+
+    async def steps(self, upload: Upload) -> list[str]:
+        """The names of the steps that analysts are told of."""
+        events = await self.events(upload)
+        return [event.DESCRIPTOR.name for event in events if event.DESCRIPTOR.file.package == "nextplay.analytics.v1"]
 
 
 async def _keep_nothing(tx: Tx, upload: Upload) -> None:

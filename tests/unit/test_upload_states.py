@@ -18,7 +18,8 @@ from nextplay.upload.v1.upload_events_pb2 import (
 from services.upload.domain.errors import UploadExpired as UploadHasExpired
 from services.upload.domain.errors import UploadNotActive
 from services.upload.domain.upload import Status, Upload, named, original_key
-from services.upload.usecases.events import completed_for_analytics, completed_meta, latest_fact
+from services.upload.usecases import analytics
+from services.upload.usecases.events import completed_meta, latest_fact
 
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 USER, VIDEO, UPLOAD = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -115,7 +116,7 @@ def test_a_completed_upload_is_told_with_what_its_transcode_needs() -> None:
     assert (fact.tier, fact.generation, fact.size_bytes, fact.content_type) == ("paid", 1, 1000, "video/mp4")
     assert fact.original_expires_at.ToDatetime(UTC) == NOON + timedelta(days=7, minutes=20)
     assert completed_meta(COMPLETED).id == UUID(int=9)
-    assert completed_for_analytics(COMPLETED).duration_ms == 20 * 60 * 1000
+    assert analytics.completed(COMPLETED).duration_ms == 20 * 60 * 1000
 
 
 def test_parts_are_named_as_a_sentence_does() -> None:

@@ -1,10 +1,9 @@
 """The catalog's own events, made from what the domain decided."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from nextplay.analytics.v1.analytics_events_pb2 import DeleteCompleted, ProcessingCompleted, PublishCompleted
 from nextplay.catalog.v1 import video_pb2
 from nextplay.catalog.v1.catalog_events_pb2 import (
     VideoDeleted,
@@ -15,9 +14,6 @@ from nextplay.catalog.v1.catalog_events_pb2 import (
 )
 from services.catalog.domain.states import Transition
 from services.catalog.domain.video import Original, Reason, Status, Video, Visibility
-
-MILLISECOND = timedelta(milliseconds=1)
-PROCESSING_ENDS = (Status.READY, Status.REJECTED_TOO_LONG, Status.REJECTED_FORMAT, Status.PROCESSING_FAILED)
 
 
 def timestamp(time: datetime) -> Timestamp:
@@ -67,42 +63,6 @@ def video_published(video: Video, published_at: datetime) -> VideoPublished:
         category=video.category,
         published_at=timestamp(published_at),
         sequence=video.sequence,
-    )
-
-
-def publish_completed(video: Video, published_at: datetime) -> PublishCompleted:
-    return PublishCompleted(
-        user_id=str(video.user_id),
-        video_id=str(video.video_id),
-        visibility=video.visibility.value,
-        category=video.category,
-        duration_ms=video.measured.duration_ms if video.measured else 0,
-        published_at=timestamp(published_at),
-    )
-
-
-def processing_completed(video: Video, ended: Transition) -> ProcessingCompleted:
-    """The end of processing that this transition is."""
-    processing = video.changed_at - (video.uploaded_at or video.changed_at)
-    return ProcessingCompleted(
-        user_id=str(video.user_id),
-        video_id=str(video.video_id),
-        generation=video.generation,
-        outcome=ended.to_status.value,
-        reason_code=ended.reason.code if ended.reason else "",
-        processing_ms=max(0, processing // MILLISECOND),
-        duration_ms=video.measured.duration_ms if video.measured else 0,
-        completed_at=timestamp(video.changed_at),
-    )
-
-
-def delete_completed(video: Video, deletion: Transition) -> DeleteCompleted:
-    return DeleteCompleted(
-        user_id=str(video.user_id),
-        video_id=str(video.video_id),
-        last_status=deletion.from_status.value if deletion.from_status else "",
-        age_ms=max(0, (video.changed_at - video.created_at) // MILLISECOND),
-        deleted_at=timestamp(video.changed_at),
     )
 
 

@@ -7,7 +7,7 @@ from services.catalog.domain import commands
 from services.catalog.domain.errors import VideoNotFound
 from services.catalog.domain.video import Video, Visibility
 from services.catalog.ports import Tx
-from services.catalog.usecases import events
+from services.catalog.usecases import analytics, events
 from services.catalog.usecases.settling import settle
 
 
@@ -24,8 +24,10 @@ async def update_video(tx: Tx, video_id: UUID, user_id: UUID, change: commands.C
     was_public, is_public = (each.visibility is Visibility.PUBLIC for each in (video, changed))
     if changed.published_at and was_public and not is_public:
         tx.emit(events.video_hidden(changed))
+        tx.emit(analytics.hide_completed(changed, changed.published_at, now))
     if changed.published_at and is_public and not was_public:
         tx.emit(events.video_published(changed, changed.published_at))
+        tx.emit(analytics.show_completed(changed, now))
     return changed
 
 
@@ -37,6 +39,7 @@ async def retry_video(tx: Tx, video_id: UUID, user_id: UUID) -> Video:
     video = await _lock_own(tx, video_id, user_id)
     outcome = commands.retry(video, await tx.store.videos.now())
     retried = await settle(tx, outcome)
+    tx.emit(analytics.retry_requested(retried))
     if retried.original:
         tx.emit(events.retry_requested(retried, retried.original))
     return retried

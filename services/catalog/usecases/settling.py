@@ -7,7 +7,7 @@ from services.catalog import metrics
 from services.catalog.domain.states import Outcome
 from services.catalog.domain.video import Status, Video
 from services.catalog.ports import Tx
-from services.catalog.usecases import events
+from services.catalog.usecases import analytics, events
 
 log = telemetry.logger(__name__)
 
@@ -29,11 +29,10 @@ async def tell(tx: Tx, outcome: Outcome) -> Video:
             await tx.store.videos.note(video.video_id, replace(entry, trace_id=trace_id))
     for transition in transitions:
         tx.emit(events.status_changed(video, transition))
-        if transition.to_status in events.PROCESSING_ENDS:
-            tx.emit(events.processing_completed(video, transition))
         if transition.to_status is Status.DELETED:
             tx.emit(events.video_deleted(video))
-            tx.emit(events.delete_completed(video, transition))
+        if step := analytics.step_of(video, transition, outcome.entry.event):
+            tx.emit(step)
         metrics.TRANSITIONS.add(1, {"status": transition.to_status.value})
         log.info(
             "video_status_changed",
@@ -49,5 +48,4 @@ async def tell(tx: Tx, outcome: Outcome) -> Video:
         metrics.PROCESSING_TIME.record(max(0.0, (video.ready_at - video.uploaded_at).total_seconds()))
     if Status.PUBLISHED in reached and video.published_at:
         tx.emit(events.video_published(video, video.published_at))
-        tx.emit(events.publish_completed(video, video.published_at))
     return video

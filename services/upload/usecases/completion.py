@@ -28,7 +28,7 @@ from services.upload.ports import (
     StoredObject,
     Tx,
 )
-from services.upload.usecases import events
+from services.upload.usecases import analytics, events
 from services.upload.usecases.ending import end_by_abort
 
 FINISHED_AT_ONCE = 100
@@ -187,13 +187,14 @@ async def _write(tx: Tx, upload: Upload, keep_original: timedelta, stored: Store
     if stored is not None and stored.size_bytes == upload.file_size_bytes:
         completed = upload.completed(keep_original)
         meta = tx.emit(events.completed(completed))
-        tx.emit(events.completed_for_analytics(completed))
+        tx.emit(analytics.completed(completed))
         completed = replace(completed, completed_event_id=meta.id)
         await tx.store.save(completed)
         return completed
     failed = upload.failed_by_loss() if stored is None else upload.failed_by_size(stored.size_bytes)
     await tx.store.save(failed)
     tx.emit(events.failed(failed))
+    tx.emit(analytics.failed(failed))
     await tx.store.order_purge(failed.prefix, "failed")
     return failed
 

@@ -9,7 +9,7 @@ from chassis.errors import Unavailable
 from services.upload.domain.errors import UploadNotFound
 from services.upload.domain.upload import ACTIVE, Status, Upload
 from services.upload.ports import Begin, Objects, Tx
-from services.upload.usecases import events
+from services.upload.usecases import analytics, events
 
 EXPIRED_AT_ONCE = 500
 
@@ -41,6 +41,7 @@ async def end_by_abort(tx: Tx, upload: Upload) -> None:
     """Mark a locked, unfinished upload ABORTED, tell it, and have what S3 holds of it purged."""
     await tx.store.save(upload.aborted())
     tx.emit(events.aborted(upload))
+    tx.emit(analytics.aborted(upload))
     await tx.store.order_purge(upload.prefix, "aborted")
 
 
@@ -52,6 +53,7 @@ async def expire_uploads(begin: Begin) -> int:
             portion = await tx.store.expire_overdue(EXPIRED_AT_ONCE)
             for upload in portion:
                 tx.emit(events.expired(upload))
+                tx.emit(analytics.expired(upload))
         for upload in portion:
             log.info("upload_expired", user_id=upload.user_id, video_id=upload.video_id, upload_id=upload.upload_id)
         expired += len(portion)

@@ -7,7 +7,6 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis.events import EventMeta
-from nextplay.analytics.v1 import analytics_events_pb2
 from nextplay.upload.v1.upload_events_pb2 import (
     OriginalLost,
     UploadAborted,
@@ -116,20 +115,6 @@ def latest_fact(upload: Upload) -> tuple[Message, datetime]:
         Status.FAILED: failed,
     }
     return tell[upload.status](upload), upload.ended_at
-
-
-def completed_for_analytics(upload: Upload) -> analytics_events_pb2.UploadCompleted:
-    """What whoever analyses use learns of a completed upload."""
-    completed_at = upload.completed_at or upload.read_at
-    return analytics_events_pb2.UploadCompleted(
-        user_id=str(upload.user_id),
-        video_id=str(upload.video_id),
-        upload_id=str(upload.upload_id),
-        size_bytes=upload.file_size_bytes,
-        duration_ms=int((completed_at - upload.created_at).total_seconds() * 1000),
-        content_type=upload.content_type,
-        completed_at=timestamp(completed_at),
-    )
 
 
 def timestamp(time: datetime | None) -> Timestamp | None:

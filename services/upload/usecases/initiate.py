@@ -16,7 +16,7 @@ from services.upload.domain.announcement import Announcement
 from services.upload.domain.errors import RateLimited, UploadNotFound, VideoNotFound
 from services.upload.domain.upload import Tier, Upload, original_key
 from services.upload.ports import Begin, Catalog, Claim, NewUpload, Objects, Tx
-from services.upload.usecases import events
+from services.upload.usecases import analytics, events
 
 log = telemetry.logger(__name__)
 
@@ -122,6 +122,7 @@ async def _accept(begin: Begin, catalog: Catalog, command: Initiate, new: NewUpl
             return await _of_other_try(tx, new)
         event = events.started(upload)
         meta = tx.emit(event)
+        tx.emit(analytics.initiated(upload))
         await keep(tx, upload)
     log.info(
         "upload_initiated",

@@ -9,6 +9,7 @@ from services.upload.domain.errors import UploadNotFound
 from services.upload.domain.parts import PartToSign, check_signable, missing_parts, present
 from services.upload.domain.upload import ACTIVE, Status, Upload
 from services.upload.ports import Begin, MultipartUploadNotFound, Objects, Part, PresignedPart
+from services.upload.usecases import analytics
 from services.upload.usecases.completion import settle_lost
 
 URL_SECONDS = 600
@@ -48,6 +49,7 @@ async def presign_parts(
         await tx.store.sign_parts(upload_id, parts)
         if upload.status is Status.INITIATED:
             await tx.store.save(upload.signed())
+            tx.emit(analytics.first_part_signed(upload))
     expires_at = upload.read_at + timedelta(seconds=URL_SECONDS)
     return [SignedPart(part.number, await _presign(objects, upload, part), expires_at) for part in parts]
 

@@ -1,0 +1,94 @@
+"""What whoever analyses the product's use learns of uploads: each step once, in the transaction of the step.
+
+Ids, sizes and times; nothing that the user wrote, no file's name and no fingerprint.
+"""
+
+from datetime import datetime
+
+from nextplay.analytics.v1.analytics_events_pb2 import (
+    FirstPartSigned,
+    UploadAborted,
+    UploadCompleted,
+    UploadExpired,
+    UploadFailed,
+    UploadInitiated,
+)
+from services.upload.domain.upload import Upload
+from services.upload.usecases.events import timestamp
+
+
+def initiated(upload: Upload) -> UploadInitiated:
+    return UploadInitiated(
+        user_id=str(upload.user_id),
+        video_id=str(upload.video_id),
+        upload_id=str(upload.upload_id),
+        generation=upload.generation,
+        size_bytes=upload.file_size_bytes,
+        content_type=upload.content_type,
+        initiated_at=timestamp(upload.created_at),
+    )
+
+
+def first_part_signed(upload: Upload) -> FirstPartSigned:
+    return FirstPartSigned(
+        user_id=str(upload.user_id),
+        video_id=str(upload.video_id),
+        upload_id=str(upload.upload_id),
+        duration_ms=_since_initiate(upload, upload.read_at),
+        signed_at=timestamp(upload.read_at),
+    )
+
+
+def completed(upload: Upload) -> UploadCompleted:
+    completed_at = upload.completed_at or upload.read_at
+    return UploadCompleted(
+        user_id=str(upload.user_id),
+        video_id=str(upload.video_id),
+        upload_id=str(upload.upload_id),
+        size_bytes=upload.file_size_bytes,
+        duration_ms=_since_initiate(upload, completed_at),
+        content_type=upload.content_type,
+        completed_at=timestamp(completed_at),
+    )
+
+
+def aborted(upload: Upload) -> UploadAborted:
+    aborted_at = upload.ended_at or upload.read_at
+    return UploadAborted(
+        user_id=str(upload.user_id),
+        video_id=str(upload.video_id),
+        upload_id=str(upload.upload_id),
+        size_bytes=upload.file_size_bytes,
+        duration_ms=_since_initiate(upload, aborted_at),
+        aborted_at=timestamp(aborted_at),
+    )
+
+
+def expired(upload: Upload) -> UploadExpired:
+    expired_at = upload.ended_at or upload.read_at
+    return UploadExpired(
+        user_id=str(upload.user_id),
+        video_id=str(upload.video_id),
+        upload_id=str(upload.upload_id),
+        size_bytes=upload.file_size_bytes,
+        duration_ms=_since_initiate(upload, expired_at),
+        expired_at=timestamp(expired_at),
+    )
+
+
+def failed(upload: Upload) -> UploadFailed:
+    failed_at = upload.ended_at or upload.read_at
+    return UploadFailed(
+        user_id=str(upload.user_id),
+        video_id=str(upload.video_id),
+        upload_id=str(upload.upload_id),
+        size_bytes=upload.file_size_bytes,
+        duration_ms=_since_initiate(upload, failed_at),
+        code=upload.failure_code or "",
+        failed_at=timestamp(failed_at),
+    )
+
+
+def _since_initiate(upload: Upload, then: datetime) -> int:
+    """Milliseconds."""
+    return int((then - upload.created_at).total_seconds() * 1000)
