@@ -13,7 +13,7 @@ from nextplay.catalog.v1.video_pb2 import Video as VideoMessage
 from nextplay.catalog.v1.videos_service_pb2 import UpdateVideoRequest
 from services.catalog.characters import count_characters
 from services.catalog.domain.commands import Change
-from services.catalog.domain.errors import RetryNotAllowed, VideoNotFound
+from services.catalog.domain.errors import RetryNotAllowed, VideoNotFound, VideoNotReady
 from services.catalog.domain.video import Status, Video, Visibility
 from services.catalog.domain.wording import Rules
 from services.catalog.mapping.videos import change_from
@@ -122,7 +122,7 @@ async def test_a_deleted_video_is_told_once_and_nothing_brings_it_back(catalog: 
     assert [event.generation for event in told if isinstance(event, VideoDeleted)] == [1]
     assert not await catalog.pool.fetch("SELECT FROM video_assets WHERE video_id = $1", clip.video_id)
     await catalog.hear(clip.started(), clip.completed(), clip.transcoding(), clip.transcoded())
-    with pytest.raises(VideoNotFound):
+    with pytest.raises(VideoNotReady, match="DELETED"):
         await catalog.publish(clip)
     with pytest.raises(VideoNotFound):
         await catalog.claim(clip, upload_id=new_id(), must_exist=True)

@@ -93,9 +93,10 @@ def test_a_deleted_video_takes_no_command_and_deleting_it_again_changes_nothing(
     deleted = video(Status.DELETED)
     with pytest.raises(VideoNotFound):
         commands.claim(deleted, uuid4(), TOLD, NOW)
-    with pytest.raises(VideoNotFound):
-        commands.publish(deleted, Publication(), KINDS, NOW)
-    with pytest.raises(VideoNotFound):
+    for when_ready in (True, False):
+        with pytest.raises(VideoNotReady, match="DELETED"):
+            commands.publish(deleted, Publication(when_ready=when_ready), KINDS, NOW)
+    with pytest.raises(RetryNotAllowed, match="DELETED"):
         commands.retry(deleted, NOW)
     with pytest.raises(VideoNotFound):
         commands.update(deleted, commands.Change(title="x"), NOW)

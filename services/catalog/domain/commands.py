@@ -113,9 +113,8 @@ class Publication:
 def publish(video: Video, asked: Publication, asset_kinds: frozenset[str], now: datetime) -> Outcome | None:
     """Publish a READY video, or with `when_ready` note the wish for one that is on its way; None for a repeat.
 
-    Raises VideoNotFound, VideoNotReady or AssetsMissing.
+    Raises VideoNotReady (naming the status, also DELETED, as its owner reads it) or AssetsMissing.
     """
-    _must_exist(video)
     if video.status is Status.PUBLISHED:
         return None
     wished = replace(
@@ -144,9 +143,8 @@ def retry(video: Video, now: datetime) -> Outcome:
     """Transcode again from the stored original, as the next generation: of a failed video, or of a draft that a failed
     video became for another upload, which came to nothing.
 
-    Raises VideoNotFound, RetryNotAllowed (naming the status, or when the original was given up).
+    Raises RetryNotAllowed (naming the status, or when the original was given up).
     """
-    _must_exist(video)
     if video.status not in TABLE[Cause.RETRY].sources or _is_held(video):
         raise RetryNotAllowed(f"The video is {video.status}; only one in PROCESSING_FAILED can be retried.")
     original = video.original

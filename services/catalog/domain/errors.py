@@ -22,7 +22,7 @@ class VideoNotReady(
     Failure,
     kind=Kind.CONFLICT,
     code="VIDEO_NOT_READY",
-    next_action="Wait until the status is READY, or publish with when_ready while it is on its way there.",
+    next_action="Read the status: publish when it is READY, or with when_ready while it is on its way there.",
 ):
     """A video can be published only when it is READY."""
 
