@@ -11,6 +11,7 @@ as `object_store_refused`.
 """
 
 import asyncio
+import errno
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -255,7 +256,7 @@ class ObjectStore:
             return b""
 
     async def download(self, key: str, path: Path) -> None:
-        """Stream the object to a file. Raises ObjectNotFound."""
+        """Stream the object to a file. Raises ObjectNotFound, and OSError (ENOSPC) when the disk is full."""
         async with call(TRANSFER_SECONDS):
             reply = await self.client.get_object(Bucket=self.bucket, Key=key)
             async with reply["Body"] as body:
@@ -313,6 +314,8 @@ async def call(seconds: float = CALL_SECONDS) -> AsyncIterator[None]:
             log.error("object_store_refused", operation=error.operation_name, code=code)
         raise Unavailable("The object store is not able to answer at the moment.", retry_after=1.0) from error
     except (BotoCoreError, aiohttp.ClientError, TimeoutError, OSError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise  # our own disk, when a file is written
         raise Unavailable("The object store is not reachable at the moment.", retry_after=1.0) from error
 
 

@@ -1,6 +1,5 @@
 """The settings of media's processes."""
 
-import os
 import tempfile
 from pathlib import Path
 from typing import Literal
@@ -9,13 +8,11 @@ from pydantic import Field, HttpUrl, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chassis.settings import Dsn, HostPort, IdentitySettings, KafkaSettings, ObjectStoreSettings, TelemetrySettings
+from services.media import machine
 from services.media.sandbox import Layer
 
-_CORES = os.cpu_count() or 1
-SLOTS = max(1, _CORES // 4)
-"""Runs at a time: one run's decoder, filters and encoders together keep about four cores busy."""
-THREADS = max(1, min(8, _CORES // SLOTS))
-"""Threads of each coder, so that a run can use its share of the cores; more than eight only cost memory."""
+SLOTS = machine.slots(machine.usable_cores(), machine.usable_memory())
+THREADS = machine.threads(machine.usable_cores(), SLOTS)
 
 
 class Settings(BaseSettings):
@@ -80,7 +77,7 @@ class WorkerSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="NEXTPLAY_MEDIA_WORKER_", env_ignore_empty=True)
     metrics_bind: HostPort
-    slots: int = Field(SLOTS, ge=1, le=64, description="runs at a time")
+    slots: int = Field(SLOTS, ge=1, le=64, description="runs that encode at a time")
     threads: int = Field(THREADS, ge=1, le=64, description="threads of each coder of a run")
     memory_mb: int = Field(4096, ge=512, description="address space of one FFmpeg process, MiB")
     lease_seconds: float = Field(15.0, ge=3, le=300, description="after so long a dead worker's run is taken over")

@@ -1,6 +1,7 @@
 """Transcode jobs on the real tables: made once, done in turn, ended once, called off for good."""
 
 import asyncio
+import errno
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -239,6 +240,19 @@ async def test_a_permanent_fault_is_not_tried_again(pool: Pool, begin: Begin) ->
     assert list(stored(tools)) == [clip.key]
 
 
+async def test_a_disk_that_is_full_anywhere_in_a_run_is_named(pool: Pool, begin: Begin) -> None:
+    class Full:
+        async def transcode(self, task: Task, report: Report) -> Outputs:
+            async with task.turn:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+    clip = Clip()
+    tools = fake_tools(begin, clip, transcoder=Full())
+    await apply(begin, clip.uploaded())
+    await transcode(tools, await claim(begin))
+    assert [event.code for event in (await told(pool, clip))[1:]] == ["DISK_FULL"]
+
+
 async def test_a_mistake_of_ours_uses_an_attempt_up(pool: Pool, begin: Begin) -> None:
     class Broken:
         async def probe(self, key: str, size_bytes: int) -> None:
@@ -350,7 +364,52 @@ async def test_a_worker_that_dies_uses_up_none_of_the_four_attempts(pool: Pool, 
     assert (failed.attempts, (await job_of(pool, clip))["retry_count"]) == (4, 3)
 
 
-# Deletion
+# Deletion, and new generations
+
+
+async def test_a_new_generation_stops_the_run_of_the_old_one_and_wins(pool: Pool, begin: Begin) -> None:
+    clip = Clip()
+    tools = fake_tools(begin, clip)
+    blocked = Blocked(stored(tools))
+    await apply(begin, clip.uploaded(1))
+    old = await claim(begin)
+    working = asyncio.create_task(
+        carry_out(
+            pool,
+            JOBS,
+            0.6,
+            partial(transcode, replace(tools, transcoder=blocked)),
+            partial(tidy_up, tools),
+            old,
+        )
+    )
+    await asyncio.wait_for(blocked.reached.wait(), 30)
+    await apply(begin, clip.retried(2))
+    await asyncio.wait_for(working, 30)
+    await work_off(pool, tools)
+    started, *others, completed = await told(pool, clip)
+    assert (started.generation, [event.generation for event in others]) == (1, [2])
+    assert (completed.DESCRIPTOR.name, completed.generation) == ("TranscodeCompleted", 2)
+    assert (await job_of(pool, clip, 1))["status"] == "CANCELLED"
+    kept = [key for key in stored(tools) if key.startswith(clip.outputs)]
+    assert all(key.startswith(completed.output_s3_prefix) for key in kept)
+
+
+async def test_an_old_run_that_sleeps_through_a_new_generation_can_neither_announce_nor_overwrite(
+    pool: Pool, begin: Begin
+) -> None:
+    clip = Clip()
+    tools = fake_tools(begin, clip)
+    await apply(begin, clip.uploaded(1))
+    sleeper = await claim(begin)
+    await apply(begin, clip.retried(2))
+    await work_off(pool, tools)
+    before = dict(stored(tools))
+    with pytest.raises(LeaseLost):
+        await transcode(tools, sleeper)
+    await tidy_up(tools, sleeper)
+    assert stored(tools) == before
+    assert {event.generation for event in await told(pool, clip)} == {2}
 
 
 async def test_deleting_a_video_stops_its_running_transcode(pool: Pool, begin: Begin) -> None:

@@ -1,6 +1,7 @@
 """From a claimed run to one of its ends."""
 
 import asyncio
+import errno
 import random
 import time
 from collections.abc import AsyncIterator
@@ -14,7 +15,7 @@ from chassis.leases import LeaseLost
 from chassis.telemetry import context_from, logger
 from services.media import metrics
 from services.media.domain.job import Run, RunOutcome
-from services.media.domain.outcomes import Fault, Rejected, check
+from services.media.domain.outcomes import Fault, Rejected, check, disk_full
 from services.media.ports import Begin, Objects, Prober, SendSignal, Task, Transcoder
 from services.media.usecases import runs
 from services.media.usecases.lanes import Lanes
@@ -52,10 +53,9 @@ async def transcode(tools: Tools, run: Run) -> None:
             await runs.fail_run(tools.begin, run, fault, random.random)
         except (LeaseLost, Unavailable):
             raise
-        except Exception:
+        except Exception as error:
             log.error("run_broken", video_id=run.job.video_id, run_id=run.run_id)
-            broken = Fault("TRANSCODER_ERROR", "Converting the video failed on our side.", transient=True)
-            await runs.fail_run(tools.begin, run, broken, random.random)
+            await runs.fail_run(tools.begin, run, _our_fault(error), random.random)
 
 
 async def tidy_up(tools: Tools, run: Run) -> None:
@@ -68,6 +68,13 @@ async def tidy_up(tools: Tools, run: Run) -> None:
     if outcome not in (None, RunOutcome.WON):
         removed = await tools.objects.delete_prefix(run.output_s3_prefix)
         log.info("outputs_removed", run_id=run.run_id, outcome=outcome, objects=removed)
+
+
+def _our_fault(error: Exception) -> Fault:
+    """What nobody foresaw, as a run's end."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return disk_full()
+    return Fault("TRANSCODER_ERROR", "Converting the video failed on our side.", transient=True)
 
 
 async def _work(tools: Tools, run: Run) -> None:
