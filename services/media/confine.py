@@ -3,35 +3,33 @@ becomes the command.
 
     python -I -S confine.py ORDER COMMAND ARGUMENT…
 
-ORDER is the JSON of `confine`'s arguments. The order of the steps matters: first what needs rights, then what takes
-them away, the command last. A step that fails ends the program with NOT_CONFINED: a layer is in force, or nothing runs.
+ORDER is the arguments of `confine`, marshalled, in hexadecimal digits. The steps stand in their order: first what needs
+rights, then what takes them away, the command last. A step that fails ends the program with NOT_CONFINED: a layer is in
+force, or nothing runs.
 
 The process forks once. The parent only waits, and ends the way the command ended; the child, the first process of its
 namespace where it has one, becomes the command.
 
-Imports the standard library only, and little of it: it starts once per probe and per encode. The structures and numbers
-of the kernel's interface are those of linux/landlock.h, linux/mount.h, linux/prctl.h and linux/seccomp.h.
+It starts once per probe and per encode, so it imports only what is compiled in or tiny: json, signal, typing and
+contextlib together would more than double what it costs. The structures and numbers of the kernel's interface are those
+of linux/landlock.h, linux/mount.h, linux/prctl.h and linux/seccomp.h.
 """
 
-import base64
 import ctypes
-import json
+import marshal
 import os
 import resource
-import select
-import signal
 import stat
 import struct
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import NoReturn
 
 NOT_CONFINED = 97
 """The exit code that says that the command was not run at all."""
 NAMESPACES, LANDLOCK, SECCOMP = "namespaces", "landlock", "seccomp"
 """The layers that a kernel may offer or not; all others are always in force."""
 MOST_THREADS = 512
+
+_SIGKILL, _SIGXCPU = 9, 24
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -42,7 +40,6 @@ _CAPABILITY_VERSION_3 = 0x20080522
 _CLONE_NEWNS, _CLONE_NEWUTS, _CLONE_NEWIPC = 0x20000, 0x4000000, 0x8000000
 _CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 _INSIDE_ID = 65534
-_LEAST_PID_MAX = 301
 
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_BIND, _MS_REC, _MS_PRIVATE = 2, 4, 8, 4096, 16384, 1 << 18
 _MNT_DETACH = 2
@@ -65,18 +62,18 @@ _NET_TCP, _SCOPE_ABSTRACT_UNIX_AND_SIGNALS = 3, 3
 
 def confine(
     parent: int,
-    layers: Sequence[str],
+    layers: list[str],
     limits: dict[str, int],
     directory: str,
-    readable: Sequence[str],
-    runnable: Sequence[str],
-    system_calls: str,
+    readable: list[str],
+    runnable: list[str],
+    system_calls: bytes,
 ) -> None:
     """Die with the worker, be nobody, see nothing, gain nothing, stay within the limits.
 
     `layers` are those of the kernel to put in force. Below `directory` everything may be done but to run it; below
-    `readable` files may be read, below `runnable` they may be run too. `system_calls` is the filter, a BPF program in
-    base 64. Returns in a child that the caller's process waits for.
+    `readable` files may be read, below `runnable` they may be run too. `system_calls` is the filter, a BPF program.
+    Returns in a child that the caller's process waits for.
     """
     if os.getppid() != parent:
         raise ProcessLookupError("the worker is gone")
@@ -102,7 +99,7 @@ def confine(
     if LANDLOCK in layers:
         _restrict_files(directory, readable, runnable)
     if SECCOMP in layers:
-        _filter_system_calls(base64.b64decode(system_calls))
+        _filter_system_calls(system_calls)
 
 
 def _checked(result: int, what: str) -> int:
@@ -113,7 +110,7 @@ def _checked(result: int, what: str) -> int:
 
 
 def _die_with_parent() -> None:
-    _checked(_LIBC.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0), "prctl pdeathsig")
+    _checked(_LIBC.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0), "prctl pdeathsig")
 
 
 def _continue_in_child(cpu_seconds: int) -> None:
@@ -125,13 +122,18 @@ def _continue_in_child(cpu_seconds: int) -> None:
         _end_like(child, cpu_seconds)
     os.close(write_end)
     _die_with_parent()
-    # Nobody writes; the pipe is readable only if the parent died before its death would have been told.
-    if select.select([read_end], [], [], 0)[0]:
+    # Nobody writes; the pipe has come to its end only if the parent died before its death would have been told.
+    os.set_blocking(read_end, False)
+    try:
+        os.read(read_end, 1)
+    except BlockingIOError:
+        os.close(read_end)
+    else:
         raise ProcessLookupError("the waiting process is gone")
-    os.close(read_end)
 
 
-def _end_like(child: int, cpu_seconds: int) -> NoReturn:
+def _end_like(child: int, cpu_seconds: int) -> None:
+    """Wait for the child and end; does not return."""
     _, status, used = os.wait4(child, 0)
     code = os.waitstatus_to_exitcode(status)
     if code >= 0:
@@ -139,9 +141,11 @@ def _end_like(child: int, cpu_seconds: int) -> NoReturn:
     number = -code
     # The first process of a namespace is not told that its time is over, only killed; that is said here. The limit is
     # counted in ticks of the clock, which on a busy machine come to twice what was really used.
-    if number == signal.SIGKILL and used.ru_utime + used.ru_stime >= cpu_seconds / 2:
-        number = signal.SIGXCPU
-    with suppress(OSError):
+    if number == _SIGKILL and used.ru_utime + used.ru_stime >= cpu_seconds / 2:
+        number = _SIGXCPU
+    if number not in (_SIGKILL, _SIGXCPU):
+        import signal
+
         signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
     os._exit(128 + number)
@@ -150,8 +154,10 @@ def _end_like(child: int, cpu_seconds: int) -> NoReturn:
 def _leave_namespaces() -> None:
     """Be nobody in namespaces of its own: no network but a loopback that is down, no IPC, no other process."""
     user, group = os.geteuid(), os.getegid()
-    with suppress(PermissionError):
+    try:
         os.setgroups([])
+    except PermissionError:
+        pass  # they stay, and have no name in the namespace
     kinds = _CLONE_NEWUSER | _CLONE_NEWNS | _CLONE_NEWNET | _CLONE_NEWPID | _CLONE_NEWIPC | _CLONE_NEWUTS
     _checked(_LIBC.unshare(kinds), "unshare")
     for name, text in (
@@ -166,11 +172,14 @@ def _leave_namespaces() -> None:
 def _limit_processes() -> None:
     """Counted in the namespace alone. The kernel counts no process of root's; there the limit of ids helps, if any."""
     resource.setrlimit(resource.RLIMIT_NPROC, (MOST_THREADS, MOST_THREADS))
-    with suppress(OSError), open("/proc/sys/kernel/pid_max", "w") as file:
-        file.write(str(max(MOST_THREADS, _LEAST_PID_MAX)))
+    try:
+        with open("/proc/sys/kernel/pid_max", "w") as file:
+            file.write(str(MOST_THREADS))
+    except OSError:
+        pass  # a kernel before 6.14
 
 
-def _leave_files(directory: str, visible: Sequence[str]) -> None:
+def _leave_files(directory: str, visible: list[str]) -> None:
     """Make a root with nothing but `directory`, writable, and what is `visible`, read-only; all by the same paths."""
     _mount("none", "/", "", _MS_REC | _MS_PRIVATE)
     _mount("none", directory, "tmpfs", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
@@ -228,7 +237,7 @@ def _drop_capabilities() -> None:
     _checked(none, "capset")
 
 
-def _restrict_files(directory: str, readable: Sequence[str], runnable: Sequence[str]) -> None:
+def _restrict_files(directory: str, readable: list[str], runnable: list[str]) -> None:
     """No file but those, and, as far as this kernel's Landlock goes, no TCP and nobody outside to send a signal to."""
     abi = _checked(_LIBC.syscall(_SYS_LANDLOCK_CREATE, None, 0, _LANDLOCK_VERSION), "Landlock")
     handled = (1 << _FS_RIGHTS_BY_ABI[min(abi, max(_FS_RIGHTS_BY_ABI))]) - 1
@@ -262,7 +271,7 @@ def _filter_system_calls(program: bytes) -> None:
 
 if __name__ == "__main__":
     try:
-        confine(**json.loads(sys.argv[1]))
+        confine(**marshal.loads(bytes.fromhex(sys.argv[1])))  # noqa: S302 - from the worker
         os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606 - the command is ours, without a shell
     except Exception as error:
         print(f"not confined: {error!r}", file=sys.stderr, flush=True)  # noqa: T201

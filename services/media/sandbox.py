@@ -8,8 +8,7 @@ confine.py puts all of it in force, in the child; docs/sandbox.md says what each
 """
 
 import asyncio
-import base64
-import json
+import marshal
 import os
 import signal
 import subprocess
@@ -173,9 +172,9 @@ def _confining(
         "directory": str(directory.resolve()),
         "readable": [str(path.resolve()) for path in readable],
         "runnable": [*_SYSTEM, str(program), str(program.resolve())],
-        "system_calls": base64.b64encode(_system_calls()).decode() if "seccomp" in layers else "",
+        "system_calls": _system_calls() if "seccomp" in layers else b"",
     }
-    return [sys.executable, "-I", "-S", str(_CONFINE), json.dumps(order), str(program), *map(str, command[1:])]
+    return [sys.executable, "-I", "-S", str(_CONFINE), marshal.dumps(order).hex(), str(program), *map(str, command[1:])]
 
 
 def _environment(directory: Path) -> dict[str, str]:
