@@ -13,6 +13,7 @@ from typing import Any
 
 from chassis.telemetry import logger
 from services.media.domain.outcomes import (
+    MAX_CODED_PIXELS,
     MAX_FRAME_PIXELS,
     VIDEO_CODECS,
     Fault,
@@ -50,7 +51,8 @@ class SandboxedProber:
 
     async def probe(self, key: str, size_bytes: int) -> Source:
         """See ports.Prober. Reads what the container's tables and the first frame need: mostly under 2 MB."""
-        command = (sys.executable, "-I", _CHILD, str(size_bytes), str(MAX_FRAME_PIXELS))
+        measures = (size_bytes, MAX_FRAME_PIXELS, MAX_CODED_PIXELS)
+        command = [sys.executable, "-I", str(_CHILD), *map(str, measures)]
         try:
             with scratch_directory(self.directory) as empty:
                 async with confined(command, directory=empty, limits=_LIMITS, readable=(*PYTHON, _CHILD)) as child:

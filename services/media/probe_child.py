@@ -4,7 +4,7 @@ It has no file and no network: it asks its parent for ranges. On standard output
 or, once and last, `facts JSON` or `refused CODE TEXT`; each `read` is answered on standard input by a four-byte length
 (big endian) and so many bytes, fewer than asked only at the end of the file.
 
-    python -I probe_child.py SIZE_BYTES MAX_FRAME_PIXELS
+    python -I probe_child.py SIZE_BYTES MAX_FRAME_PIXELS MAX_CODED_PIXELS
 
 Imports the standard library and PyAV only.
 """
@@ -37,8 +37,6 @@ DECODABLE = frozenset({"h264", "hevc"})
 OPEN = {"protocol_whitelist": "none", "format_whitelist": "mov", "codec_whitelist": "none", "enable_drefs": "0"}
 MOST_SAMPLES = 1_000_000
 """Of the video track; a short table can list any number, and to walk through more would take too long."""
-CODED_PIXELS = Fraction(5, 4)
-"""A frame is coded in whole blocks, so the decoder may need more pixels than are shown."""
 HEADER_TOLERANCE_SECONDS = Fraction(1, 4)
 # Code points of ISO/IEC 23091-2, as FFmpeg calls them; what is missing is treated as unknown.
 PRIMARIES = {1: "bt709", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020", 12: "smpte432"}
@@ -87,7 +85,7 @@ class Ranges:
         return self._blocks[number]
 
 
-def measure(file: Ranges, size: int, max_frame_pixels: int) -> dict[str, Any]:
+def measure(file: Ranges, size: int, max_frame_pixels: int, max_coded_pixels: int) -> dict[str, Any]:
     """The facts of services.media.domain.source.Source, as plain values. Raises Refused."""
     head = file.read(12)
     if head[4:8] not in FIRST_BOXES:
@@ -95,12 +93,14 @@ def measure(file: Ranges, size: int, max_frame_pixels: int) -> dict[str, Any]:
     file.seek(0)
     try:
         with av.open(file, format="mov", mode="r", options=OPEN) as container:
-            return _facts(container, head, size, max_frame_pixels)
+            return _facts(container, head, size, max_frame_pixels, max_coded_pixels)
     except (av.FFmpegError, MemoryError, OverflowError, UnicodeDecodeError) as error:
         raise Refused("CORRUPT", f"its structure can't be read ({type(error).__name__})") from error
 
 
-def _facts(container: InputContainer, head: bytes, size: int, max_frame_pixels: int) -> dict[str, Any]:
+def _facts(
+    container: InputContainer, head: bytes, size: int, max_frame_pixels: int, max_coded_pixels: int
+) -> dict[str, Any]:
     video = _video_track(container)
     codec = video.codec_context
     timing = _timing(container, video)
@@ -122,7 +122,7 @@ def _facts(container: InputContainer, head: bytes, size: int, max_frame_pixels: 
         "audio": _audio(container),
     }
     if facts["video_codec"] in DECODABLE and 0 < codec.width * codec.height <= max_frame_pixels:
-        codec.options = {"max_pixels": str(round(CODED_PIXELS * max_frame_pixels))}
+        codec.options = {"max_pixels": str(max_coded_pixels)}
         facts |= _first_frame(container, video)
     return facts
 
@@ -251,10 +251,10 @@ def _microseconds(ticks: int, base: Fraction) -> int:
 
 
 def main() -> None:
-    size, max_frame_pixels = int(sys.argv[1]), int(sys.argv[2])
+    size, *pixels = map(int, sys.argv[1:])
     out = sys.stdout.buffer
     try:
-        facts = measure(Ranges(size, out, sys.stdin.buffer), size, max_frame_pixels)
+        facts = measure(Ranges(size, out, sys.stdin.buffer), size, *pixels)
         out.write(b"facts " + json.dumps(facts).encode() + b"\n")
     except Refused as refused:
         out.write("refused {} {}\n".format(*refused.args).encode())

@@ -10,6 +10,8 @@ from services.media.domain.source import Source
 MAX_DURATION_MS = 30_000
 MAX_FRAME_PIXELS = 4096 * 2304
 """The largest frame of H.264 and H.265 level 5.1, which phones up to 4K stay within."""
+MAX_CODED_PIXELS = MAX_FRAME_PIXELS * 5 // 4
+"""What a decoder may need for such a frame, which is coded in whole blocks."""
 MAX_FRAMES = 30_000
 """A thousand a second, where the fastest phones make 960: more are there to keep a decoder busy."""
 VIDEO_CODECS = ("h264", "hevc")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-from services.media.domain.outcomes import MAX_DURATION_MS
+from services.media.domain.outcomes import MAX_CODED_PIXELS, MAX_DURATION_MS
 from services.media.domain.source import Orientation, Source
 from services.media.ladder import KEYFRAME_SECONDS, PREVIEW_SECONDS, SEGMENT_SECONDS, Plan, Rendition, peak_bps
 
@@ -70,7 +70,8 @@ def encode_command(ffmpeg: Path, source: Source, plan: Plan, *, threads: int) ->
         *("-threads", str(threads), "-filter_complex_threads", str(min(threads, 4))),
         # Timestamps as the file has them, so that both tracks are cut and moved by the same clock.
         *("-copyts", "-noautorotate", "-f", "mov", "-protocol_whitelist", "file"),
-        *("-codec_whitelist", _INPUT_CODECS, "-max_error_rate", str(MAX_ERROR_RATE), "-i", INPUT),
+        *("-format_whitelist", "mov", "-enable_drefs", "0", "-codec_whitelist", _INPUT_CODECS),
+        *("-max_pixels", str(MAX_CODED_PIXELS), "-max_error_rate", str(MAX_ERROR_RATE), "-i", INPUT),
         *("-filter_complex", ";".join(filter_graph(source, plan))),
     ]
     for rendition in plan.renditions:
