@@ -1,4 +1,5 @@
-"""Workers that are killed again and again: every clip is READY in the end, told once, and nothing is left over."""
+"""Workers that are killed or stopped, and clips whose owners lose interest, in the middle of a run: every clip ends
+once, and nothing is left over."""
 
 import os
 import random
@@ -6,6 +7,7 @@ import time
 import uuid
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from deploy.local.stack import Stack
@@ -51,6 +53,56 @@ def test_however_often_workers_are_killed_each_clip_is_ready_once_and_nothing_is
     assert [process for dead in homes for process in processes_in(dead)] == []
 
 
+def test_a_worker_that_is_told_to_stop_gives_its_clip_back_at_once(
+    person: MakePerson, platform: Stack, busy_clip: Path
+) -> None:
+    uploaded = person("alice").upload(busy_clip)
+    until(lambda: is_encoding(uploaded), seconds=60, what="the encoder being at work")
+    platform.hold(WORKER)
+    try:
+        job = job_of(platform, uploaded)
+        assert (job["status"], job["attempts"], job["lease_owner"]) == ("QUEUED", 0, None)
+        assert outputs_of(platform, uploaded) == set()
+    finally:
+        platform.release(WORKER)
+    uploaded.becomes("READY", seconds=120)
+    ready_once(platform, uploaded)
+    assert job_of(platform, uploaded)["attempts"] == 1
+
+
+def test_a_video_that_is_deleted_while_it_is_encoded_stops_the_encoder_and_leaves_nothing(
+    person: MakePerson, platform: Stack, busy_clip: Path
+) -> None:
+    alice = person("alice")
+    uploaded = alice.upload(busy_clip)
+    until(lambda: is_encoding(uploaded), seconds=60, what="the encoder being at work")
+    assert alice.delete(f"/v1/videos/{uploaded.video_id}").status_code == 204
+    home = directory_of(platform.wait_ready(WORKER))
+    until(lambda: left_in(home) == [] or None, seconds=30, what="the worker having dropped it")
+    assert processes_in(home / "run-") == []
+    assert job_of(platform, uploaded)["status"] == "CANCELLED"
+    objects = f"{alice.user_id}/{uploaded.video_id}/"
+    until(
+        lambda: not keys_below(platform, f"videos/{objects}") | keys_below(platform, f"uploads/{objects}") or None,
+        seconds=30,
+        what="all objects being gone",
+    )
+
+
+def is_encoding(uploaded: Uploaded) -> bool | None:
+    status = uploaded.status()
+    return (status["status"] == "PROCESSING" and status["progress"] >= 10) or None
+
+
+def job_of(platform: Stack, uploaded: Uploaded) -> asyncpg.Record:
+    query = "SELECT * FROM transcode_jobs WHERE video_id = $1"
+    return execute(platform.dsn("media"), query, uuid.UUID(uploaded.video_id))[0]
+
+
+def outputs_of(platform: Stack, uploaded: Uploaded) -> set[str]:
+    return keys_below(platform, f"videos/{uploaded.owner.user_id}/{uploaded.video_id}/")
+
+
 def let_dead_leases_end(platform: Stack, pid: int) -> None:
     """Fifteen seconds pass for what a dead worker held."""
     execute(
@@ -68,13 +120,11 @@ def let_the_sweep_come(platform: Stack) -> None:
 
 def stray_objects(platform: Stack, uploaded: Uploaded) -> set[str]:
     """What is stored of a video, but its original and the outputs of the run that won."""
-    query = "SELECT input_s3_key, output_s3_prefix FROM transcode_jobs WHERE video_id = $1"
-    job = execute(platform.dsn("media"), query, uuid.UUID(uploaded.video_id))[0]
-    owner = uploaded.owner.user_id
-    outputs = keys_below(platform, f"videos/{owner}/{uploaded.video_id}/")
+    job, outputs = job_of(platform, uploaded), outputs_of(platform, uploaded)
     won = {key for key in outputs if key.startswith(job["output_s3_prefix"])}
     assert won
-    return (outputs - won) | (keys_below(platform, f"uploads/{owner}/{uploaded.video_id}/") - {job["input_s3_key"]})
+    originals = keys_below(platform, f"uploads/{uploaded.owner.user_id}/{uploaded.video_id}/")
+    return (outputs - won) | (originals - {job["input_s3_key"]})
 
 
 def directory_of(pid: int) -> Path:
