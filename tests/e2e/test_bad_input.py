@@ -1,5 +1,6 @@
 """What clients get wrong, against the whole platform: the status, the code, the value, the limit; nothing changes."""
 
+import unicodedata
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -44,11 +45,23 @@ def fields(reply: httpx.Response) -> list[str]:
         ({"title": ""}, "title", ["0", "80"]),
         ({"title": "x" * 81}, "title", ["81", "80"]),
         ({"title": "👨‍👩‍👧‍👦" * 81}, "title", ["81", "80"]),
+        ({"title": "x" * 10_000}, "title", ["must have 1 to 80 characters, has 10,000 characters"]),
+        ({"title": "e\u0301\u0302" * 81}, "title", ["must have 1 to 80 characters, has 81 characters"]),
+        ({"title": "e\u0301" * 5_000}, "title", ["must have 1 to 80 characters, has 10,000 code points"]),
+        ({"title": "a\u0007b"}, "title", ["control characters", "U+0007"]),
+        ({"title": "a\nb"}, "title", ["control characters", "U+000A"]),
+        ({"title": "\u202eevil"}, "title", ["control characters", "U+202E"]),
+        ({"title": "\u2066evil\u2069"}, "title", ["control characters", "U+2066"]),
+        ({"title": "\u200f"}, "title", ["1 to 80", "no visible one"]),
+        ({"filename": "x" * 256}, "filename", ["must have 1 to 255 characters, has 256 characters"]),
+        ({"description": "x" * 2_001}, "description", ["must have 0 to 2,000 characters, has 2,001 characters"]),
+        ({"fingerprint": "x" * 201}, "fingerprint", ["must have 1 to 200 characters, has 201 characters"]),
         ({"category": "sprots"}, "category", ["sprots", "sports"]),
         ({"visibility": "secret"}, "visibility", ["secret", "public", "unlisted", "private"]),
         ({"visibility": "VISIBILITY_UNSPECIFIED"}, "visibility", ["public"]),
         ({"file_size_bytes": 0}, "file_size_bytes", ["0", "1"]),
-        ({"file_size_bytes": -1}, "file_size_bytes", ["-1"]),
+        ({"file_size_bytes": -1}, "file_size_bytes", ["must be 1 to 157,286,400 bytes, is -1 bytes"]),
+        ({"file_size_bytes": 2**64}, "file_size_bytes", ["1 to 157,286,400 bytes", f"is {2**64:,} bytes"]),
         ({"file_size_bytes": "12"}, "file_size_bytes", ["12"]),
         ({"file_size_bytes": 1.5}, "file_size_bytes", ["1.5"]),
         ({"filename": ""}, "filename", []),
@@ -69,13 +82,34 @@ def test_an_initiate_with_a_wrong_field_names_it_with_value_and_limit(
     assert alice.get("/v1/uploads").json()["uploads"] == []
 
 
-def test_all_wrong_fields_are_told_at_once(alice: Person) -> None:
-    reply = alice.post("/v1/uploads/initiate", announcement(1000) | {"title": "", "category": "sprots"})
-    assert {"title", "category"} <= set(fields(reply))
+@pytest.mark.parametrize(
+    "wrong",
+    [{"title": "", "filename": "", "file_size_bytes": 0, "video_id": "x"}, {"title": "x" * 81, "category": "x"}],
+)
+def test_all_wrong_fields_are_told_at_once(alice: Person, wrong: dict[str, object]) -> None:
+    """Those that the contract refuses; and where there are none, those that the service does."""
+    reply = alice.post("/v1/uploads/initiate", announcement(1000) | wrong)
+    assert sorted(fields(reply)) == sorted(wrong)
+
+
+def test_a_field_that_is_wrong_alone_is_what_the_detail_tells(alice: Person) -> None:
+    for change in ({"title": ""}, {"title": "x" * 81}, {"category": "sprots"}, {"title": 12}, {"colour": "red"}):
+        reply = alice.post("/v1/uploads/initiate", announcement(1000) | change).json()
+        [wrong] = reply["errors"]
+        assert reply["detail"] == f"{wrong['field']} {wrong['message']}."
+        assert reply["next_action"] == "Correct the named fields and send again."
 
 
 def test_a_title_of_80_family_emojis_is_a_title_of_80_characters(alice: Person) -> None:
     assert alice.initiate(1000, title="👨‍👩‍👧‍👦" * 80)["upload_id"]
+
+
+@pytest.mark.parametrize(
+    "title", ["e\u0301\u0302" * 80, "🇩🇪" * 80, "שלום \u200fעולם", "  trimmed  ", "한국어 제목", "a\u200bb"], ids=ascii
+)
+def test_a_title_is_counted_as_a_person_counts_and_may_be_of_any_script(alice: Person, title: str) -> None:
+    video_id = alice.initiate(1000, title=title)["video_id"]
+    assert alice.get(f"/v1/videos/{video_id}").json()["title"] == unicodedata.normalize("NFC", title.strip())
 
 
 def test_a_file_one_byte_over_the_limit_is_too_large(alice: Person) -> None:
@@ -85,7 +119,8 @@ def test_a_file_one_byte_over_the_limit_is_too_large(alice: Person) -> None:
 
 
 def test_a_file_far_over_the_limit_is_too_large(alice: Person) -> None:
-    problem(alice.post("/v1/uploads/initiate", announcement(2**40)), 413, "FILE_TOO_LARGE", str(2**40))
+    for size in (2**40, 2**63, 2**64 - 1):
+        problem(alice.post("/v1/uploads/initiate", announcement(size)), 413, "FILE_TOO_LARGE", str(size), "bytes")
 
 
 def test_another_content_type_is_named_with_those_accepted(alice: Person) -> None:
@@ -109,11 +144,19 @@ def test_refused_initiates_do_not_count_against_the_limit(alice: Person) -> None
 
 @pytest.mark.parametrize(
     ("body", "said"),
-    [(b"{", "JSON"), (b"[]", "object"), (b'{"title": "a", "title": "b"}', "title"), (b'{"title": "\xff"}', "UTF-8")],
+    [
+        (b"{", "line 1, column 2"),
+        (b"[]", "body must be of type object, is []"),
+        (b'{"title": "a", "title": "b"}', "title stands twice"),
+        (b'{"title": "\xff"}', "UTF-8"),
+        (b'{"title": "\\ud800"}', "half of a surrogate pair"),
+        (b'{"title": "\\u0000"}', "NUL"),
+    ],
 )
 def test_a_body_that_is_no_json_object_is_refused(alice: Person, body: bytes, said: str) -> None:
     reply = alice.http.post("/v1/uploads/initiate", content=body, headers={"Content-Type": "application/json"})
-    problem(reply, 400, "INVALID_ARGUMENT", said)
+    told = problem(reply, 400, "INVALID_ARGUMENT", said)
+    assert ("named fields" in told["next_action"]) == bool(told["errors"])
 
 
 def test_a_body_over_a_mebibyte_is_refused(alice: Person) -> None:
@@ -187,6 +230,11 @@ def test_what_belongs_to_another_is_not_found_and_unchanged(person: MakePerson, 
     [
         ({"part_number": 0}, "part_number", ["0", "1"]),
         ({"part_number": 4}, "part_number", ["4", "3"]),
+        ({"part_number": 10_001}, "part_number", ["must be 1 to 30, is 10,001"]),
+        ({"part_number": -1}, "part_number", ["must be 1 to 30, is -1"]),
+        ({"part_number": 2**63}, "part_number", [f"must be 1 to 30, is {2**63:,}"]),
+        ({"content_length": 2**63}, "content_length", [f"must be 1 to 157,286,400 bytes, is {2**63:,} bytes"]),
+        ({"content_length": -1}, "content_length", ["must be 1 to 157,286,400 bytes, is -1 bytes"]),
         ({"content_length": 0}, "content_length", ["0", "1"]),
         ({"content_length": 11 * MIB + 1}, "content_length", [str(11 * MIB + 1), str(11 * MIB)]),
         ({"checksum_sha256": "abc"}, "checksum_sha256", ["44"]),
@@ -239,9 +287,11 @@ def test_a_complete_with_a_wrong_etag_names_the_part(alice: Person) -> None:
 
 def test_a_complete_with_a_part_that_is_too_small_names_it(alice: Person) -> None:
     upload = alice.initiate(2000)
-    etags = [alice.send(upload["upload_id"], 1, bytes(1000)), ""]
-    reply = alice.post(f"/v1/uploads/{upload['upload_id']}/parts/presign", {"part_number": 2, "content_length": 1000})
+    presign = f"/v1/uploads/{upload['upload_id']}/parts/presign"
+    reply = alice.post(presign, {"part_number": 2, "content_length": 1000})
     problem(reply, 400, "INVALID_ARGUMENT", "2", "1")
+    reply = alice.post(presign, {"part_number": 1, "content_length": 1000})
+    problem(reply, 400, "INVALID_ARGUMENT", "2000 bytes", "1000 bytes")
     upload = alice.initiate(6 * MIB)
     etags = [alice.send(upload["upload_id"], 1, bytes(MIB)), alice.send(upload["upload_id"], 2, bytes(5 * MIB))]
     parts = [{"part_number": number, "etag": etag} for number, etag in enumerate(etags, start=1)]
@@ -267,6 +317,15 @@ def test_a_video_that_is_not_ready_is_not_published(alice: Person) -> None:
     problem(reply, 409, "VIDEO_NOT_READY", status_of(alice, upload["video_id"])["status"])
 
 
+def test_a_deleted_video_is_told_as_deleted_by_status_publish_and_retry(alice: Person) -> None:
+    path = f"/v1/videos/{alice.initiate(1000)['video_id']}"
+    assert alice.delete(path).status_code == 204
+    assert alice.get(f"{path}/status").json()["status"] == "DELETED"
+    for body in ({}, {"when_ready": True}):
+        problem(alice.post(f"{path}/publish", body), 409, "VIDEO_NOT_READY", "DELETED")
+    problem(alice.post(f"{path}/retry"), 409, "RETRY_NOT_ALLOWED", "DELETED")
+
+
 def test_an_idempotency_key_replays_its_reply_and_refuses_another_body(alice: Person) -> None:
     key = f"key-{uuid.uuid4()}"
     first = alice.post("/v1/uploads/initiate", announcement(1000), Idempotency_Key=key)
@@ -290,3 +349,45 @@ def test_wrong_parameters_are_named(alice: Person) -> None:
     problem(alice.get("/v1/feed", page_size="many"), 400, "INVALID_ARGUMENT", "many")
     problem(alice.get("/v1/feed", page_size=101), 400, "INVALID_ARGUMENT", "101", "100")
     problem(alice.get("/v1/feed", page_token="forged"), 400, "INVALID_ARGUMENT")
+
+
+LISTS = ["/v1/videos", "/v1/uploads", "/v1/feed", "/v1/feed/discover", "/v1/notifications"]
+LISTS += [f"/v1/users/{uuid.UUID(int=1)}/{what}" for what in ("videos", "followers", "following")]
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_a_page_is_asked_for_within_its_limits_and_with_a_token_of_this_list(alice: Person, path: str) -> None:
+    for size in (0, -1, 101, 2**32, 2**63):
+        reply = alice.get(path, page_size=size)
+        problem(reply, 400, "INVALID_ARGUMENT", f"page_size must be 1 to 100, is {size:,}.")
+    for token in ("forged", "A" * 54, "é", "A" * 200):
+        reply = alice.get(path, page_token=token)
+        problem(reply, 400, "INVALID_ARGUMENT", "page_token is not a token that this list gave to you")
+    problem(alice.get(path, page_token="A" * 201), 400, "INVALID_ARGUMENT", "page_token must have 0 to 200 characters")
+
+
+def test_a_page_token_is_of_one_user_and_one_list(person: MakePerson, alice: Person) -> None:
+    for _ in range(2):
+        alice.initiate(1000)
+    for path, other in (("/v1/videos", "/v1/uploads"), ("/v1/uploads", "/v1/videos")):
+        token = alice.get(path, page_size=1).json()["next_page_token"]
+        assert alice.get(path, page_token=token).status_code == 200
+        for asked in (person("mallory").get(path, page_token=token), alice.get(other, page_token=token)):
+            problem(asked, 400, "INVALID_ARGUMENT", "page_token is not a token that this list gave to you")
+    videos = alice.get("/v1/videos", page_size=1, category="sports").json()["next_page_token"]
+    problem(alice.get("/v1/videos", category="music", page_token=videos), 400, "INVALID_ARGUMENT", "page_token")
+
+
+def test_parts_of_a_complete_and_of_a_batch_are_told_by_their_place(alice: Person) -> None:
+    path = f"/v1/uploads/{alice.initiate(1000)['upload_id']}"
+    right = {"part_number": 1, "content_length": 1000}
+    reply = alice.post(f"{path}/parts/presign-batch", {"parts": [right, right | {"part_number": 10_001}]})
+    problem(reply, 400, "INVALID_ARGUMENT", "parts[1].part_number must be 1 to 30, is 10,001.")
+    reply = alice.post(f"{path}/parts/presign-batch", {"parts": [right] * 31})
+    problem(reply, 400, "INVALID_ARGUMENT", "parts must have 1 to 30 entries, has 31 entries.")
+    reply = alice.post(f"{path}/complete", {"parts": [{"part_number": 10_001, "etag": "e"}]})
+    problem(reply, 400, "INVALID_ARGUMENT", "parts[0].part_number must be 1 to 30, is 10,001.")
+    reply = alice.post(f"{path}/complete", {"parts": [{"part_number": 1, "etag": "e" * 129}]})
+    problem(reply, 400, "INVALID_ARGUMENT", "parts[0].etag must have 1 to 128 characters, has 129 characters.")
+    reply = alice.post("/v1/notifications/read", {"notification_ids": [str(uuid.UUID(int=1))] * 101})
+    problem(reply, 400, "INVALID_ARGUMENT", "notification_ids must have 0 to 100 entries, has 101 entries.")
