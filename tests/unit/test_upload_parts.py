@@ -196,3 +196,10 @@ def test_a_part_named_twice_is_refused() -> None:
     with pytest.raises(InvalidArgument) as raised:
         parts_to_assemble(FILE, {}, held(p1=10), [NamedPart(1, "etag1"), NamedPart(1, "etag1")])
     assert raised.value.fields == (FieldViolation("parts[1].part_number", "names part 1 a second time"),)
+
+
+@pytest.mark.parametrize("length", [1, 999, 1000])
+def test_the_only_part_of_a_file_has_its_size(length: int) -> None:
+    rule = f"must be 1000 bytes, the size of the file, in its only part; is {length} bytes"
+    wrong = [] if length == 1000 else [FieldViolation("content_length", rule)]
+    assert signable(PartToSign(1, length, None), size=1000) == wrong

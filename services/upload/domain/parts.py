@@ -71,6 +71,9 @@ def check_signable(file_size_bytes: int, signed: Mapping[int, int], parts: Seque
         if not 1 <= part.content_length <= file_size_bytes:
             rule = f"must be 1 to {file_size_bytes} bytes, the size of the file, is {part.content_length} bytes"
             wrong.append(FieldViolation(f"{part.field}content_length", rule))
+        elif highest == 1 and part.content_length != file_size_bytes:
+            rule = f"must be {file_size_bytes} bytes, the size of the file, in its only part; is {part.content_length}"
+            wrong.append(FieldViolation(f"{part.field}content_length", f"{rule} bytes"))
         if part.checksum_sha256 is not None and not _is_sha256(part.checksum_sha256):
             rule = f"must be a SHA-256 in base64 (44 characters), has {len(part.checksum_sha256)} characters"
             wrong.append(FieldViolation(f"{part.field}checksum_sha256", rule))
