@@ -100,8 +100,9 @@ class Store(Protocol):
     async def signed_lengths(self, upload_id: UUID) -> Mapping[int, int]:
         """The signed parts' lengths in bytes by number."""
 
-    async def sign_parts(self, upload_id: UUID, parts: Sequence[PartToSign]) -> None:
-        """Write the parts as signed now; a part that was signed before is replaced."""
+    async def sign_parts(self, upload_id: UUID, parts: Sequence[PartToSign]) -> Mapping[int, int]:
+        """Write the parts as signed now; a part that was signed before is replaced. Answers the lengths in bytes, by
+        number, of the parts that were signed before this."""
 
     async def save_received(self, upload_id: UUID, parts: PartList) -> None:
         """Write which parts S3 holds, and that it holds no others."""

@@ -108,11 +108,16 @@ WHERE upload_id IN (
 SELECT part_number, content_length FROM upload_parts WHERE upload_id = $1
 
 -- name: sign_parts
--- All parts of a batch in one round trip; a part that is signed again has the new length and checksum.
-INSERT INTO upload_parts (upload_id, part_number, content_length, checksum_sha256)
-SELECT $1, * FROM unnest($2::int[], $3::bigint[], $4::text[])
-ON CONFLICT (upload_id, part_number) DO UPDATE
-SET content_length = excluded.content_length, checksum_sha256 = excluded.checksum_sha256, signed_at = now()
+-- All parts of a batch in one round trip, which brings back what was signed before it: both halves see the table as it
+-- was when the statement began, and the upload's row is locked. A part that is signed again has the new length and
+-- checksum.
+WITH signed AS (
+    INSERT INTO upload_parts (upload_id, part_number, content_length, checksum_sha256)
+    SELECT $1, * FROM unnest($2::int[], $3::bigint[], $4::text[])
+    ON CONFLICT (upload_id, part_number) DO UPDATE
+    SET content_length = excluded.content_length, checksum_sha256 = excluded.checksum_sha256, signed_at = now()
+)
+SELECT part_number, content_length FROM upload_parts WHERE upload_id = $1
 
 -- name: save_received
 -- By primary key's first column: is_uploaded and etag follow what S3 says, and rows that say so already stay as they are.

@@ -101,12 +101,11 @@ class Repository:
     # Parts.
 
     async def signed_lengths(self, upload_id: UUID) -> Mapping[int, int]:
-        rows = await self._connection.fetch(QUERIES["signed_lengths"], upload_id)
-        return {row["part_number"]: row["content_length"] for row in rows}
+        return await self._lengths("signed_lengths", upload_id)
 
-    async def sign_parts(self, upload_id: UUID, parts: Sequence[PartToSign]) -> None:
-        rows = [(part.number, part.content_length, part.checksum_sha256) for part in parts]
-        await self._count("sign_parts", upload_id, *zip(*rows, strict=True))
+    async def sign_parts(self, upload_id: UUID, parts: Sequence[PartToSign]) -> Mapping[int, int]:
+        columns = zip(*((part.number, part.content_length, part.checksum_sha256) for part in parts), strict=True)
+        return await self._lengths("sign_parts", upload_id, *columns)
 
     async def save_received(self, upload_id: UUID, parts: PartList) -> None:
         await self._count("save_received", upload_id, [number for number, _ in parts], [etag for _, etag in parts])
@@ -212,6 +211,10 @@ class Repository:
 
     async def _uploads(self, query: str, *values: object) -> Sequence[Upload]:
         return [upload_of(row) for row in await self._connection.fetch(QUERIES[query], *values)]
+
+    async def _lengths(self, query: str, *values: object) -> Mapping[int, int]:
+        rows = await self._connection.fetch(QUERIES[query], *values)
+        return {row["part_number"]: row["content_length"] for row in rows}
 
     async def _count(self, query: str, *values: object) -> int:
         """Run a statement that changes rows, and say how many."""

@@ -15,7 +15,8 @@ from services.upload.domain.parts import (
     MIN_PART_BYTES,
     NamedPart,
     PartToSign,
-    check_signable,
+    check_parts,
+    check_sum,
     missing_parts,
     parts_to_assemble,
     present,
@@ -34,7 +35,8 @@ def held(**sizes: int) -> list[Part]:
 def signable(*parts: PartToSign, size: int = FILE, signed: dict[int, int] | None = None) -> list[FieldViolation]:
     """What is wrong with signing these parts."""
     try:
-        check_signable(size, signed or {}, parts)
+        check_parts(size, parts)
+        check_sum(size, signed or {}, parts)
     except InvalidArgument as failure:
         return list(failure.fields)
     return []

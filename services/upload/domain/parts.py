@@ -53,11 +53,8 @@ def suggested_count(file_size_bytes: int) -> int:
     return _ceil(file_size_bytes, SUGGESTED_PART_BYTES)
 
 
-def check_signable(file_size_bytes: int, signed: Mapping[int, int], parts: Sequence[PartToSign]) -> None:
-    """Whether these parts may be signed, given the lengths of those that are, by number.
-
-    A part that was signed before is replaced. Raises InvalidArgument with all that is wrong.
-    """
+def check_parts(file_size_bytes: int, parts: Sequence[PartToSign]) -> None:
+    """Whether each of these may be a part of the file. Raises InvalidArgument with all that is wrong."""
     wrong: list[FieldViolation] = []
     highest = _ceil(file_size_bytes, MIN_PART_BYTES)
     seen: set[int] = set()
@@ -77,13 +74,17 @@ def check_signable(file_size_bytes: int, signed: Mapping[int, int], parts: Seque
         if part.checksum_sha256 is not None and not _is_sha256(part.checksum_sha256):
             rule = f"must be a SHA-256 in base64 (44 characters), has {len(part.checksum_sha256)} characters"
             wrong.append(FieldViolation(f"{part.field}checksum_sha256", rule))
-    if not wrong:
-        together = {**signed, **{part.number: part.content_length for part in parts}}
-        if (total := sum(together.values())) > file_size_bytes:
-            rule = f"makes all signed parts {total} bytes together; declared were {file_size_bytes} bytes"
-            wrong.append(FieldViolation(f"{parts[-1].field}content_length", rule))
     if wrong:
         raise InvalidArgument(fields=wrong)
+
+
+def check_sum(file_size_bytes: int, before: Mapping[int, int], parts: Sequence[PartToSign]) -> None:
+    """Whether these parts may be signed beside those that were signed before, whose lengths are given by number. A part
+    that is signed again is replaced. Raises InvalidArgument."""
+    total = sum({**before, **{part.number: part.content_length for part in parts}}.values())
+    if total > file_size_bytes:
+        rule = f"makes all signed parts {total} bytes together; declared were {file_size_bytes} bytes"
+        raise InvalidArgument(fields=[FieldViolation(f"{parts[-1].field}content_length", rule)])
 
 
 def present(received: Iterable[Received], signed: Mapping[int, int]) -> list[Received]:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.upload.domain.errors import UploadNotFound
-from services.upload.domain.parts import PartToSign, check_signable, missing_parts, present
+from services.upload.domain.parts import PartToSign, check_parts, check_sum, missing_parts, present
 from services.upload.domain.upload import ACTIVE, Status, Upload
 from services.upload.ports import Begin, MultipartUploadNotFound, Objects, Part, PresignedPart
 from services.upload.usecases import analytics
@@ -45,8 +45,9 @@ async def presign_parts(
         if upload is None:
             raise UploadNotFound
         upload.must_take_parts()
-        check_signable(upload.file_size_bytes, await tx.store.signed_lengths(upload_id), parts)
-        await tx.store.sign_parts(upload_id, parts)
+        check_parts(upload.file_size_bytes, parts)
+        before = await tx.store.sign_parts(upload_id, parts)
+        check_sum(upload.file_size_bytes, before, parts)
         if upload.status is Status.INITIATED:
             await tx.store.save(upload.signed())
             tx.emit(analytics.first_part_signed(upload))
