@@ -31,7 +31,6 @@ CHECKS = [
     checks.response_schema_conformance,
     checks.negative_data_rejection,
     checks.unsupported_method,
-    checks.ignored_auth,
 ]
 UUID_TEXT = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 

@@ -88,7 +88,16 @@ async def test_head_is_get_without_the_body(world: World) -> None:
     world.replies("GetUpload", upload_id="one", status=1)
     whole, head = await world.http.get("/v1/uploads/one"), await world.http.head("/v1/uploads/one")
     assert (head.status_code, head.content) == (200, b"")
-    assert head.headers["etag"] == whole.headers["etag"]
+    for name in ("etag", "content-type", "content-length", "cache-control", "vary"):
+        assert head.headers[name] == whole.headers[name]
+    assert_matches_openapi(head)
+    known = await world.http.head("/v1/uploads/one", headers={"If-None-Match": head.headers["etag"]})
+    assert known.status_code == 304
+    assert_matches_openapi(known)
+    world.fails("GetUpload", Unavailable(retry_after=7))
+    away = await world.http.head("/v1/uploads/one")
+    assert (away.status_code, away.headers["retry-after"]) == (503, "7")
+    assert_matches_openapi(away)
 
 
 async def test_a_failure_of_the_service_keeps_its_kind_code_sentence_and_fields(world: World) -> None:
@@ -221,6 +230,13 @@ async def test_a_page_of_a_configured_origin_may_call_and_read(world: World) -> 
     assert answer.headers["access-control-allow-origin"] == "https://app.example.com"
     exposed = answer.headers["access-control-expose-headers"].replace(" ", "").lower().split(",")
     assert {"etag", "retry-after", "ratelimit"} <= set(exposed)
+    assert_matches_openapi(answer)
+    world.replies("GetUpload", upload_id="one", status=1)
+    whole = await world.http.get("/v1/uploads/abc", headers={"Origin": "https://app.example.com"})
+    asked = {"Origin": "https://app.example.com", "If-None-Match": whole.headers["etag"]}
+    known = await world.http.get("/v1/uploads/abc", headers=asked)
+    assert (known.status_code, known.headers["access-control-allow-origin"]) == (304, "https://app.example.com")
+    assert {"authorization", "origin"} <= set(known.headers["vary"].lower().replace(" ", "").split(","))
     for path in ("/v1/nothing", "/openapi.json"):
         other = await world.http.get(path, headers={"Origin": "https://app.example.com"})
         assert other.headers["access-control-allow-origin"] == "https://app.example.com"
