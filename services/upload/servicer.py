@@ -97,7 +97,7 @@ class Uploads(UploadServiceServicer):
             ids={},
         ) as outcome:
             yield
-            if isinstance(outcome, Reserved):
+            if isinstance(outcome, Reserved) and outcome.key is not None:
                 async with acquire(self.pool) as connection:
                     await store_reply(connection, outcome, empty)
 
