@@ -131,11 +131,14 @@ class Job:
 
 @dataclass
 class MediaConvertStandIn:
-    """`silent`: no event is sent; `error`: jobs end in it; `go_on`: while it is clear, jobs wait in the middle."""
+    """`refuses`: no request is good enough; `silent`: no event is sent; `error`: jobs end in it; `go_on`: while it is
+    clear, jobs wait in the middle.
+    """
 
     objects: ObjectStore
     queue: EventQueue
     url: str = ""
+    refuses: bool = False
     silent: bool = False
     error: tuple[int, str] | None = None
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
@@ -153,6 +156,8 @@ class MediaConvertStandIn:
         return job
 
     async def create(self, request: web.Request) -> web.Response:
+        if self.refuses:
+            return _refusal(400, "BadRequestException")
         asked = await request.json()
         job = self._by_token.get(asked["clientRequestToken"])
         if job is None:

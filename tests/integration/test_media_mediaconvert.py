@@ -21,9 +21,10 @@ from chassis.object_store import ObjectStore
 from chassis.postgres import Pool, open_pool
 from chassis.transaction import transactions
 from services.media import ladder
-from services.media.domain.job import Run
+from services.media.domain.job import STAGES, Run
 from services.media.domain.outcomes import Fault
 from services.media.domain.remote import News, RemoteStatus
+from services.media.domain.source import Source
 from services.media.fakes import A_SOURCE, FakeTranscoder, RecordedSignals
 from services.media.ports import Begin, Task
 from services.media.probe import SandboxedProber
@@ -49,6 +50,7 @@ from tests.mediaconvert_stand_in import (
 from tests.mediaconvert_stand_in import mediaconvert as mediaconvert_stand_in
 
 DEADLINE = 60.0
+A_TASK = Task(new_id(), "uploads/a/b/c/original.mp4", "videos/a/b/run/", A_SOURCE)
 
 
 @pytest.fixture
@@ -148,6 +150,10 @@ async def take(begin: Begin) -> Run:
     """The run that a worker with MediaConvert goes on with; there must be one."""
     (run,) = await runs.claim_run(begin, "tester", LEASE_SECONDS, new_id, take_up=True)
     return run
+
+
+def task_of(run: Run, source: Source) -> Task:
+    return Task(run.run_id, run.job.input_s3_key, run.output_s3_prefix, source)
 
 
 async def work_on(pool: Pool, tools: Tools, run: Run, lease_seconds: float = LEASE_SECONDS) -> None:
@@ -475,9 +481,7 @@ async def test_a_message_comes_again_when_it_could_not_be_written_down(
         if len(heard) == 1:
             raise asyncio.CancelledError  # the process stops while it writes down
 
-    run = await handed_on(begin, Clip())
-    task = Task(run.run_id, run.job.input_s3_key, run.output_s3_prefix, A_SOURCE)
-    await service.create(job_request(task, ladder.plan(A_SOURCE), Account("nextplay", ROLE)))
+    await service.create(job_request(A_TASK, ladder.plan(A_SOURCE), Account("nextplay", ROLE)))
     first = asyncio.create_task(events.listen(record))
     await asyncio.wait([first], timeout=DEADLINE)
 
@@ -492,7 +496,42 @@ async def test_a_message_comes_again_when_it_could_not_be_written_down(
         await asyncio.wait([second])
 
 
-async def test_a_request_that_is_refused_is_a_fault(service: MediaConvert) -> None:
+# Faults
+
+
+async def test_a_service_that_refuses_or_is_away_is_a_transient_fault(service: MediaConvert) -> None:
+    async with open_mediaconvert(REGION, HttpUrl("http://127.0.0.1:1")) as away:
+        for asked in (service, away):
+            with pytest.raises(Fault) as fault:
+                await asked.ask(new_id(), "no-such-job")
+            assert (fault.value.code, fault.value.transient) == ("SERVICE_AWAY", True)
+
+
+async def test_a_request_that_is_wrong_is_a_permanent_fault(service: MediaConvert, aws: MediaConvertStandIn) -> None:
+    aws.refuses = True
     with pytest.raises(Fault) as fault:
-        await service.ask(new_id(), "no-such-job")
-    assert fault.value.code == "TRANSCODER_ERROR"
+        await service.create(job_request(A_TASK, ladder.plan(A_SOURCE), Account("nextplay", ROLE)))
+    assert (fault.value.code, fault.value.transient) == ("TRANSCODER_ERROR", False)
+
+
+async def test_without_the_original_no_job_is_paid_for(
+    pool: Pool, begin: Begin, tools: Tools, aws: MediaConvertStandIn, clip: Clip, object_store: ObjectStore
+) -> None:
+    await apply(begin, clip.uploaded())
+    run = await take(begin)
+    source = await tools.prober.probe(clip.key, run.job.size_bytes)
+    await object_store.delete_prefix(clip.key)
+    with pytest.raises(Fault) as fault:
+        await tools.transcoder.transcode(task_of(run, source), lambda stage, fraction: None)
+    assert (fault.value.code, fault.value.transient) == ("STORAGE_ERROR", False)
+    assert aws.jobs == {}
+
+
+async def test_progress_names_the_stages_in_their_order(begin: Begin, tools: Tools, events: Events, clip: Clip) -> None:
+    await apply(begin, clip.uploaded())
+    run = await take(begin)
+    source = await tools.prober.probe(clip.key, run.job.size_bytes)
+    stages: list[str] = []
+    async with listening(events, begin):
+        await tools.transcoder.transcode(task_of(run, source), lambda stage, fraction: stages.append(stage))
+    assert list(dict.fromkeys(stages)) == list(STAGES)

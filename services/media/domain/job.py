@@ -14,7 +14,7 @@ MAX_LOSSES = 10
 counts as an attempt; but a clip that kills must not go round for ever."""
 FIRST_RETRY_SECONDS = 5.0
 """Before the first retry; each later one waits four times as long."""
-OUTAGES = {"STORAGE_ERROR", "DISK_FULL"}
+OUTAGES = {"STORAGE_ERROR", "DISK_FULL", "SERVICE_AWAY"}
 LAST_RETRY_AFTER_OUTAGE_SECONDS = 900.0
 
 
@@ -134,7 +134,11 @@ def worker_lost(attempt: int) -> Fault:
     return Fault("WORKER_LOST", f"The worker of attempt {attempt} disappeared.", transient=True)
 
 
-PUBLIC_CODES = {"WORKER_LOST": "TRANSCODER_ERROR", "DISK_FULL": "STORAGE_ERROR"}
+PUBLIC_CODES = {
+    "WORKER_LOST": "TRANSCODER_ERROR",
+    "SERVICE_AWAY": "TRANSCODER_ERROR",
+    "DISK_FULL": "STORAGE_ERROR",
+}
 """Causes that only operators tell apart, and the reason that the owner is given in the end."""
 
 

@@ -77,6 +77,11 @@ def disk_full() -> Fault:
     return Fault("DISK_FULL", "There was no room to convert the video.", transient=True)
 
 
+def service_away(what: str) -> Fault:
+    """A service to which runs are handed on is out of reach, or refuses us for what an operator has to mend."""
+    return Fault("SERVICE_AWAY", f"The converting service {what}.", transient=True)
+
+
 def check(source: Source) -> None:
     """Raises Rejected for the first limit that the source breaks: duration, frames, codec, frame size."""
     if source.duration_ms > MAX_DURATION_MS:

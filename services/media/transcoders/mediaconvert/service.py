@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import HttpUrl
 
 from chassis.telemetry import logger
-from services.media.domain.outcomes import Fault
+from services.media.domain.outcomes import Fault, service_away
 from services.media.domain.remote import News, RemoteStatus
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _news(run_id: UUID, job: "JobTypeDef") -> News:
 
 @asynccontextmanager
 async def _call(fine: tuple[str, ...] = ()) -> AsyncIterator[None]:
-    """A deadline around a call, and its errors as faults. A bad request stays bad, all else may pass."""
+    """A deadline around a call, and its errors as faults. A bad request stays bad, all else can be mended."""
     try:
         async with asyncio.timeout(CALL_SECONDS):
             yield
@@ -84,8 +84,9 @@ async def _call(fine: tuple[str, ...] = ()) -> AsyncIterator[None]:
         code = error.response["Error"]["Code"]
         if code in fine:
             return
-        log.warning("mediaconvert_refused", code=code, reason=str(error))
-        transient = code != "BadRequestException"
-        raise Fault("TRANSCODER_ERROR", "The converting service refused the video.", transient=transient) from error
+        log.error("mediaconvert_refused", cause=error, operation=error.operation_name, refusal=code)
+        if code == "BadRequestException":
+            raise Fault("TRANSCODER_ERROR", "The converting service did not take it.", transient=False) from error
+        raise service_away("refused us") from error
     except (BotoCoreError, aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise Fault("TRANSCODER_ERROR", "The converting service did not answer.", transient=True) from error
+        raise service_away("did not answer") from error
