@@ -533,9 +533,9 @@ class TimelineEntry(_message.Message):
     IGNORED_FIELD_NUMBER: _builtins.int
     event: _builtins.str
     """Name of what happened. Facts: UploadStarted, UploadCompleted, UploadAborted, UploadExpired, UploadFailed,
-    TranscodeStarted, TranscodeRetryScheduled, TranscodeCompleted, TranscodeFailed, VideoRejected. Commands:
-    ClaimVideoForUpload, PublishVideo, UpdateVideo, RetryVideo, DeleteVideo, ArchiveVideo. VideoRetryRequested where
-    media was asked again for a run that it did not know.
+    OriginalLost, TranscodeStarted, TranscodeRetryScheduled, TranscodeCompleted, TranscodeFailed, VideoRejected.
+    Commands: ClaimVideoForUpload, PublishVideo, UpdateVideo, RetryVideo, DeleteVideo, ArchiveVideo. VideoRetryRequested
+    where media was asked again for a run that it did not know.
     """
     generation: _builtins.int
     """The generation of the video it belongs to."""

@@ -218,11 +218,14 @@ class PresignPartRequest(_message.Message):
     part_number: _builtins.int
     """Number of the part: 1 to ⌈file size / 5 MiB⌉."""
     content_length: _builtins.int
-    """Exact length of the part in bytes, at least 1; all signed parts together do not exceed the declared file size. S3
-    asks for at least 5 MiB (5,242,880) for all parts but the last.
+    """Exact length of the part in bytes, at least 1; all signed parts together do not exceed the declared file size, and
+    the only part of a file up to 5 MiB (5,242,880) has exactly that. S3 asks for at least 5 MiB for all parts but the
+    last.
     """
     checksum_sha256: _builtins.str
-    """SHA-256 of the part, base64 (44 characters); signed, so that S3 refuses other bytes."""
+    """SHA-256 of the part, base64 (44 characters); signed, so that S3 refuses other bytes. Where S3 is AWS, leave it out:
+    AWS takes a part's SHA-256 only in uploads that were begun for it, and refuses the part otherwise.
+    """
     def __init__(
         self,
         *,
