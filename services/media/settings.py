@@ -45,7 +45,7 @@ class MediaConvertSettings(BaseSettings):
     endpoint: HttpUrl | None = Field(None, description="URL of MediaConvert; if unset, the region's")
     events_endpoint: HttpUrl | None = Field(None, description="URL of SQS; if unset, the region's")
     patience_seconds: float = Field(1800.0, gt=0, description="a job that takes longer is given up, seconds")
-    silence_seconds: float = Field(30.0, gt=0, description="after so long without an event a job is asked about")
+    silence_seconds: float = Field(60.0, gt=0, description="after so long without an event a job is asked about")
 
 
 class TranscoderSettings(BaseSettings):

@@ -71,7 +71,6 @@ def job_request(task: Task, plan: Plan, account: Account) -> dict[str, Any]:
 
 
 def _input(source: Source, url: str) -> dict[str, Any]:
-    audio = {_AUDIO_SELECTOR: {"DefaultSelection": "DEFAULT", "AudioDurationCorrection": "AUTO"}}
     return {
         "FileInput": url,
         "TimecodeSource": "ZEROBASED",
@@ -83,8 +82,14 @@ def _input(source: Source, url: str) -> dict[str, Any]:
             "ColorSpaceUsage": "FALLBACK",
             "SampleRange": "FOLLOW",
         },
-        **({"AudioSelectors": audio} if source.audio else {}),
+        **({"AudioSelectors": {_AUDIO_SELECTOR: _audio_selector(source.audio)}} if source.audio else {}),
     }
+
+
+def _audio_selector(audio: Audio) -> dict[str, Any]:
+    """The first track; the correction of drift is for AAC alone."""
+    correction = "AUTO" if audio.codec == "aac" else "DISABLED"
+    return {"DefaultSelection": "DEFAULT", "AudioDurationCorrection": correction}
 
 
 def _output_groups(source: Source, plan: Plan, root: str) -> list[dict[str, Any]]:
