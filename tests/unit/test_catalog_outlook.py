@@ -79,6 +79,12 @@ def test_a_waiting_clip_is_estimated_by_those_ahead_and_a_typical_run() -> None:
     assert eta_seconds(video(Status.UPLOADED), None, replace(ahead, jobs_per_minute=0), NOW) == 3 * 6 + 6
 
 
+def test_a_waiting_clip_is_estimated_by_its_size_and_those_ahead_by_a_typical_run() -> None:
+    outlook = replace(queue(("free", 60), ("free", 50), ("free", 0)), ms_per_byte=0.002, jobs_per_minute=0)
+    large = replace(video(Status.UPLOADED), original=Original("key", 10_000_000, "free", NOW, uuid4()))
+    assert eta_seconds(large, None, outlook, NOW) == 2 * 6 + 20
+
+
 def test_a_little_work_in_the_last_minute_does_not_mean_slow_workers() -> None:
     ahead = replace(queue(("free", 60), ("free", 0)), jobs_per_minute=1)
     assert eta_seconds(video(Status.UPLOADED), None, ahead, NOW) == 6 + 6

@@ -38,13 +38,15 @@ class Outlook:
     """What is known about queue and pace at the moment.
 
     `queue` holds the waiting videos, the next one first; `running` counts those that are being transcoded.
-    `ms_per_clip_ms` is how long a run takes for each millisecond of its clip, `typical_run_ms` how long it takes when
-    the clip's length is not known; None before the first run. `jobs_per_minute` is media's own count, 0 while unknown.
+    How long a run takes: `ms_per_clip_ms` for each millisecond of its clip, `ms_per_byte` for each byte of it, which is
+    what is known before a worker has looked at it, `typical_run_ms` for a clip of which nothing is known; None before
+    the first run. `jobs_per_minute` is media's own count, 0 while unknown.
     """
 
     queue: Sequence[tuple[int, datetime]] = ()
     running: int = 0
     ms_per_clip_ms: float | None = None
+    ms_per_byte: float | None = None
     typical_run_ms: float | None = None
     jobs_per_minute: float = 0.0
 
@@ -101,10 +103,10 @@ def _wait_ms(video: Video, outlook: Outlook, expected: float, now: datetime) -> 
     So many workers there are at least as runs, and so fast they are at least as media counted in the last minute; it
     counted less than they can do where little was to be done.
     """
-    ahead = queue_position(video, outlook) or 0
+    ahead, typical = queue_position(video, outlook) or 0, outlook.typical_run_ms or expected
     all_busy = ahead > 0 or (video.uploaded_at is not None and now - video.uploaded_at > TAKEN_UP)
-    first_ends = expected / (outlook.running + 1) if outlook.running and all_busy else 0.0
-    begun_per_ms = max(outlook.jobs_per_minute / 60_000, max(outlook.running, 1) / expected)
+    first_ends = typical / (outlook.running + 1) if outlook.running and all_busy else 0.0
+    begun_per_ms = max(outlook.jobs_per_minute / 60_000, max(outlook.running, 1) / typical)
     return first_ends + ahead / begun_per_ms
 
 
@@ -119,4 +121,6 @@ def _seconds(ms: float) -> int:
 def _run_ms(video: Video, outlook: Outlook) -> float | None:
     if video.measured is not None and outlook.ms_per_clip_ms is not None:
         return video.measured.duration_ms * outlook.ms_per_clip_ms
+    if video.original is not None and outlook.ms_per_byte is not None:
+        return video.original.size_bytes * outlook.ms_per_byte
     return outlook.typical_run_ms

@@ -41,5 +41,7 @@ SELECT count(*) FROM videos WHERE status = 'PROCESSING'
 -- By the index on ready_at, without touching the table: medians, because one slow run says little about the next.
 SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY run_ms) AS typical_run_ms,
        percentile_cont(0.5) WITHIN GROUP (ORDER BY run_ms::float8 / duration_ms)
-           FILTER (WHERE duration_ms > 0) AS ms_per_clip_ms
-FROM (SELECT run_ms, duration_ms FROM videos WHERE run_ms IS NOT NULL ORDER BY ready_at DESC LIMIT 50) AS recent
+           FILTER (WHERE duration_ms > 0) AS ms_per_clip_ms,
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY run_ms::float8 / size_bytes)
+           FILTER (WHERE size_bytes > 0) AS ms_per_byte
+FROM (SELECT run_ms, duration_ms, size_bytes FROM videos WHERE run_ms IS NOT NULL ORDER BY ready_at DESC LIMIT 50) AS recent

@@ -83,6 +83,7 @@ async def read_outlook(database: Database, jobs_per_minute: float) -> Outlook:
             queue=sorted(queue_order(Waiting(row["tier"], row["uploaded_at"])) for row in waiting),
             running=running,
             ms_per_clip_ms=pace["ms_per_clip_ms"] if pace else None,
+            ms_per_byte=pace["ms_per_byte"] if pace else None,
             typical_run_ms=pace["typical_run_ms"] if pace else None,
             jobs_per_minute=jobs_per_minute,
         )
