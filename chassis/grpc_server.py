@@ -27,8 +27,8 @@ from chassis.grpc_policy import Policy, identify, policy_of
 from chassis.limits import limited
 from chassis.telemetry import DURATION_BUCKETS, context_from, current_trace_id, logger
 
-UNARY_SECONDS = 30.0
-STREAM_SECONDS = 3600.0
+UNARY_SECONDS, STREAM_SECONDS = 30.0, 3600.0
+IN_TIME = 0.9  # the part of its caller's time that a unary call may take
 GRACE_SECONDS = 10.0
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 SLOW_SECONDS = 1.0
@@ -138,7 +138,7 @@ class _Guard:
         serve = limited(method.input_type, handler.unary_stream if many else handler.unary_unary)
 
         async def answer_once(request: Any, context: _Context) -> Any:
-            return await self._answer(policy, context, UNARY_SECONDS, lambda _: serve(request, context))
+            return await self._answer(policy, context, many, lambda _: serve(request, context))
 
         # Writes instead of yielding: context variables hold to the end of a coroutine, but not in a generator.
         async def answer_many(request: Any, context: _Context) -> None:
@@ -151,7 +151,7 @@ class _Guard:
                 finally:
                     self.streams.discard(limit)
 
-            await self._answer(policy, context, STREAM_SECONDS, work)
+            await self._answer(policy, context, many, work)
 
         if handler.request_streaming:
             raise ValueError(f"{policy.method} takes a stream of requests; only single requests are supported")
@@ -160,7 +160,7 @@ class _Guard:
             return grpc.unary_stream_rpc_method_handler(answer_many, *coders)
         return grpc.unary_unary_rpc_method_handler(answer_once, *coders)
 
-    async def _answer(self, policy: Policy, context: _Context, longest: float, work: _Work) -> Any:
+    async def _answer(self, policy: Policy, context: _Context, many: bool, work: _Work) -> Any:
         """Do `work` as the caller, within the caller's deadline and ours; what it raises becomes the call's status."""
         metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
         started, caller, code = time.monotonic(), None, "CANCELLED"
@@ -172,7 +172,7 @@ class _Guard:
                 caller = await identify(metadata.get("authorization"), policy, self.verifier)
                 _idempotency_key.set(metadata.get("idempotency-key"))
                 with acting_as(caller):
-                    result = await self._within(longest, context, work)
+                    result = await self._within(many, context, work)
                 code = "OK"
                 return result
             except Exception as error:
@@ -186,7 +186,8 @@ class _Guard:
                 elif failure.kind not in policy.fails:
                     log.error("rpc_failure_undeclared", method=policy.method, kind=failure.kind.name, code=code)
                 status = status_from(failure, current_trace_id())
-                details = ((DETAILS_KEY, status.SerializeToString()),)
+                slow = time.monotonic() - started > SLOW_SECONDS  # then the channel itself is not to try again
+                details = ((DETAILS_KEY, status.SerializeToString()), *[("grpc-retry-pushback-ms", b"-1")] * slow)
                 await context.abort(grpc.StatusCode[failure.kind.grpc_code], status.message, details)
             finally:
                 seconds = time.monotonic() - started
@@ -195,10 +196,13 @@ class _Guard:
                 if code != "OK" or not policy.reads or seconds > SLOW_SECONDS:
                     log.info("rpc_answered", **fields, code=code, ms=round(seconds * 1000, 1), caller=_named(caller))
 
-    async def _within(self, longest: float, context: _Context, work: _Work) -> Any:
-        """Do `work` until the caller's deadline, until `longest` seconds passed, or until the server stops."""
-        remaining = context.time_remaining()
-        limit = asyncio.timeout(longest if remaining is None else min(longest, remaining))
+    async def _within(self, many: bool, context: _Context, work: _Work) -> Any:
+        """Do `work` until its time is over or the server stops. A unary call ends before its caller's deadline, so that
+        the caller learns that something which the call needs does not answer, and when to try again.
+        """
+        longest = STREAM_SECONDS if many else UNARY_SECONDS
+        callers = longest if many else IN_TIME * (context.time_remaining() or longest)
+        limit = asyncio.timeout(min(longest, callers))
         try:
             async with limit:
                 return await work(limit)
@@ -207,6 +211,8 @@ class _Guard:
                 raise
             if self.stopping.is_set():
                 raise Unavailable("The server is stopping; another one goes on.", retry_after=1) from error
+            if callers < longest:
+                raise Unavailable("Something that this needs gave no answer in time.", retry_after=1) from error
             raise DeadlineExceeded from error
 
 

@@ -8,7 +8,7 @@ import asyncio
 import json
 import traceback
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -23,26 +23,30 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]"
 
 POOL_SIZE = 20
-CONNECT_SECONDS = 5.0
-ACQUIRE_SECONDS = 5.0
-START_SECONDS = 60.0
-CLOSE_SECONDS = 10.0
+CONNECT_SECONDS = ACQUIRE_SECONDS = 5.0
+START_SECONDS, CLOSE_SECONDS = 60.0, 10.0
 
 # Conditions that pass by themselves: the same call may succeed a moment later.
 _TRANSIENT = (
-    OSError,
-    TimeoutError,
+    OSError,  # and with it TimeoutError
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
-    asyncpg.SerializationError,
-    asyncpg.DeadlockDetectedError,
+    asyncpg.TransactionRollbackError,  # serialization, deadlock
     asyncpg.LockNotAvailableError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     # The connection broke at a moment that asyncpg was not prepared for; the pool replaces it.
     asyncpg.InternalClientError,
 )
+
+
+class _Connection(asyncpg.Connection):
+    """Is cut when a statement takes too long or its caller has left, because asyncpg would ask the server to cancel it
+    and wait for that, which a server that hangs never does. The statement's own timeout ends it there."""
+
+    def _cancel_current_command(self, *_: object) -> None:
+        asyncio.get_running_loop().call_soon(self.terminate)
 
 
 @dataclass
@@ -87,10 +91,11 @@ async def open_pool(
             with attempt:
                 pool = await asyncpg.create_pool(
                     dsn,
+                    connection_class=_Connection,
                     min_size=min_size,
                     max_size=max_size,
                     timeout=CONNECT_SECONDS,
-                    command_timeout=statement_timeout_ms / 1000 + 2,
+                    command_timeout=statement_timeout_ms / 1000 + 1,
                     init=_read_json,
                     reset=_leave_session,
                     server_settings={
@@ -103,7 +108,8 @@ async def open_pool(
     try:
         yield pool
     finally:
-        await _close(pool)
+        with suppress(TimeoutError):  # of which the pool makes the end of its connections
+            await asyncio.wait_for(pool.close(), CLOSE_SECONDS)
 
 
 @asynccontextmanager
@@ -145,8 +151,7 @@ def translated() -> Iterator[None]:
 
 
 def _is_from_asyncpg(error: BaseException) -> bool:
-    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
-    return any(str(frame.f_globals.get("__name__")).startswith("asyncpg.") for frame in frames)
+    return any("asyncpg." in str(at.f_globals.get("__name__")) for at, _ in traceback.walk_tb(error.__traceback__))
 
 
 async def _read_json(connection: Connection) -> None:
@@ -155,11 +160,3 @@ async def _read_json(connection: Connection) -> None:
 
 async def _leave_session(_: Connection) -> None:
     """In place of asyncpg's `RESET ALL` and its like; what is left of a transaction was rolled back before."""
-
-
-async def _close(pool: Pool) -> None:
-    try:
-        async with asyncio.timeout(CLOSE_SECONDS):
-            await pool.close()
-    except TimeoutError:
-        pool.terminate()
