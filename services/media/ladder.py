@@ -12,18 +12,9 @@ SEGMENT_SECONDS = 6
 PREVIEW_SECONDS = 3
 THUMBNAIL_AT_SECONDS = Fraction(1)
 
-# Rates that a variable source is brought to, when most of its frames come at about that rate.
-_NTSC = Fraction(1000, 1001)
-_COMMON_RATES = (
-    24 * _NTSC,
-    Fraction(24),
-    Fraction(25),
-    30 * _NTSC,
-    Fraction(30),
-    Fraction(50),
-    60 * _NTSC,
-    Fraction(60),
-)
+# Rates that a variable source is brought to, when most of its frames come at about that rate. Whole ones only: frames
+# that come when they like do not tell 29.97 from 30, and one more or less in half a minute shows nowhere.
+_COMMON_RATES = (24, 25, 30, 50, 60)
 
 
 @dataclass(frozen=True)
@@ -54,10 +45,13 @@ class Rendition:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is made of a source. Renditions from the largest on; there is always the top rung."""
+    """What is made of a source: renditions from the largest on (there is always the top rung), and of each so many
+    frames at so many a second.
+    """
 
     renditions: tuple[Rendition, ...]
     frame_rate: Fraction
+    frames: int
     thumbnail_at: Fraction
 
 
@@ -68,9 +62,11 @@ def plan(source: Source) -> Plan:
     for rung in LADDER:
         if not renditions or rung.short_edge < min(renditions[-1].size):
             renditions.append(Rendition(rung, _fit(width, height, rung.short_edge)))
+    rate = frame_rate(source)
     return Plan(
         renditions=tuple(renditions),
-        frame_rate=frame_rate(source),
+        frame_rate=rate,
+        frames=max(1, round(source.duration_ms * rate / 1000)),
         thumbnail_at=min(THUMBNAIL_AT_SECONDS, Fraction(source.duration_ms, 2000)),
     )
 
@@ -93,7 +89,7 @@ def frame_rate(source: Source) -> Fraction:
     if not source.constant_rate:
         nearest = min(_COMMON_RATES, key=lambda common: abs(common - rate))
         is_near = abs(nearest - rate) <= nearest * Fraction(3, 100)
-        rate = nearest if is_near else Fraction(30 if rate < 30 else MAX_FPS)
+        rate = Fraction(nearest if is_near else 30 if rate < 30 else MAX_FPS)
     return rate / -(-rate // MAX_FPS)
 
 

@@ -13,7 +13,7 @@ import itertools
 import json
 import struct
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import Any, BinaryIO, cast
 
@@ -37,12 +37,18 @@ DECODABLE = frozenset({"h264", "hevc"})
 OPEN = {"protocol_whitelist": "none", "format_whitelist": "mov", "codec_whitelist": "none", "enable_drefs": "0"}
 MOST_SAMPLES = 1_000_000
 """Of the video track; a short table can list any number, and to walk through more would take too long."""
-HEADER_TOLERANCE_SECONDS = Fraction(1, 4)
+EDIT_TOLERANCE_SECONDS = Fraction(1, 4)
+MOST_BOXES = 10_000
+MOST_TABLE_BYTES = 32 * 1024 * 1024
 # Code points of ISO/IEC 23091-2, as FFmpeg calls them; what is missing is treated as unknown.
 PRIMARIES = {1: "bt709", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020", 12: "smpte432"}
 TRANSFERS = {1: "bt709", 6: "smpte170m", 13: "iec61966-2-1", 14: "bt2020-10", 16: "smpte2084", 18: "arib-std-b67"}
 MATRICES = {0: "gbr", 1: "bt709", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020nc", 10: "bt2020c"}
 RANGES = {1: "tv", 2: "pc"}
+
+
+Span = tuple[Fraction | None, Fraction]
+"""How long a track is shown by its edits (None without any) and how long its samples last in all, in seconds."""
 
 
 class Refused(Exception):
@@ -90,20 +96,92 @@ def measure(file: Ranges, size: int, max_frame_pixels: int, max_coded_pixels: in
     head = file.read(12)
     if head[4:8] not in FIRST_BOXES:
         raise Refused("NOT_A_VIDEO", "it does not begin like an MP4 or QuickTime file")
+    spans = _spans(file, size)
     file.seek(0)
     try:
         with av.open(file, format="mov", mode="r", options=OPEN) as container:
-            return _facts(container, head, size, max_frame_pixels, max_coded_pixels)
+            return _facts(container, spans, head, size, max_frame_pixels, max_coded_pixels)
     except (av.FFmpegError, MemoryError, OverflowError, UnicodeDecodeError) as error:
         raise Refused("CORRUPT", f"its structure can't be read ({type(error).__name__})") from error
 
 
+def _spans(file: Ranges, size: int) -> dict[int, Span]:
+    """The tracks that have tables of samples, by their ids; none of a file that can't be understood."""
+    at = 0
+    try:
+        # The end of the file makes no box; a file of nothing but empty ones is left to the demuxer, which is faster.
+        for _ in range(MOST_BOXES):
+            length, kind, header = _box(_read(file, at, 16))
+            if kind == b"moov" and length <= MOST_TABLE_BYTES:
+                return dict(_track_spans(_read(file, at + header, length - header)))
+            at += length or size
+    except (struct.error, StopIteration, RuntimeError, IndexError, ZeroDivisionError):
+        pass
+    return {}
+
+
+def _track_spans(movie: bytes) -> Iterator[tuple[int, Span]]:
+    scale = _number(next(_boxes(movie, b"mvhd")))
+    for track in _boxes(movie, b"trak"):
+        steps = next(_boxes(track, b"mdia", b"minf", b"stbl", b"stts"))
+        ticks = sum(count * step for count, step in struct.iter_unpack(">II", steps[8 : len(steps) // 8 * 8]))
+        edits = sum(duration for table in _boxes(track, b"edts", b"elst") for duration in _edits(table))
+        seconds = Fraction(ticks, _number(next(_boxes(track, b"mdia", b"mdhd"))))
+        if ticks:
+            yield _number(next(_boxes(track, b"tkhd"))), (Fraction(edits, scale) if edits else None, seconds)
+
+
+def _edits(table: bytes) -> Iterator[int]:
+    """The durations of the edits that show something, in the movie's ticks."""
+    entry = struct.Struct(">QqI" if table[0] else ">IiI")
+    whole = (len(table) - 8) // entry.size * entry.size
+    return (duration for duration, time, _ in entry.iter_unpack(table[8 : 8 + whole]) if time >= 0)
+
+
+def _number(body: bytes) -> int:
+    """The time scale of a `mvhd` or `mdhd`, the id of a `tkhd`: what comes after two times."""
+    (number,) = struct.unpack_from(">I", body, 20 if body[0] else 12)
+    return int(number)
+
+
+def _boxes(data: bytes, wanted: bytes, *below: bytes) -> Iterator[bytes]:
+    """The bodies of the boxes at a path."""
+    at = 0
+    while at + 8 <= len(data):
+        length, kind, header = _box(data[at : at + 16])
+        if kind == wanted:
+            body = data[at + header : at + length]
+            yield from _boxes(body, *below) if below else (body,)
+        at += length or len(data)
+
+
+def _box(head: bytes) -> tuple[int, bytes, int]:
+    """The length of a box (0: to the end), its kind, and the length of what says so."""
+    length, kind = struct.unpack_from(">I4s", head)
+    if length == 1:
+        return max(16, struct.unpack_from(">Q", head, 8)[0]), kind, 16
+    return (max(8, length) if length else 0), kind, 8
+
+
+def _read(file: Ranges, at: int, length: int) -> bytes:
+    file.seek(at)
+    data = b""
+    while len(data) < length and (piece := file.read(length - len(data))):
+        data += piece
+    return data
+
+
 def _facts(
-    container: InputContainer, head: bytes, size: int, max_frame_pixels: int, max_coded_pixels: int
+    container: InputContainer,
+    spans: dict[int, Span],
+    head: bytes,
+    size: int,
+    max_frame_pixels: int,
+    max_coded_pixels: int,
 ) -> dict[str, Any]:
     video = _video_track(container)
     codec = video.codec_context
-    timing = _timing(container, video)
+    timing = _timing(container, video, spans.get(video.id))
     for stream in (*container.streams.video, *container.streams.audio):
         if any(entry.pos + entry.size > size for entry in stream.index_entries):
             raise Refused("CORRUPT", "it ends before its last sample")
@@ -161,8 +239,8 @@ def _audio(container: InputContainer) -> dict[str, Any] | None:
     }
 
 
-def _timing(container: InputContainer, video: VideoStream) -> dict[str, Any]:
-    """Times from the table of samples, which a header can't talk away; the header's duration where it says more."""
+def _timing(container: InputContainer, video: VideoStream, told: Span | None) -> dict[str, Any]:
+    """Times from the tables of samples and edits, which decide what is shown when; a header's duration does not."""
     base = Fraction(video.time_base or 1)
     _refuse_endless(len(video.index_entries))
     entries = [entry for entry in video.index_entries if not entry.is_discard]
@@ -182,21 +260,31 @@ def _timing(container: InputContainer, video: VideoStream) -> dict[str, Any]:
     times = sorted(entry.timestamp for entry in entries)
     steps = sorted(later - earlier for earlier, later in itertools.pairwise(times))
     step = steps[len(steps) // 2] if steps else 0
-    span = times[-1] - times[0] + step
-    # The header knows the edit list to the tick, but it can lie, which a fragmented file's often does.
-    in_header = video.duration if video.frames and video.duration else span
-    duration = in_header if abs(in_header - span) * base < HEADER_TOLERANCE_SECONDS else max(span, in_header)
+    duration = _duration((times[-1] - times[0] + step) * base, told)
     constant = not steps or (steps[-1] - steps[0]) <= max(2, step // 10)
     rate = Fraction(video.guessed_rate or video.average_rate or 30)
     if step and not constant:
         rate = Fraction(1) / (step * base)
     return {
-        "duration_ms": round(1000 * duration * base),
+        "duration_ms": round(1000 * duration),
         "start_us": _microseconds(video.start_time or 0, base),
         "frames": len(entries),
         "frame_rate": str(rate.limit_denominator(1001)),
         "constant_rate": constant,
     }
+
+
+def _duration(span: Fraction, told: Span | None) -> Fraction:
+    """Seconds from the first frame to the end of the last, which lasts as long as a median one in `span`.
+
+    The edits know it to the tick, but they can lie about samples that are not there.
+    """
+    if told is None:
+        return span
+    edits, samples = told
+    if edits is None:
+        return samples
+    return edits if span - EDIT_TOLERANCE_SECONDS <= edits <= samples + EDIT_TOLERANCE_SECONDS else span
 
 
 def _refuse_endless(samples: int) -> None:

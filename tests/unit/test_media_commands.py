@@ -39,14 +39,17 @@ def test_a_turned_picture_is_turned_when_it_is_small() -> None:
 @pytest.mark.parametrize("transfer", ["smpte2084", "arib-std-b67"])
 def test_only_hdr_is_tone_mapped(transfer: str) -> None:
     hdr = replace(A_SOURCE, color_transfer=transfer, color_primaries="bt2020", color_matrix="bt2020nc")
-    assert "tonemap" in graph(hdr)
-    assert "tonemap" not in graph(A_SOURCE)
+    assert "lut3d" in graph(hdr)
+    assert "lut3d" not in graph(A_SOURCE)
 
 
-@pytest.mark.parametrize(("height", "matrix"), [(480, "smpte170m"), (1080, "bt709")])
-def test_a_picture_that_says_nothing_of_its_colours_is_guessed_by_its_size(height: int, matrix: str) -> None:
+@pytest.mark.parametrize(
+    ("size", "matrix"),
+    [((640, 480), "smpte170m"), ((720, 576), "smpte170m"), ((1280, 544), "bt709"), ((1080, 1920), "bt709")],
+)
+def test_a_picture_that_says_nothing_of_its_colours_is_guessed_by_its_size(size: tuple[int, int], matrix: str) -> None:
     silent = dict.fromkeys(("color_range", "color_primaries", "color_transfer", "color_matrix"), "unknown")
-    source = replace(A_SOURCE, stored_height=height, **silent)  # type: ignore[arg-type]
+    source = replace(A_SOURCE, stored_width=size[0], stored_height=size[1], **silent)  # type: ignore[arg-type]
     assert f"colorspace={matrix}," in graph(source)
 
 

@@ -33,12 +33,12 @@ def test_segments_are_read_with_their_durations_and_sizes(tmp_path: Path) -> Non
     ]
 
 
-def test_the_master_playlist_says_peak_average_codecs_size_and_rate() -> None:
+def test_the_master_playlist_says_average_codecs_size_rate_and_the_peak_but_of_no_short_rest() -> None:
     variants = [
         Variant(
             Rendition(rung, size),
             f"renditions/hls/{rung.name}.m3u8",
-            (Segment("a.ts", 6.0, 750_000), Segment("b.ts", 1.5, 375_000)),
+            (Segment("a.ts", 6.0, 750_000), Segment("b.ts", 6.0, 1_500_000), Segment("c.ts", 0.5, 187_500)),
             "avc1.64001f,mp4a.40.2",
             Fraction(30_000, 1001),
         )
@@ -48,7 +48,7 @@ def test_the_master_playlist_says_peak_average_codecs_size_and_rate() -> None:
     first = parsed.playlists[0]
     assert parsed.is_variant
     assert [playlist.uri for playlist in parsed.playlists] == ["720p.m3u8", "480p.m3u8"]
-    assert (first.stream_info.bandwidth, first.stream_info.average_bandwidth) == (2_000_000, 1_200_000)
+    assert (first.stream_info.bandwidth, first.stream_info.average_bandwidth) == (2_076_923, 1_560_000)
     assert first.stream_info.codecs == "avc1.64001f,mp4a.40.2"
     assert (first.stream_info.resolution, first.stream_info.frame_rate) == ((1280, 720), 29.97)
 

@@ -15,7 +15,7 @@ from services.media.domain.source import Source
 from services.media.ladder import Plan
 from services.media.ports import Objects, Outputs, Report, Task
 from services.media.storage import storage_faults, store_files, together
-from services.media.transcoders.ffmpeg import commands
+from services.media.transcoders.ffmpeg import commands, tonemap
 from services.media.transcoders.ffmpeg.outputs import JPEG, MP4, PLAYLIST, SEGMENT, Made
 from services.media.transcoders.ffmpeg.process import Bounds, run_ffmpeg
 from services.media.workspace import scratch_directory
@@ -77,7 +77,9 @@ class FfmpegTranscoder:
     async def _encode(self, source: Source, plan: Plan, directory: Path, report: Report) -> None:
         for rendition in plan.renditions:
             (directory / commands.rendition_path(rendition)).parent.mkdir(parents=True)
-        expected = max(1, round(source.duration_ms * plan.frame_rate / 1000))
+        if commands.is_hdr(source):
+            (directory / commands.COLOURS).write_text(tonemap.cube(source.color_transfer), "ascii")
+        expected = plan.frames
         frames = await run_ffmpeg(
             commands.encode_command(self.ffmpeg, source, plan, threads=self.threads),
             directory,

@@ -10,8 +10,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from services.media.domain.outcomes import MAX_CODED_PIXELS, MAX_DURATION_MS
-from services.media.domain.source import Orientation, Source
+from services.media.domain.source import Audio, Orientation, Source
 from services.media.ladder import KEYFRAME_SECONDS, PREVIEW_SECONDS, SEGMENT_SECONDS, Plan, Rendition, peak_bps
+from services.media.transcoders.ffmpeg.tonemap import HDR_TRANSFERS
 
 INPUT = "input"
 MAX_ERROR_RATE = 0.1
@@ -19,6 +20,8 @@ MAX_ERROR_RATE = 0.1
 THUMBNAIL = "thumbnail.jpg"
 PREVIEW = "preview.mp4"
 HLS = "renditions/hls"
+COLOURS = "colours.cube"
+"""How the colours of an HDR source are shown; lies beside `INPUT`."""
 
 _QUIET = ("-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-y")
 _INPUT_CODECS = (
@@ -41,7 +44,12 @@ _TURNS = {
     Orientation.MIRRORED_180: "vflip",
     Orientation.MIRRORED_270: "transpose=cclock_flip",
 }
-_HDR_TRANSFERS = {"smpte2084", "arib-std-b67"}
+_WIDE_PRIMARIES = {"bt2020", "smpte432"}
+# BT.775's: centre and surround at -3 dB, no subwoofer. The sum may pass full scale, and is then held there softly.
+_DOWNMIX = (
+    "aresample=ochl=stereo:osf=fltp:clev=0.7071:slev=0.7071:lfe_mix_level=0:rematrix_maxval=1000",
+    "alimiter=limit=0.98:level=false:latency=true",
+)
 _BT709 = "range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
 
 
@@ -69,7 +77,7 @@ def encode_command(ffmpeg: Path, source: Source, plan: Plan, *, threads: int) ->
         *(str(ffmpeg), *_QUIET, "-progress", "pipe:1", "-stats_period", "0.25"),
         *("-threads", str(threads), "-filter_complex_threads", str(min(threads, 4))),
         # Timestamps as the file has them, so that both tracks are cut and moved by the same clock.
-        *("-copyts", "-noautorotate", "-f", "mov", "-protocol_whitelist", "file"),
+        *("-copyts", "-noautorotate", "-apply_cropping", "codec", "-f", "mov", "-protocol_whitelist", "file"),
         *("-format_whitelist", "mov", "-enable_drefs", "0", "-codec_whitelist", _INPUT_CODECS),
         *("-max_pixels", str(MAX_CODED_PIXELS), "-max_error_rate", str(MAX_ERROR_RATE), "-i", INPUT),
         *("-filter_complex", ";".join(filter_graph(source, plan))),
@@ -107,7 +115,7 @@ def preview_command(ffmpeg: Path, plan: Plan) -> list[str]:
 def filter_graph(source: Source, plan: Plan) -> Iterator[str]:
     """The chains from one decode to all encoders: each rung is scaled from the one above it."""
     top, *lower = plan.renditions
-    yield f"[0:{source.video_index}]{_to_top(source, top, plan.frame_rate)},split[{top.rung.name}-frames][thumb-frames]"
+    yield f"[0:{source.video_index}]{_to_top(source, top, plan)},split[{top.rung.name}-frames][thumb-frames]"
     above = top.rung.name
     for rendition in lower:
         name = rendition.rung.name
@@ -119,10 +127,10 @@ def filter_graph(source: Source, plan: Plan) -> Iterator[str]:
     yield f"[thumb-frames]{_thumbnail(plan)}[thumbnail]"
     if source.audio:
         outputs = "".join(f"[{rendition.rung.name}-audio]" for rendition in plan.renditions)
-        yield f"[0:{source.audio.index}]{_audio(source)},asplit={len(plan.renditions)}{outputs}"
+        yield f"[0:{source.audio.index}]{_audio(source, source.audio, plan)},asplit={len(plan.renditions)}{outputs}"
 
 
-def _to_top(source: Source, top: Rendition, rate: Fraction) -> str:
+def _to_top(source: Source, top: Rendition, plan: Plan) -> str:
     """From the decoder to upright BT.709 frames of the top rung at the output's rate.
 
     Scaled before turned, because there is less to turn then.
@@ -135,7 +143,7 @@ def _to_top(source: Source, top: Rendition, rate: Fraction) -> str:
             (
                 "bwdif=mode=send_frame:deint=interlaced" if source.interlaced else "",
                 f"setpts=PTS-{source.start_us}/1000000/TB",
-                f"fps={rate}:start_time=0",
+                f"fps={plan.frame_rate}:start_time=0,trim=end_frame={plan.frames}",
                 *_to_bt709(source, scale),
                 _TURNS[source.orientation],
                 # What the frames carry along (matrix, HDR metadata, captions) is true of the source only.
@@ -149,20 +157,12 @@ def _to_top(source: Source, top: Rendition, rate: Fraction) -> str:
 def _to_bt709(source: Source, scale: str) -> tuple[str, ...]:
     """Scale, and turn the source's colours into 8-bit 4:2:0 BT.709 of limited range."""
     told = f"setparams={_source_colours(source)}"
-    if source.color_transfer in _HDR_TRANSFERS:
-        return (
-            f"{told},{scale},format=yuv420p10le",
-            # Linear light with BT.2408's diffuse white, 203 cd/m², as 1: grey and skin keep their brightness, and what
-            # is brighter than 0.7 is bent together, up to 1000 cd/m².
-            "zscale=transfer=linear:npl=203,format=gbrpf32le,zscale=primaries=bt709",
-            "tonemap=mobius:param=0.7:peak=5:desat=0",
-            "zscale=transfer=bt709:matrix=bt709:primaries=bt709:range=tv:dither=error_diffusion,format=yuv420p",
-        )
-    if _primaries(source) == "bt2020":
-        return (
-            f"{told},{scale}",
-            "zscale=transfer=bt709:matrix=bt709:primaries=bt709:range=tv,format=yuv420p",
-        )
+    if is_hdr(source):
+        # 16 bits a channel, or the steps of the dark would show.
+        table = f"lut3d=file={COLOURS}:interp=tetrahedral"
+        return (f"{told},{scale},format=gbrp16le,{table},scale=out_color_matrix=bt709:out_range=tv,format=yuv420p",)
+    if _primaries(source) in _WIDE_PRIMARIES:
+        return (f"{told},{scale}", "zscale=transfer=bt709:matrix=bt709:primaries=bt709:range=tv,format=yuv420p")
     return (f"{told},{scale}:out_color_matrix=bt709:out_range=tv,format=yuv420p",)
 
 
@@ -170,21 +170,32 @@ def _colon(size: tuple[int, ...]) -> str:
     return ":".join(map(str, size))
 
 
+def is_hdr(source: Source) -> bool:
+    """Whether the encode needs the table of colours `tonemap.cube` as `COLOURS`."""
+    return source.color_transfer in HDR_TRANSFERS
+
+
 def _primaries(source: Source) -> str:
-    return "bt2020" if source.color_matrix.startswith("bt2020") else source.color_primaries
+    return "bt2020" if _matrix(source).startswith("bt2020") else source.color_primaries
+
+
+def _matrix(source: Source) -> str:
+    """The matrix of the source; guessed as players do where it says nothing: BT.601 if the picture is small."""
+    if source.color_matrix != "unknown":
+        return source.color_matrix
+    if is_hdr(source) or source.color_primaries == "bt2020":
+        return "bt2020nc"
+    short, long = sorted((source.stored_width, source.stored_height))
+    return "smpte170m" if short <= 576 and long < 1280 else "bt709"
 
 
 def _source_colours(source: Source) -> str:
-    """The colours of the source, guessed as players do where it says nothing: small pictures are BT.601."""
-    matrix = source.color_matrix
-    if matrix == "unknown":
-        matrix = "smpte170m" if min(source.stored_width, source.stored_height) < 576 else "bt709"
-    primaries = _primaries(source) if source.color_primaries == "unknown" else source.color_primaries
-    if primaries == "unknown":
-        primaries = "smpte170m" if matrix == "smpte170m" else "bt709"
-    transfer = "bt709" if source.color_transfer == "unknown" else source.color_transfer
+    """What is told to the filters. The primaries of BT.601 are taken for BT.709's, as everybody does, and so is every
+    curve of standard range: a picture is meant for the display that it is seen on.
+    """
+    primaries = _primaries(source) if _primaries(source) in _WIDE_PRIMARIES else "bt709"
     color_range = "pc" if source.color_range == "pc" else "tv"
-    return f"range={color_range}:color_primaries={primaries}:color_trc={transfer}:colorspace={matrix}"
+    return f"range={color_range}:color_primaries={primaries}:color_trc=bt709:colorspace={_matrix(source)}"
 
 
 def _thumbnail(plan: Plan) -> str:
@@ -196,18 +207,19 @@ def _thumbnail(plan: Plan) -> str:
     return f"trim=start_frame={number},scale=out_color_matrix=bt601:out_range=pc,format=yuvj420p"
 
 
-def _audio(source: Source) -> str:
-    """The audio under the video: cut to begin and end with it, silence where it begins later; at most stereo."""
-    assert source.audio  # noqa: S101 - only called with audio
-    start, end = source.start_us, source.start_us + 1000 * source.duration_ms
-    late_ms = max(0, source.audio.start_us - start) / 1000
+def _audio(source: Source, audio: Audio, plan: Plan) -> str:
+    """The audio under the video: at most stereo, of the video's length, silence where there is none."""
+    start, seconds = source.start_us, float(plan.frames / plan.frame_rate)
+    late_ms = max(0, audio.start_us - start) / 1000
     return ",".join(
         (
-            f"atrim=start={start}us:end={end}us",
+            f"atrim=start={start}us:duration={seconds:.6f}",
             "asetpts=PTS-STARTPTS",
             "aresample=48000:async=1",
+            *(_DOWNMIX if audio.channels > 2 else ()),
             "aformat=sample_fmts=fltp:channel_layouts=mono|stereo",
             *((f"adelay={late_ms:g}:all=1",) if late_ms else ()),
+            f"apad=whole_dur={seconds:.6f},atrim=duration={seconds:.6f}",
         )
     )
 

@@ -3,8 +3,10 @@
 FFmpeg's own master playlist has no FRAME-RATE, and leaves every variant of a clip up to half a second out.
 """
 
+import itertools
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -48,8 +50,17 @@ class Variant:
 
     @property
     def peak_bps(self) -> int:
-        """The largest bit rate of a segment, as BANDWIDTH is defined."""
-        return max(round(8 * segment.size_bytes / segment.seconds) for segment in self.segments)
+        """BANDWIDTH: the largest bit rate of segments in a row that last 0.5 to 1.5 target durations (RFC 8216,
+        4.1); so a last segment of one frame tells nothing of the rest.
+        """
+        target = target_seconds(segment.seconds for segment in self.segments)
+        rates = [self.average_bps]
+        for first, last in itertools.combinations(range(len(self.segments) + 1), 2):
+            run = self.segments[first:last]
+            seconds = sum(segment.seconds for segment in run)
+            if target / 2 <= seconds <= target * 1.5:
+                rates.append(round(8 * sum(segment.size_bytes for segment in run) / seconds))
+        return max(rates)
 
 
 def read_segments(playlist: Path) -> list[Segment]:
@@ -67,10 +78,16 @@ def segment_entries(playlist: str) -> list[tuple[str, float]]:
     return [(name, float(seconds)) for seconds, name in entries]
 
 
+def target_seconds(durations: Iterable[float]) -> int:
+    """EXT-X-TARGETDURATION: what no duration, rounded, passes; at least 1."""
+    return max(1, *(math.floor(seconds + 0.5) for seconds in durations))
+
+
 def mend_target_duration(playlist: Path) -> None:
-    """FFmpeg rounds the duration of a segment below half a second to a target of 0, which players refuse."""
+    """FFmpeg's is 0 for half a second, which players refuse, and not always what RFC 8216 asks for elsewhere."""
     text = playlist.read_text("utf-8")
-    playlist.write_text(text.replace("#EXT-X-TARGETDURATION:0\n", "#EXT-X-TARGETDURATION:1\n"), "utf-8")
+    target = target_seconds(seconds for _, seconds in segment_entries(text))
+    playlist.write_text(re.sub(r"(?<=#EXT-X-TARGETDURATION:)\d+", str(target), text), "utf-8")
 
 
 def codecs_of(mp4: Path, *, audio: bool) -> str:
