@@ -1,6 +1,6 @@
 """How much longer a clip takes from the end of its upload to READY than the bare FFmpeg commands for the same outputs.
 
-Both run on the same machine and file, in turn, while the platform is up.
+Both run on the same machine and file, in turn, while the platform is up, and are equally nice.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from imageio_ffmpeg import get_ffmpeg_exe
 from benchmarks.measure import Measure
 from deploy.local.clip import sample_clip
 from deploy.local.lifecycle import start, stop
+from deploy.local.values import read_values
 from nextplay_client import Client
 from nextplay_client.uploading import UploadProgress
 from services.media.domain.source import Source
@@ -28,7 +29,7 @@ from services.media.settings import THREADS
 from services.media.transcoders.ffmpeg import commands
 
 ROUNDS = 5
-LIMIT = 1.3
+LIMIT = 1.15
 
 
 def measure() -> list[Measure]:
@@ -81,7 +82,8 @@ def _bare(clip: Path, source: Source, directory: Path) -> float:
         commands.encode_command(ffmpeg, source, made, threads=THREADS),
         commands.package_command(ffmpeg, made),
     ):
-        subprocess.run(command, cwd=directory, check=True, stdout=subprocess.DEVNULL, timeout=600)
+        nice = ("nice", "-n", str(read_values().workloads["media-worker"].nice))
+        subprocess.run((*nice, *command), cwd=directory, check=True, stdout=subprocess.DEVNULL, timeout=600)
     return time.monotonic() - began
 
 

@@ -87,9 +87,11 @@ async def worker(service: Service, settings: WorkerSettings) -> None:
     begin = transactions(pool, Repository, wake_relay.set)
     service.task("relay", relay(pool, producer, wake=wake_relay, schema="media"))
     by_mediaconvert = settings.transcoding.transcoder == "mediaconvert"
+    prober = SandboxedProber(objects, workspace)
+    service.task("prober", prober.keep_ready())
     tools = Tools(
         begin=begin,
-        prober=SandboxedProber(objects, workspace),
+        prober=prober,
         transcoder=await _mediaconvert(service, settings, begin, objects, workspace)
         if by_mediaconvert
         else FfmpegTranscoder(

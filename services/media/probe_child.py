@@ -4,9 +4,8 @@ It has no file and no network: it asks its parent for ranges. On standard output
 or, once and last, `facts JSON` or `refused CODE TEXT`; each `read` is answered on standard input by a four-byte length
 (big endian) and so many bytes, fewer than asked only at the end of the file.
 
-    python -I probe_child.py SIZE_BYTES MAX_FRAME_PIXELS MAX_CODED_PIXELS
-
-Imports the standard library and PyAV only.
+Before all that it waits for the line `SIZE_BYTES MAX_FRAME_PIXELS MAX_CODED_PIXELS` on standard input, so that it can
+be started before there is a file. Imports the standard library and PyAV only.
 """
 
 import itertools
@@ -339,10 +338,10 @@ def _microseconds(ticks: int, base: Fraction) -> int:
 
 
 def main() -> None:
-    size, *pixels = map(int, sys.argv[1:])
-    out = sys.stdout.buffer
+    asked, out = sys.stdin.buffer, sys.stdout.buffer
+    size, *pixels = map(int, asked.readline().split())
     try:
-        facts = measure(Ranges(size, out, sys.stdin.buffer), size, *pixels)
+        facts = measure(Ranges(size, out, asked), size, *pixels)
         out.write(b"facts " + json.dumps(facts).encode() + b"\n")
     except Refused as refused:
         out.write("refused {} {}\n".format(*refused.args).encode())

@@ -80,6 +80,10 @@ class Confined:
         self._complaints = b""
         self._listener = asyncio.create_task(self._listen(_given(process.stderr)))
 
+    @property
+    def runs(self) -> bool:
+        return self._process.returncode is None
+
     async def ended(self) -> int:
         """Wait for the end: 0, the program's exit code, or minus the signal that killed it. Raises NotConfined."""
         code = await self._process.wait()
@@ -122,9 +126,25 @@ async def confined(
 ) -> AsyncIterator[Confined]:
     """Run `command` in `directory`; when the block ends, in whatever way, the program has ended too.
 
+    See `start`. Raises OutOfTime when the block lasts longer than `limits.wall_seconds`.
+    """
+    program = await start(command, directory=directory, limits=limits, readable=readable, layers=layers)
+    async with within(limits.wall_seconds, program):
+        yield program
+
+
+async def start(
+    command: Sequence[str | Path],
+    *,
+    directory: Path,
+    limits: Limits,
+    readable: Sequence[Path] = (),
+    layers: frozenset[Layer] | None = None,
+) -> Confined:
+    """Start `command` in `directory`. Whoever starts a program has to end it: by `within`, or by `Confined.kill`.
+
     Beside `directory`, where it may write, the program sees the system's libraries, itself, and what is `readable`.
     `layers` are those to put in force, else all that the machine offers; where one fails, nothing runs.
-    Raises OutOfTime when the block lasts longer than `limits.wall_seconds`.
     """
     in_force = offer().in_force if layers is None else layers
     process = await asyncio.create_subprocess_exec(
@@ -137,14 +157,19 @@ async def confined(
         start_new_session=True,
         limit=_LINE_BYTES,
     )
-    program = Confined(process)
+    return Confined(process)
+
+
+@asynccontextmanager
+async def within(seconds: float, program: Confined) -> AsyncIterator[None]:
+    """When the block ends, in whatever way, the program has ended too. Raises OutOfTime when it lasts longer."""
     try:
-        async with asyncio.timeout(limits.wall_seconds) as wall:
-            yield program
+        async with asyncio.timeout(seconds) as wall:
+            yield
     except TimeoutError as error:
         if not wall.expired():
             raise
-        raise OutOfTime(f"{Path(command[0]).name} took longer than {limits.wall_seconds:g} s") from error
+        raise OutOfTime(f"a confined program took longer than {seconds:g} s") from error
     finally:
         await asyncio.shield(program.kill())
 

@@ -79,7 +79,7 @@ def test_a_video_that_is_deleted_while_it_is_encoded_stops_the_encoder_and_leave
     assert alice.delete(f"/v1/videos/{uploaded.video_id}").status_code == 204
     home = directory_of(platform.wait_ready(WORKER))
     until(lambda: left_in(home) == [] or None, seconds=30, what="the worker having dropped it")
-    assert processes_in(home / "run-") == []
+    assert processes_in(home, "ffmpeg") == []
     assert job_of(platform, uploaded)["status"] == "CANCELLED"
     objects = f"{alice.user_id}/{uploaded.video_id}/"
     until(
@@ -133,16 +133,17 @@ def directory_of(pid: int) -> Path:
     return next(Path(link).parent for link in links if "/worker-" in link and link.endswith("/lock"))
 
 
-def left_in(directory: Path) -> list[str]:
-    return [path.name for path in directory.iterdir() if path.name != "lock"]
+def left_in(directory: Path) -> list[Path]:
+    """The files of runs; the child that waits for the next clip has an empty directory."""
+    return [path for path in directory.rglob("*") if path.is_file() and path.name != "lock"]
 
 
-def processes_in(directory: Path) -> list[str]:
-    """The processes that work below a directory."""
+def processes_in(directory: Path, name: str = "") -> list[str]:
+    """The processes that work below a directory and have such a name."""
     found = []
     for link in Path("/proc").glob("[0-9]*/cwd"):
         try:
-            if str(directory) in os.readlink(link):
+            if str(directory) in os.readlink(link) and name in link.with_name("comm").read_text():
                 found.append(link.parent.name)
         except OSError:
             continue
