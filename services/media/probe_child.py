@@ -105,18 +105,21 @@ def measure(file: Ranges, size: int, max_frame_pixels: int, max_coded_pixels: in
 
 
 def _spans(file: Ranges, size: int) -> dict[int, Span]:
-    """The tracks that have tables of samples, by their ids; none of a file that can't be understood."""
+    """The tracks that have tables of samples, by their ids; none of a file that can't be understood.
+
+    Raises Refused for a file of boxes without end, which would keep the demuxer busy for minutes.
+    """
     at = 0
     try:
-        # The end of the file makes no box; a file of nothing but empty ones is left to the demuxer, which is faster.
+        # The end of the file makes no box.
         for _ in range(MOST_BOXES):
             length, kind, header = _box(_read(file, at, 16))
             if kind == b"moov" and length <= MOST_TABLE_BYTES:
                 return dict(_track_spans(_read(file, at + header, length - header)))
             at += length or size
     except (struct.error, StopIteration, RuntimeError, IndexError, ZeroDivisionError):
-        pass
-    return {}
+        return {}
+    raise Refused("CORRUPT", f"it begins with more than {MOST_BOXES} boxes")
 
 
 def _track_spans(movie: bytes) -> Iterator[tuple[int, Span]]:
