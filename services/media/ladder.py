@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from services.media.domain.source import Source
 
@@ -11,6 +12,8 @@ KEYFRAME_SECONDS = 3
 SEGMENT_SECONDS = 6
 PREVIEW_SECONDS = 3
 THUMBNAIL_AT_SECONDS = Fraction(1)
+KINDS = 256
+"""Profiles that are kept; phones make few sizes."""
 
 # Rates that a variable source is brought to, when most of its frames come at about that rate. Whole ones only: frames
 # that come when they like do not tell 29.97 from 30, and one more or less in half a minute shows nowhere.
@@ -56,19 +59,27 @@ class Plan:
 
 
 def plan(source: Source) -> Plan:
-    """Nothing is upscaled: a source below a rung keeps its size there, and rungs that would repeat it are left out."""
-    width, height = source.shown_size
-    renditions: list[Rendition] = []
-    for rung in LADDER:
-        if not renditions or rung.short_edge < min(renditions[-1].size):
-            renditions.append(Rendition(rung, _fit(width, height, rung.short_edge)))
+    """The plan for one source, on the profile of its kind."""
     rate = frame_rate(source)
     return Plan(
-        renditions=tuple(renditions),
+        renditions=profile(*source.shown_size),
         frame_rate=rate,
         frames=max(1, round(source.duration_ms * rate / 1000)),
         thumbnail_at=min(THUMBNAIL_AT_SECONDS, Fraction(source.duration_ms, 2000)),
     )
+
+
+@lru_cache(KINDS)
+def profile(width: int, height: int) -> tuple[Rendition, ...]:
+    """The renditions of every source that is shown at this size, computed once.
+
+    Nothing is upscaled: a source below a rung keeps its size there, and rungs that would repeat it are left out.
+    """
+    renditions: list[Rendition] = []
+    for rung in LADDER:
+        if not renditions or rung.short_edge < min(renditions[-1].size):
+            renditions.append(Rendition(rung, _fit(width, height, rung.short_edge)))
+    return tuple(renditions)
 
 
 def peak_bps(rung: Rung, duration_ms: int) -> int:

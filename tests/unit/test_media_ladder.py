@@ -106,3 +106,9 @@ def test_the_thumbnail_is_at_one_second_or_in_the_middle_of_a_shorter_clip() -> 
 
 def test_segments_and_preview_end_at_keyframes() -> None:
     assert SEGMENT_SECONDS % KEYFRAME_SECONDS == PREVIEW_SECONDS % KEYFRAME_SECONDS == 0
+
+
+def test_sources_of_one_kind_share_a_profile() -> None:
+    short, long = (replace(A_SOURCE, duration_ms=duration_ms) for duration_ms in (2_000, 20_000))
+    assert plan(short).renditions is plan(long).renditions
+    assert plan(short).frames < plan(long).frames
