@@ -117,6 +117,8 @@ def test_a_completed_upload_is_told_with_what_its_transcode_needs() -> None:
     assert fact.original_expires_at.ToDatetime(UTC) == NOON + timedelta(days=7, minutes=20)
     assert completed_meta(COMPLETED).id == UUID(int=9)
     assert analytics.completed(COMPLETED).duration_ms == 20 * 60 * 1000
+    waited = replace(INITIATED, read_at=INITIATED.created_at - timedelta(seconds=1))
+    assert analytics.aborted(waited).duration_ms == 0, "of a transaction that began before the upload"
 
 
 def test_parts_are_named_as_a_sentence_does() -> None:

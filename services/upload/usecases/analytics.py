@@ -90,5 +90,5 @@ def failed(upload: Upload) -> UploadFailed:
 
 
 def _since_initiate(upload: Upload, then: datetime) -> int:
-    """Milliseconds."""
-    return int((then - upload.created_at).total_seconds() * 1000)
+    """Milliseconds; 0 where a transaction that began before the upload was committed ended it."""
+    return max(0, int((then - upload.created_at).total_seconds() * 1000))
