@@ -44,10 +44,12 @@ class NewUpload:
 
 @dataclass(frozen=True)
 class Use:
-    """Whether a use of a limited action is held; if not, one becomes free in `reset_seconds`."""
+    """Whether a use of a limited action is held; if not, one becomes free in `reset_seconds`. `held_until` tells the
+    hold of one try from that of another; None where the use was accepted before."""
 
     held: bool
     reset_seconds: float
+    held_until: datetime | None
 
 
 PurgeReason: TypeAlias = Literal["aborted", "expired", "failed", "late", "rejected", "outlived", "deleted"]
@@ -74,13 +76,13 @@ class Store(Protocol):
 
     async def hold_use(self, user_id: UUID, upload_id: UUID, limit: int, window: timedelta) -> Use:
         """Hold one use of initiate for an upload, for a minute, if the user has one left; waits for the user's other
-        checks. The same upload keeps its use."""
+        checks. The same upload keeps its use, which another try of it takes over."""
 
-    async def accept_use(self, user_id: UUID, upload_id: UUID) -> bool:
-        """Count the held use from now on; False when the hold has lapsed."""
+    async def accept_use(self, user_id: UUID, upload_id: UUID, use: Use) -> bool:
+        """Count the held use from now on; False when the hold has lapsed, or another try has taken it over."""
 
-    async def release_use(self, user_id: UUID, upload_id: UUID) -> None:
-        """Give a held use back; an accepted one stays."""
+    async def release_use(self, user_id: UUID, upload_id: UUID, use: Use) -> None:
+        """Give a held use back; an accepted one stays, and so does one that another try has taken over."""
 
     async def insert(self, new: NewUpload) -> Upload | None:
         """Write a new upload, INITIATED; None when there is one with this id."""

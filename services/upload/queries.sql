@@ -4,16 +4,22 @@
 -- One call decides: the function takes the user's turn, forgets what is over, counts, and holds.
 SELECT allowed, reset_seconds FROM check_rate_limit($1, 'upload_initiate', $2, $3, $4)
 
+-- name: find_hold
+-- By primary key, in the transaction that holds the user's turn: until when this try holds the use, which tells it from
+-- another try of the same upload.
+SELECT held_until FROM rate_limit_uses WHERE user_id = $1 AND action = 'upload_initiate' AND use_id = $2
+
 -- name: accept_use
--- By primary key. A hold that has lapsed may have been given to another upload, so it can't be accepted any more.
+-- By primary key. A hold that has lapsed may have been given to another upload, and one that another try of this upload
+-- has taken over goes with that try's claim, so neither can be accepted any more.
 UPDATE rate_limit_uses SET used_at = clock_timestamp(), held_until = NULL
 WHERE user_id = $1 AND action = 'upload_initiate' AND use_id = $2
-  AND (held_until IS NULL OR held_until > clock_timestamp())
+  AND (held_until IS NULL OR held_until = $3 AND held_until > clock_timestamp())
 
 -- name: release_use
--- By primary key; an accepted use has no hold and stays.
+-- By primary key; an accepted use has no hold and stays, and so does another try's.
 DELETE FROM rate_limit_uses
-WHERE user_id = $1 AND action = 'upload_initiate' AND use_id = $2 AND held_until IS NOT NULL
+WHERE user_id = $1 AND action = 'upload_initiate' AND use_id = $2 AND held_until = $3
 
 -- name: forget_uses
 -- By rate_limit_uses_used_at: what users left behind who never came back; check_rate_limit forgets the others'.

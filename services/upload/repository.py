@@ -30,13 +30,14 @@ class Repository:
     async def hold_use(self, user_id: UUID, upload_id: UUID, limit: int, window: timedelta) -> Use:
         row = await self._row("hold_use", user_id, limit, window, upload_id)
         assert row is not None  # noqa: S101 - the function always answers
-        return Use(row["allowed"], row["reset_seconds"])
+        until = await self._connection.fetchval(QUERIES["find_hold"], user_id, upload_id)
+        return Use(row["allowed"], row["reset_seconds"], until)
 
-    async def accept_use(self, user_id: UUID, upload_id: UUID) -> bool:
-        return await self._count("accept_use", user_id, upload_id) == 1
+    async def accept_use(self, user_id: UUID, upload_id: UUID, use: Use) -> bool:
+        return await self._count("accept_use", user_id, upload_id, use.held_until) == 1
 
-    async def release_use(self, user_id: UUID, upload_id: UUID) -> None:
-        await self._count("release_use", user_id, upload_id)
+    async def release_use(self, user_id: UUID, upload_id: UUID, use: Use) -> None:
+        await self._count("release_use", user_id, upload_id, use.held_until)
 
     async def forget_uses(self, older_than: timedelta) -> int:
         return await self._count("forget_uses", older_than)

@@ -16,7 +16,7 @@ from chassis.events import EventMeta
 from chassis.postgres import Pool
 from nextplay.upload.v1.upload_events_pb2 import UploadStarted
 from services.upload.domain.errors import RateLimited, UploadNotAllowed, VideoNotFound
-from services.upload.domain.upload import Status
+from services.upload.domain.upload import Status, Upload
 from services.upload.fakes import MemoryCatalog, MemoryObjects
 from services.upload.ports import Claim, Delivered
 from services.upload.usecases.purging import forget_video
@@ -202,6 +202,47 @@ async def test_a_try_whose_claim_was_given_back_goes_on_with_a_new_one(world: Wo
     upload = await world.initiate(user_id, upload_id=upload_id, video_id=video_id)
     assert upload.generation == 3
     assert world.told.videos[video_id].status == "UPLOADING"
+
+
+class Stalled(MemoryCatalog):
+    """A catalog whose answer to a claim reaches a process that stands still until it may go on."""
+
+    def __init__(self, catalog: MemoryCatalog) -> None:
+        super().__init__(catalog.videos, catalog.claims, catalog.applied, catalog.delivered)
+        self.claimed, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def claim_video(self, claim: Claim) -> int:
+        generation = await super().claim_video(claim)
+        self.claimed.set()
+        await self.go_on.wait()
+        return generation
+
+
+async def test_a_stalled_try_whose_claim_was_given_back_takes_nothing_from_the_next_try(world: World) -> None:
+    user_id, upload_id, video_id = new_id(), new_id(), new_id()
+    await world.told.claim_video(Claim(video_id, new_id(), user_id, False, "", "", "", "public"))
+    world.told.videos[video_id].let_go()
+    first, second = Stalled(world.told), Stalled(world.told)
+
+    def start(catalog: Stalled) -> asyncio.Task[Upload]:
+        return asyncio.create_task(
+            replace(world, catalog=catalog).initiate(user_id, upload_id=upload_id, video_id=video_id)
+        )
+
+    stalled = start(first)
+    await first.claimed.wait()
+    world.told.videos[video_id].let_go()  # unstick-videos has asked, and upload knew of no such upload
+    successor = start(second)
+    await second.claimed.wait()
+    first.go_on.set()
+    with pytest.raises(RateLimited, match="lost its place"):
+        await stalled
+    second.go_on.set()
+    upload = await successor
+    assert upload.generation == world.told.videos[video_id].generation == 3
+    await world.send(upload)
+    assert (await world.complete(upload)).video_status == "UPLOADED"
+    assert world.told.videos[video_id].status == "UPLOADED"
 
 
 class Deaf(MemoryCatalog):

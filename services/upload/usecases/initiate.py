@@ -15,7 +15,7 @@ from chassis.events import describe
 from services.upload.domain.announcement import Announcement
 from services.upload.domain.errors import RateLimited, UploadNotFound, VideoNotFound
 from services.upload.domain.upload import Tier, Upload, original_key
-from services.upload.ports import Begin, Catalog, Claim, NewUpload, Objects, Tx
+from services.upload.ports import Begin, Catalog, Claim, NewUpload, Objects, Tx, Use
 from services.upload.usecases import analytics, events
 
 log = telemetry.logger(__name__)
@@ -64,7 +64,7 @@ async def initiate_upload(
     """
     content_type = command.file.content_type
     s3_key = original_key(command.user_id, command.video_id, command.upload_id, content_type)
-    async with _held_use(begin, limits, command):
+    async with _held_use(begin, limits, command) as use:
         s3_upload_id = await objects.create_multipart(s3_key, content_type)
         try:
             generation = await catalog.claim_video(_claim(command))
@@ -73,7 +73,7 @@ async def initiate_upload(
             raise
         new = _new_upload(command, generation, s3_key, s3_upload_id, limits.lifetime)
         try:
-            upload = await _accept(begin, catalog, command, new, keep)
+            upload = await _accept(begin, catalog, use, new, keep)
         except (VideoNotFound, RateLimited):
             # Only these: after Unavailable the transaction may have been committed, and then the parts go there.
             await _discard(objects, s3_key, s3_upload_id)
@@ -85,7 +85,7 @@ async def initiate_upload(
 
 
 @asynccontextmanager
-async def _held_use(begin: Begin, limits: Limits, command: Initiate) -> AsyncIterator[None]:
+async def _held_use(begin: Begin, limits: Limits, command: Initiate) -> AsyncIterator[Use]:
     """Hold one of the user's uploads while the block runs, so that no effect happens beyond the limit."""
     async with begin() as tx:
         use = await tx.store.hold_use(command.user_id, command.upload_id, limits.initiates, limits.window)
@@ -98,25 +98,27 @@ async def _held_use(begin: Begin, limits: Limits, command: Initiate) -> AsyncIte
             retry_after=wait,
         )
     try:
-        yield
+        yield use
     except BaseException:
-        await asyncio.shield(_release_use(begin, command))
+        await asyncio.shield(_release_use(begin, command, use))
         raise
 
 
-async def _release_use(begin: Begin, command: Initiate) -> None:
+async def _release_use(begin: Begin, command: Initiate, use: Use) -> None:
     with suppress(Unavailable):
         async with begin() as tx:
-            await tx.store.release_use(command.user_id, command.upload_id)
+            await tx.store.release_use(command.user_id, command.upload_id, use)
 
 
-async def _accept(begin: Begin, catalog: Catalog, command: Initiate, new: NewUpload, keep: Keep) -> Upload:
+async def _accept(begin: Begin, catalog: Catalog, use: Use, new: NewUpload, keep: Keep) -> Upload:
     """The last transaction: the upload exists and counts. Then the catalog hears of it ahead of Kafka."""
     async with begin() as tx:
         if await tx.store.lock_video(new.video_id):
             raise VideoNotFound("The video was deleted.")
-        if not await tx.store.accept_use(new.user_id, new.upload_id):
-            raise RateLimited("The upload took more than 60 seconds to start and lost its place.", retry_after=1)
+        if not await tx.store.accept_use(new.user_id, new.upload_id, use):
+            raise RateLimited(
+                "The upload took too long to start (60 seconds at most) and lost its place.", retry_after=1
+            )
         upload = await tx.store.insert(new)
         if upload is None:
             return await _of_other_try(tx, new)
