@@ -58,6 +58,13 @@ def request_reader(endpoint: Endpoint, comments: Comments, body_seconds: float) 
         # What has no messages within it is made at once from values that follow the schema.
         return ParseDict(values, endpoint.request()) if nested else endpoint.request(**values)
 
+    def unparsed(values: dict[str, Any]) -> Iterator[FieldViolation]:
+        for name, value in values.items():
+            try:
+                parse({name: value})
+            except (ParseError, ValueError):
+                yield FieldViolation(name, f"has the form of its type and no value of it, is {_in_json(value)}")
+
     async def read(request: Request) -> Message:
         query, body = request.scope["query_string"], await _body(request, body_seconds)
         values = parse_json(body or b"{}") if endpoint.has_body else _query_values(request, fields)
@@ -76,7 +83,7 @@ def request_reader(endpoint: Endpoint, comments: Comments, body_seconds: float) 
         try:
             return parse(values | request.path_params)
         except (ParseError, ValueError) as error:
-            raise Unreadable("A value follows the schema and is none, like a time at second 60.") from error
+            raise InvalidArgument(fields=list(unparsed(values))) from error
 
     return read
 
@@ -182,14 +189,13 @@ def _violations(error: ValidationError, fields: Mapping[str, FieldDescriptor]) -
 
 def _told(error: ValidationError, field: FieldDescriptor | None) -> str | None:
     """What is wrong with the value at which an error points."""
-    value, shown = error.instance, _shown(json.dumps(error.instance, ensure_ascii=False))
+    value, shown = error.instance, _in_json(error.instance)
     match error.kind:
         case ValidationErrorKind.Type(types=types):
             return f"must be of type {' or '.join(types)}, is {shown}"
         case ValidationErrorKind.Enum() if field and field.enum_type:
-            return (
-                f"must be one of {', '.join(word.name for word in field.enum_type.values if word.number)}, is {shown}"
-            )
+            words = ", ".join(word.name for word in field.enum_type.values if word.number)
+            return f"must be one of {words}, is {shown}"
         case ValidationErrorKind.Enum():
             return None
         case ValidationErrorKind.Format() | ValidationErrorKind.Pattern() if field and limits_of(field).format:
@@ -198,10 +204,16 @@ def _told(error: ValidationError, field: FieldDescriptor | None) -> str | None:
             return f"must be a {format}, is {shown}"
         case ValidationErrorKind.Minimum() | ValidationErrorKind.Maximum() if not isinstance(value, int):
             return None  # told as a wrong type
+        case _ if field is None:
+            return error.message
         case ValidationErrorKind.MinItems():
-            return "is an empty list; leave it out or give at least one element"
+            return violation(field, value) or "is an empty list; leave it out or give at least one element"
         case _:
-            return violation(field, value) if field else error.message
+            return violation(field, value)
+
+
+def _in_json(value: Any) -> str:
+    return _shown(json.dumps(value, ensure_ascii=False))
 
 
 def _shown(text: str) -> str:
