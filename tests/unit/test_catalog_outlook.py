@@ -9,11 +9,12 @@ import pytest
 from services.catalog.domain import commands
 from services.catalog.domain.outlook import (
     Outlook,
+    Running,
     RunProgress,
     Waiting,
     eta_seconds,
+    look_out,
     progress,
-    queue_order,
     queue_position,
 )
 from services.catalog.domain.video import Measured, Original, Status, Tier, Video, Visibility
@@ -35,8 +36,7 @@ def video(status: Status, tier: Tier = "free", waited: int = 0) -> Video:
 
 
 def queue(*waiting: tuple[Tier, int]) -> Outlook:
-    order = sorted(queue_order(Waiting(tier, NOW - timedelta(seconds=waited))) for tier, waited in waiting)
-    return replace(KNOWN, queue=order)
+    return look_out(KNOWN, [Waiting(tier, NOW - timedelta(seconds=waited)) for tier, waited in waiting], [], NOW)
 
 
 def test_better_tiers_go_first_and_within_one_who_came_first() -> None:
@@ -79,10 +79,19 @@ def test_a_waiting_clip_is_estimated_by_those_ahead_and_a_typical_run() -> None:
     assert eta_seconds(video(Status.UPLOADED), None, replace(ahead, jobs_per_minute=0), NOW) == 3 * 6 + 6
 
 
-def test_a_waiting_clip_is_estimated_by_its_size_and_those_ahead_by_a_typical_run() -> None:
-    outlook = replace(queue(("free", 60), ("free", 50), ("free", 0)), ms_per_byte=0.002, jobs_per_minute=0)
+def test_a_waiting_clip_and_those_ahead_are_estimated_by_their_sizes() -> None:
+    ahead = [Waiting("free", NOW - timedelta(seconds=60), size) for size in (2_000_000, 3_000_000)]
+    outlook = look_out(replace(KNOWN, ms_per_byte=0.002, jobs_per_minute=0), ahead, [], NOW)
     large = replace(video(Status.UPLOADED), original=Original("key", 10_000_000, "free", NOW, uuid4()))
-    assert eta_seconds(large, None, outlook, NOW) == 2 * 6 + 20
+    assert eta_seconds(large, None, outlook, NOW) == 4 + 6 + 20
+
+
+def test_the_wait_falls_as_the_run_ahead_goes_on() -> None:
+    def waits(run: RunProgress | None) -> int | None:
+        outlook = look_out(KNOWN, [], [Running(NOW - timedelta(seconds=2), 20_000, None, run)], NOW)
+        return eta_seconds(video(Status.UPLOADED, waited=3), None, outlook, NOW)
+
+    assert [waits(run) for run in (None, RunProgress(50, 4, NOW), RunProgress(90, 1, NOW))] == [8 + 6, 4 + 6, 1 + 6]
 
 
 def test_a_little_work_in_the_last_minute_does_not_mean_slow_workers() -> None:
@@ -91,12 +100,12 @@ def test_a_little_work_in_the_last_minute_does_not_mean_slow_workers() -> None:
 
 
 def test_as_many_as_run_at_once_begin_at_once() -> None:
-    ahead = replace(queue(*[("free", 60)] * 6, ("free", 0)), jobs_per_minute=0, running=2)
+    ahead = replace(queue(*[("free", 60)] * 6, ("free", 0)), jobs_per_minute=0, running=2, left_ms=6_000)
     assert eta_seconds(video(Status.UPLOADED), None, ahead, NOW) == 6 // 3 + 6 * 6 // 2 + 6
 
 
 def test_who_is_next_waits_for_the_first_run_to_end_unless_a_worker_is_free() -> None:
-    busy = replace(KNOWN, running=1)
+    busy = replace(KNOWN, running=1, left_ms=3_000)
     assert eta_seconds(video(Status.UPLOADED), None, busy, NOW) == 6
     assert eta_seconds(video(Status.UPLOADED, waited=3), None, busy, NOW) == 3 + 6
 

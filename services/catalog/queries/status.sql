@@ -28,14 +28,18 @@ SELECT EXISTS (SELECT FROM videos WHERE video_id = $1 AND user_id = $2)
 
 -- name: read_queue
 -- By the partial index on what waits, which holds nothing else; whoever is behind a thousand others needs no exact place.
-SELECT coalesce(tier, 'free') AS tier, uploaded_at FROM videos
+SELECT coalesce(tier, 'free') AS tier, uploaded_at, size_bytes FROM videos
 WHERE status = 'UPLOADED' AND uploaded_at IS NOT NULL
 ORDER BY uploaded_at
 LIMIT 1000
 
 -- name: read_running
--- By the partial index on what is under way, which holds little else.
-SELECT count(*) FROM videos WHERE status = 'PROCESSING'
+-- By the partial index on what is under way, which holds little else, and the progress rows' primary key.
+SELECT v.changed_at, v.duration_ms, v.size_bytes, p.percent, p.remaining_seconds, p.observed_at
+FROM videos v
+LEFT JOIN video_progress p ON p.video_id = v.video_id AND p.generation = v.generation
+WHERE v.status = 'PROCESSING'
+LIMIT 1000
 
 -- name: read_pace
 -- By the index on ready_at, without touching the table: medians, because one slow run says little about the next.

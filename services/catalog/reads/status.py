@@ -8,9 +8,10 @@ from uuid import UUID
 import asyncpg
 
 from chassis import queries
+from chassis.clock import utc_now
 from chassis.postgres import Connection, Database, acquire
 from services.catalog.domain.errors import VideoNotFound
-from services.catalog.domain.outlook import Outlook, RunProgress, Waiting, queue_order
+from services.catalog.domain.outlook import Outlook, Running, RunProgress, Waiting, look_out
 from services.catalog.domain.video import Video
 from services.catalog.reads.replica import Ask, ask_either, ask_replica
 from services.catalog.reads.together import Together
@@ -77,15 +78,13 @@ async def read_outlook(database: Database, jobs_per_minute: float) -> Outlook:
 
     async def read(connection: Connection) -> Outlook:
         waiting = await connection.fetch(QUERIES["read_queue"])
-        running = await connection.fetchval(QUERIES["read_running"])
-        pace = await connection.fetchrow(QUERIES["read_pace"])
-        return Outlook(
-            queue=sorted(queue_order(Waiting(row["tier"], row["uploaded_at"])) for row in waiting),
-            running=running,
-            ms_per_clip_ms=pace["ms_per_clip_ms"] if pace else None,
-            ms_per_byte=pace["ms_per_byte"] if pace else None,
-            typical_run_ms=pace["typical_run_ms"] if pace else None,
-            jobs_per_minute=jobs_per_minute,
+        running = await connection.fetch(QUERIES["read_running"])
+        pace = Outlook(**dict(await connection.fetchrow(QUERIES["read_pace"]) or {}), jobs_per_minute=jobs_per_minute)
+        return look_out(
+            pace,
+            [Waiting(**dict(row)) for row in waiting],
+            [Running(row["changed_at"], row["duration_ms"], row["size_bytes"], _run(row)) for row in running],
+            utc_now(),
         )
 
     return await ask_either(database, read)
@@ -103,7 +102,10 @@ def _statuses(asked: Collection[OwnVideo]) -> Ask[Mapping[OwnVideo, Standing]]:
 
 
 def _standing(row: asyncpg.Record) -> Standing:
-    run = None
-    if row["percent"] is not None:
-        run = RunProgress(row["percent"], row["remaining_seconds"], row["observed_at"])
-    return Standing(video_from(row), run)
+    return Standing(video_from(row), _run(row))
+
+
+def _run(row: asyncpg.Record) -> RunProgress | None:
+    if row["percent"] is None:
+        return None
+    return RunProgress(row["percent"], row["remaining_seconds"], row["observed_at"])
