@@ -104,8 +104,7 @@ class JsonFormatter(logging.Formatter):
         if span.is_valid:
             line |= {"trace_id": trace.format_trace_id(span.trace_id), "span_id": trace.format_span_id(span.span_id)}
         text = _ENCODE(line)
-        lowered = text.lower()
-        return _SECRETS.sub(_redacted, text) if any(map(lowered.__contains__, _SIGNS)) else text
+        return _SECRETS.sub(_redacted, text) if any(map(text.lower().__contains__, _SIGNS)) else text
 
 
 def _redacted(found: re.Match[str]) -> str:
