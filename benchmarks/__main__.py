@@ -13,7 +13,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 
-from benchmarks import chain, eta, feeds, idle, start, transcode, watching
+from benchmarks import chain, eta, feeds, idle, sandbox, start, transcode, watching
 from benchmarks.measure import Measure, report
 
 BENCHMARKS: Mapping[str, Callable[[], list[Measure]]] = {
@@ -21,6 +21,7 @@ BENCHMARKS: Mapping[str, Callable[[], list[Measure]]] = {
     "feeds": feeds.measure,
     "watching": watching.measure,
     "transcode": transcode.measure,
+    "sandbox": sandbox.measure,
     "eta": eta.measure,
     "start": start.measure,
     "idle": idle.measure,

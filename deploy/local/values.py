@@ -46,6 +46,7 @@ class Values(_Entry):
     contexts: tuple[Context, ...]
     topics: tuple[Topic, ...]
     workloads: dict[str, Workload]
+    securityContext: dict[str, object]
     jobs: dict[str, Job]
 
 
