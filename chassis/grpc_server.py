@@ -28,7 +28,6 @@ from chassis.limits import limited
 from chassis.telemetry import DURATION_BUCKETS, context_from, current_trace_id, logger
 
 UNARY_SECONDS, STREAM_SECONDS = 30.0, 3600.0
-IN_TIME = 0.9  # the part of its caller's time that a unary call may take
 GRACE_SECONDS = 10.0
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 SLOW_SECONDS = 1.0
@@ -197,11 +196,11 @@ class _Guard:
                     log.info("rpc_answered", **fields, code=code, ms=round(seconds * 1000, 1), caller=_named(caller))
 
     async def _within(self, many: bool, context: _Context, work: _Work) -> Any:
-        """Do `work` until its time is over or the server stops. A unary call ends before its caller's deadline, so that
-        the caller learns that something which the call needs does not answer, and when to try again.
+        """Do `work` until its time is over or the server stops. A unary call ends after nine tenths of its
+        caller's time, so that the caller learns that something which it needs does not answer, and when to try again.
         """
         longest = STREAM_SECONDS if many else UNARY_SECONDS
-        callers = longest if many else IN_TIME * (context.time_remaining() or longest)
+        callers = longest if many else 0.9 * (context.time_remaining() or longest)
         limit = asyncio.timeout(min(longest, callers))
         try:
             async with limit:
@@ -217,6 +216,5 @@ class _Guard:
 
 
 def _named(caller: Caller | None) -> str:
-    if caller is None:
-        return "anonymous"
-    return f"user:{caller.user_id}" if isinstance(caller, User) else f"service:{caller.name}"
+    kind, name = ("user", caller.user_id) if isinstance(caller, User) else ("service", caller and caller.name)
+    return f"{kind}:{name}" if caller else "anonymous"

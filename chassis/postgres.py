@@ -42,11 +42,12 @@ _TRANSIENT = (
 
 
 class _Connection(asyncpg.Connection):
-    """Is cut when a statement takes too long or its caller has left, because asyncpg would ask the server to cancel it
-    and wait for that, which a server that hangs never does. The statement's own timeout ends it there."""
+    """Is cut when the server does not confirm within half a second that it cancelled a statement, which took too long
+    or whose caller has left. asyncpg would wait for that, and with it all who want the connection back."""
 
-    def _cancel_current_command(self, *_: object) -> None:
-        asyncio.get_running_loop().call_soon(self.terminate)
+    def _cancel_current_command(self, *confirmed: "asyncio.Future[None]") -> None:
+        super()._cancel_current_command(*confirmed)  # type: ignore[misc]  # asyncpg's own, and not in its stubs
+        asyncio.get_running_loop().call_later(0.5, lambda: None if confirmed[-1].done() else self.terminate())
 
 
 @dataclass
@@ -139,19 +140,20 @@ def translated() -> Iterator[None]:
     """
     try:
         yield
-    except _TRANSIENT as error:
-        if isinstance(error, OSError) and not _is_from_asyncpg(error):  # TimeoutError is one too
+    except (*_TRANSIENT, asyncpg.InterfaceError) as error:
+        if isinstance(error, asyncpg.InterfaceError) and isinstance(error.__context__, asyncio.CancelledError):
+            raise error.__context__ from None  # the rollback failed of one who is to stop
+        if not _passes(error):
             raise
         raise Unavailable("The database is not reachable at the moment.", retry_after=1.0) from error
-    except asyncpg.InterfaceError as error:
+
+
+def _passes(error: BaseException) -> bool:
+    if isinstance(error, asyncpg.InterfaceError):
         # asyncpg calls it misuse of its interface when a connection or the pool is closed under the one who uses it.
-        if not any(said in str(error) for said in ("closed", "closing", "released back to the pool")):
-            raise
-        raise Unavailable("The database connection was lost.", retry_after=1.0) from error
-
-
-def _is_from_asyncpg(error: BaseException) -> bool:
-    return any("asyncpg." in str(at.f_globals.get("__name__")) for at, _ in traceback.walk_tb(error.__traceback__))
+        return any(said in str(error) for said in ("closed", "closing", "released back to the pool"))
+    theirs = any("asyncpg." in str(at.f_globals.get("__name__")) for at, _ in traceback.walk_tb(error.__traceback__))
+    return theirs or not isinstance(error, OSError)  # TimeoutError is one too
 
 
 async def _read_json(connection: Connection) -> None:

@@ -20,7 +20,7 @@ from deploy.local.identity import user_id
 from deploy.local.lifecycle import start, stop
 from deploy.local.stack import Stack, attach
 from tests.e2e.conftest import MakePerson
-from tests.e2e.people import Person, announcement, until
+from tests.e2e.people import Person, announcement, becomes, until
 from tests.openapi import published
 
 DEADLINE_SECONDS = 10.0  # the gateway's own
@@ -241,3 +241,99 @@ def test_without_s3_what_needs_it_is_unavailable_in_time_the_rest_goes_on_and_al
         ]
         assert wrong == []
     recovers(platform, owner, things, clip, pids)
+
+
+@dataclass
+class Watcher:
+    """A client that watches a video and remembers the last event's id, as browsers do."""
+
+    person: Person
+    video_id: str
+    last_id: str = ""
+
+    @contextmanager
+    def connected(self) -> Iterator[Callable[[], dict[str, Any]]]:
+        """A connection to the stream; what it yields waits for the next event."""
+        headers = {"Last-Event-ID": self.last_id} if self.last_id else {}
+        path = f"/v1/videos/{self.video_id}/events"
+        with self.person.http.stream("GET", path, headers=headers, timeout=60) as stream:
+            assert stream.status_code == 200, stream.read()
+            lines = stream.iter_lines()
+
+            def next_event() -> dict[str, Any]:
+                event: dict[str, str] = {}
+                for line in lines:
+                    if line and not line.startswith(":"):
+                        name, _, value = line.partition(": ")
+                        event[name] = value
+                    elif "data" in event:
+                        self.last_id = event["id"]
+                        return dict(json.loads(event["data"]))
+                raise EOFError
+
+            yield next_event
+
+
+def test_a_watcher_whose_connection_is_cut_goes_on_without_loss_or_repeat(person: MakePerson, platform: Stack) -> None:
+    alice = person("alice")
+    initiated = alice.initiate(1000)
+    etag = alice.send(initiated["upload_id"], 1, bytes(1000))
+    becomes(alice, initiated["video_id"], "UPLOADING", seconds=20)
+    watcher = Watcher(alice, initiated["video_id"])
+    with watcher.connected() as next_event:
+        assert (next_event()["status"], watcher.last_id) == ("UPLOADING", "2")
+        pid = platform.pid("gateway")
+        platform.kill("gateway")
+        with pytest.raises((httpx.TransportError, EOFError)):
+            next_event()
+    platform.wait_ready("gateway", other_than=pid)
+    platform.hold("media")
+    try:
+        with watcher.connected() as next_event:
+            completed = alice.post(
+                f"/v1/uploads/{initiated['upload_id']}/complete", {"parts": [{"part_number": 1, "etag": etag}]}
+            )
+            assert completed.status_code == 200, completed.text
+            assert (next_event()["status"], watcher.last_id) == ("UPLOADED", "3")
+        assert alice.delete(f"/v1/videos/{initiated['video_id']}").status_code == 204
+        with watcher.connected() as next_event:
+            assert (next_event()["status"], watcher.last_id) == ("DELETED", "4")
+            with pytest.raises(EOFError):
+                next_event()
+        with watcher.connected() as next_event, pytest.raises(EOFError):
+            next_event()
+    finally:
+        platform.release("media")
+
+
+@pytest.mark.parametrize("away", [held, hanging])
+def test_a_stream_outlives_postgresqls_absence_and_misses_nothing(
+    person: MakePerson, platform: Stack, away: Away
+) -> None:
+    alice = person("alice")
+    initiated = alice.initiate(1000)
+    etag = alice.send(initiated["upload_id"], 1, bytes(1000))
+    becomes(alice, initiated["video_id"], "UPLOADING", seconds=20)
+    watcher = Watcher(alice, initiated["video_id"])
+    platform.hold("media")
+    try:
+        with watcher.connected() as next_event:
+            assert next_event()["status"] == "UPLOADING"
+            with away(platform, "postgres"):
+                unavailable = alice.post(f"/v1/uploads/{initiated['upload_id']}/complete")
+                assert unavailable.status_code == 503, unavailable.text
+            until(
+                lambda: (
+                    alice.post(
+                        f"/v1/uploads/{initiated['upload_id']}/complete",
+                        {"parts": [{"part_number": 1, "etag": etag}]},
+                    ).status_code
+                    == 200
+                    or None
+                ),
+                seconds=30,
+                what="the upload being completed",
+            )
+            assert (next_event()["status"], watcher.last_id) == ("UPLOADED", "3")
+    finally:
+        platform.release("media")

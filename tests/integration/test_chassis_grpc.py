@@ -494,3 +494,18 @@ async def test_reflection_lists_the_services(server: Running) -> None:
         reply = await stream.read()
     listed = {service.name for service in reply.list_services_response.service}
     assert {SERVICE, "grpc.health.v1.Health"} <= listed
+
+
+async def test_a_unary_call_ends_before_its_callers_time_is_over_and_is_not_tried_again(
+    server: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr("chassis.grpc_server.SLOW_SECONDS", 0.1)
+    async with server.calling("Wait", timeout_seconds=1) as wait:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await wait(Text())
+    failure = failure_from(caught.value)
+    assert failure.kind is Kind.UNAVAILABLE
+    assert failure.retry_after
+    answered = [record for record in caplog.records if record.getMessage() == "rpc_answered"]
+    assert len(answered) <= 1  # its own line may come after its answer

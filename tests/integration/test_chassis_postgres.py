@@ -1,6 +1,8 @@
 """Pools and transactions on the real database: deadlines, lost connections, and what they are called."""
 
 import asyncio
+import os
+import signal
 import uuid
 from datetime import UTC, datetime
 
@@ -141,3 +143,39 @@ async def test_closing_a_pool_does_not_wait_forever_for_who_forgot_a_connection(
     async with open_pool(scratch.dsn, application_name="test") as pool:
         await pool.acquire()
     assert pool.is_closing()
+
+
+async def test_who_is_to_stop_in_a_transaction_learns_that_and_leaves_the_connection_usable(pool: Pool) -> None:
+    used = []
+
+    async def use() -> None:
+        async with acquire(pool) as connection, connection.transaction():
+            used.append(connection.get_server_pid())
+            await connection.execute("SELECT pg_sleep(60)")
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(use(), 0.1)
+    async with asyncio.timeout(2), acquire(pool) as connection:
+        assert connection.get_server_pid() in used
+
+
+async def test_who_is_to_stop_while_the_server_hangs_learns_that_at_once(pool: Pool) -> None:
+    begun = asyncio.Event()
+
+    async def use() -> None:
+        async with acquire(pool) as connection, connection.transaction():
+            begun.set()
+            await connection.execute("SELECT pg_sleep(60)")
+
+    async with acquire(pool) as connection:
+        pid = connection.get_server_pid()
+    using = asyncio.create_task(use())
+    await begun.wait()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        using.cancel()
+        async with asyncio.timeout(3):
+            await asyncio.wait([using])
+        assert using.cancelled()
+    finally:
+        os.kill(pid, signal.SIGCONT)
