@@ -236,7 +236,9 @@ async def test_a_change_of_visibility_is_told_as_what_it_means_for_feeds(pool: P
     ]:
         async with begin() as tx:
             await update_video(tx, changed, author, Change(visibility=visibility), utc_now())
-    told = await pool.fetch("SELECT key, headers ->> 'ce_type' AS type FROM outbox ORDER BY id")
+    told = await pool.fetch(
+        "SELECT key, headers ->> 'ce_type' AS type FROM outbox WHERE key = $1 ORDER BY id", str(video_id)
+    )
     assert [(row["key"], row["type"].rpartition(".")[2]) for row in told] == [
         (str(video_id), "VideoPublished"),
         (str(video_id), "VideoHidden"),

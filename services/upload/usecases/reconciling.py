@@ -18,7 +18,7 @@ from chassis import telemetry
 from chassis.errors import Unavailable
 from services.upload.domain.findings import Finding, FindingKind, Held, unknown, upload_id_in
 from services.upload.domain.upload import ACTIVE, Upload
-from services.upload.ports import Begin, Inventory, MultipartUploadNotFound, Objects, Tx, Walk
+from services.upload.ports import Begin, Inventory, MultipartUploadNotFound, Objects, Page, Tx, Walk
 from services.upload.usecases import events
 from services.upload.usecases.completion import settle_lost
 
@@ -85,19 +85,27 @@ async def _look_at_objects(run: Reconciler) -> Counter[str]:
     found, position = Counter[str](), await _position(run, "objects")
     while position is not None:
         page = await run.inventory.list_objects(run.prefix, position)
-        keys = frozenset(held.s3_key for held in page.held)
         async with run.begin() as tx:
-            new = list(await tx.store.save_findings(await _unknown(tx, run, page.held)))
-            after, more = position, True
-            while more:
-                # After the listing: what was given up since, and so may be gone by right, is not among them.
-                rows = await tx.store.list_originals(after, page.next, run.prefix, run.care.min_age, AT_ONCE)
-                lost = [Finding(FindingKind.LOST_ORIGINAL, key) for key in rows if key not in keys]
-                new += await tx.store.save_findings(lost)
-                after, more = rows[-1] if rows else after, len(rows) == AT_ONCE
-            await tx.store.save_position("objects", page.next)
+            new = await tx.store.save_findings(await _unknown(tx, run, page.held))
         found += _report(new)
+        found += await _look_at_originals(run, position, page)
+        async with run.begin() as tx:
+            await tx.store.save_position("objects", page.next)
         position = page.next
+    return found
+
+
+async def _look_at_originals(run: Reconciler, after: str, page: Page) -> Counter[str]:
+    """The rows whose originals belong on this page of objects; there are more of them than objects if many are lost."""
+    found, keys, more = Counter[str](), frozenset(held.s3_key for held in page.held), True
+    while more:
+        # After the listing: what was given up since, and so may be gone by right, is not among them.
+        async with run.begin() as tx:
+            rows = await tx.store.list_originals(after, page.next, run.prefix, run.care.min_age, AT_ONCE)
+            lost = [Finding(FindingKind.LOST_ORIGINAL, key) for key in rows if key not in keys]
+            new = await tx.store.save_findings(lost)
+        found += _report(new)
+        after, more = rows[-1] if rows else after, len(rows) == AT_ONCE
     return found
 
 
