@@ -43,7 +43,7 @@ from services.media.usecases import outputs, remote
 from services.media.usecases.lanes import Lanes
 from services.media.usecases.runs import claim_run
 from services.media.usecases.transcode import Tools, tidy_up, transcode
-from services.media.worker import carry_out
+from services.media.worker import carry_out, side_by_side
 from services.media.workspace import open_workspace
 
 MIB = 1024 * 1024
@@ -115,8 +115,8 @@ async def worker(service: Service, settings: WorkerSettings) -> None:
     )
     do = partial(carry_out, pool, JOBS, settings.lease_seconds, partial(transcode, tools), partial(tidy_up, tools))
     # One run in each encoder, one that is made ready for it, and one that stores what it has encoded.
-    for number in range(settings.slots + 2):
-        service.task(f"run-{number}", work("transcode", claim, do, wake=asyncio.Event()))
+    loops = (work("transcode", claim, do, wake=asyncio.Event()) for _ in range(settings.slots + 2))
+    service.task("runs", side_by_side(*loops))
 
 
 async def sweep_outputs(service: Service, settings: Settings) -> dict[str, int]:

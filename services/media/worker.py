@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from chassis.errors import Unavailable
 from chassis.leases import LeaseLost, Leases
 from chassis.postgres import Pool
 from chassis.telemetry import logger
@@ -37,5 +36,12 @@ async def carry_out(
         try:
             async with asyncio.timeout(TIDY_SECONDS):
                 await tidy_up(run)
-        except (Unavailable, TimeoutError) as error:
+        except Exception as error:  # whatever it is: the lease ends, and the sweep finds what was left
             log.warning("run_not_tidied", run_id=run.run_id, reason=repr(error))
+
+
+async def side_by_side(*loops: Coroutine[Any, Any, None]) -> None:
+    """Run loops as one task: told to stop together, each has the whole time that a task is given to let its run go."""
+    async with asyncio.TaskGroup() as group:
+        for loop in loops:
+            group.create_task(loop)

@@ -9,6 +9,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 
 import pytest
+from botocore.exceptions import ClientError
 from media_jobs import LEASE_SECONDS, Clip, apply, fake_tools, job_of, names_of_told
 from scratch import Scratch
 
@@ -18,13 +19,13 @@ from chassis.transaction import transactions
 from chassis.work import work
 from services.media import reads
 from services.media.domain.source import Source
-from services.media.fakes import FakeProber, FakeTranscoder
+from services.media.fakes import A_SOURCE, FakeProber, FakeTranscoder, MemoryObjects
 from services.media.ports import Begin, Outputs, Report, Task
 from services.media.repository import JOBS, Repository
 from services.media.usecases import runs
 from services.media.usecases.lanes import Lanes
 from services.media.usecases.transcode import Tools, tidy_up, transcode
-from services.media.worker import carry_out
+from services.media.worker import carry_out, side_by_side
 
 POLL_SECONDS = 0.02
 
@@ -87,13 +88,13 @@ async def worker(pool: Pool, tools: Tools) -> AsyncIterator[None]:
         POLL_SECONDS,
     )
     do = partial(carry_out, pool, JOBS, LEASE_SECONDS, partial(transcode, tools), partial(tidy_up, tools))
-    tasks = [asyncio.create_task(work("transcode", claim, do, wake=asyncio.Event())) for _ in range(3)]
+    loops = (work("transcode", claim, do, wake=asyncio.Event()) for _ in range(3))
+    working = [asyncio.create_task(side_by_side(*loops))]
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+        working[0].cancel()
+        await asyncio.wait(working)
 
 
 async def until(look: Callable[[], bool]) -> None:
@@ -134,6 +135,25 @@ async def test_a_clip_that_is_made_ready_is_rejected_without_waiting_for_the_enc
             while (await job_of(pool, second))["status"] != "REJECTED":  # noqa: ASYNC110 - the worker's doing
                 await asyncio.sleep(0.01)
         assert watched.encoding == [first.key]
+
+
+async def test_a_worker_lives_on_when_the_storage_refuses_to_be_tidied(pool: Pool, begin: Begin) -> None:
+    class Refused(MemoryObjects):
+        async def delete_prefix(self, prefix: str) -> int:
+            raise ClientError({"Error": {"Code": "AccessDenied"}}, "DeleteObjects")
+
+    bad, good = Clip(), Clip()
+    objects = Refused({clip.key: b"original" for clip in (bad, good)})
+    prober = FakeProber(objects, replace(A_SOURCE, duration_ms=30_034))
+    tools = fake_tools(begin, objects=objects, prober=prober, transcoder=FakeTranscoder(objects))
+    async with worker(pool, tools):
+        for clip in (bad, good):
+            await apply(begin, clip.uploaded())
+            async with asyncio.timeout(20):
+                while not (await job_of(pool, clip))["completed_at"]:  # noqa: ASYNC110 - the worker's doing
+                    await asyncio.sleep(0.01)
+            prober.finding = A_SOURCE
+    assert [(await job_of(pool, clip))["status"] for clip in (bad, good)] == ["REJECTED", "COMPLETED"]
 
 
 async def test_a_worker_that_stops_gives_back_what_it_has_made_ready(pool: Pool, begin: Begin) -> None:
