@@ -1,7 +1,9 @@
 """A worker's directory for temporary files: gone at its end, and after a kill at the next start."""
 
 import fcntl
+import os
 import shutil
+import stat
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -10,6 +12,7 @@ from pathlib import Path
 from chassis.telemetry import logger
 
 _LOCK = "lock"
+_MOST_FILES = 1000
 
 log = logger(__name__)
 
@@ -44,6 +47,34 @@ def worker_directory(root: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(directory, ignore_errors=True)
         lock.close()
+
+
+class NotPlain(Exception):
+    """A directory holds what a run does not make: something else than files and directories, or far too many."""
+
+
+def used_bytes(directory: Path) -> int:
+    """The space that files take in a directory. Raises NotPlain.
+
+    A confined program that was taken over may leave links that lead out of its directory; whoever opens what it left
+    must have looked here first, after its end.
+    """
+    used, left = 0, _MOST_FILES
+    unseen = [directory]
+    while unseen:
+        with os.scandir(unseen.pop()) as entries:
+            for entry in entries:
+                left -= 1
+                try:
+                    status = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue  # renamed meanwhile
+                if stat.S_ISDIR(status.st_mode):
+                    unseen.append(Path(entry.path))
+                elif not stat.S_ISREG(status.st_mode) or status.st_nlink > 1 or left < 0:
+                    raise NotPlain(f"{entry.name[:64]!r} is no plain file, or one too many")
+                used += status.st_blocks * 512
+    return used
 
 
 @contextmanager

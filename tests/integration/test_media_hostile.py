@@ -15,6 +15,7 @@ from media_clips import FFMPEG, H264, ffmpeg, make_clip, probe, transcode
 
 from services.media.domain.outcomes import Fault, Rejected, check
 from services.media.probe import SandboxedProber
+from services.media.transcoders.ffmpeg.process import Bounds, run_ffmpeg
 from tests.corpus.boxes import edit
 
 REASONS = {
@@ -320,6 +321,28 @@ async def test_no_other_codec_that_fits_into_the_container_is_decoded(tmp_path: 
     fates = await every([refused(encoder, tmp_path) for encoder in encoders()])
     assert set(fates) == {"CODEC_UNSUPPORTED", "NO_VIDEO_TRACK", "not made"}
     assert fates.count("CODEC_UNSUPPORTED") > 40
+
+
+# Files
+
+
+async def test_a_converter_that_fills_the_disk_is_ended_before_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.media.transcoders.ffmpeg.process.MAX_BYTES", 8 * 1024**2)
+    monkeypatch.setattr("services.media.transcoders.ffmpeg.process.LOOK_SECONDS", 0.02)
+    source = ("-re", "-f", "lavfi", "-i", "testsrc=s=640x360:r=25")
+    pieces = ("-c:v", "rawvideo", "-f", "segment", "-segment_time", "0.2", "-segment_format", "nut", "%03d.nut")
+    with pytest.raises(Fault, match="the limit is 8388608 bytes"):
+        await run_ffmpeg([str(FFMPEG), "-v", "error", *source, *pieces], tmp_path, Bounds(60.0, 60.0, 4 * 1024**3))
+
+
+async def test_a_link_that_a_converter_leaves_is_not_followed(world: World, tmp_path: Path) -> None:
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    (inside / "video.mp4").symlink_to(world.secret)
+    with pytest.raises(Fault, match="left what it should not"):
+        await run_ffmpeg([str(FFMPEG), "-version"], inside, Bounds(60.0, 60.0, 4 * 1024**3))
 
 
 # The worker

@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from services.media.workspace import scratch_directory, worker_directory
+import pytest
+
+from services.media.workspace import NotPlain, scratch_directory, used_bytes, worker_directory
 
 HOLDER = """
 import sys, time
@@ -46,3 +48,32 @@ def test_the_next_worker_removes_what_a_killed_one_left_and_no_living_ones(tmp_p
             holder.send_signal(signal.SIGKILL)
     with worker_directory(tmp_path) as mine:
         assert list(tmp_path.glob("worker-*")) == [mine]
+
+
+def test_the_space_of_files_is_counted_at_any_depth(tmp_path: Path) -> None:
+    (tmp_path / "renditions" / "720p").mkdir(parents=True)
+    for path in ("input", "renditions/720p/video.mp4"):
+        (tmp_path / path).write_bytes(os.urandom(100_000))
+    assert 200_000 <= used_bytes(tmp_path) < 300_000
+
+
+@pytest.mark.parametrize("what", ["link", "hard link", "link to a directory", "pipe", "crowd"])
+def test_what_no_run_makes_is_found_before_anybody_opens_it(what: str, tmp_path: Path) -> None:
+    secret, run = tmp_path / "secret", tmp_path / "run"
+    secret.write_text("very secret")
+    (run / "renditions").mkdir(parents=True)
+    left = run / "renditions" / "video.mp4"
+    match what:
+        case "link":
+            left.symlink_to(secret)
+        case "hard link":
+            left.hardlink_to(secret)
+        case "link to a directory":
+            left.symlink_to(tmp_path)
+        case "pipe":
+            os.mkfifo(left)
+        case "crowd":
+            for number in range(1001):
+                (run / str(number)).touch()
+    with pytest.raises(NotPlain):
+        used_bytes(run)

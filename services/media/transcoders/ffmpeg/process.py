@@ -10,8 +10,12 @@ from pathlib import Path
 from chassis.telemetry import logger
 from services.media.domain.outcomes import Fault, Rejected, corrupt, disk_full
 from services.media.sandbox import Confined, Limits, OutOfTime, confined
+from services.media.workspace import NotPlain, used_bytes
 
 MAX_FILE_BYTES = 128 * 1024 * 1024
+MAX_BYTES = 512 * 1024 * 1024
+"""Of all temporary files of a run: the largest original, and its outputs twice because faststart rewrites them."""
+LOOK_SECONDS = 1.0
 _SIGNS_OF_DAMAGE = ("Invalid data found", "Decode error rate", "could not find corresponding", "moov atom not found")
 
 log = logger(__name__)
@@ -41,14 +45,44 @@ async def run_ffmpeg(
     )
     try:
         async with confined(command, directory=directory, limits=limits) as program:
-            frames = await _follow(program, bounds.stall_seconds, on_frame)
-            code = await program.ended()
+            watching = asyncio.create_task(_watch(directory, program))
+            try:
+                frames = await _follow(program, bounds.stall_seconds, on_frame)
+                code = await program.ended()
+            finally:
+                watching.cancel()
+        _check_directory(directory)
     except OutOfTime as error:
         raise _timeout(f"took longer than {bounds.seconds:.0f} s") from error
     if code != 0:
         log.warning("ffmpeg_failed", code=code, frames=frames, complaints=program.complaints)
         raise _failure(code, program.complaints)
     return frames
+
+
+async def _watch(directory: Path, program: Confined) -> None:
+    """End the program when its files become too many or too large."""
+    try:
+        while True:
+            _check_directory(directory)
+            await asyncio.sleep(LOOK_SECONDS)
+    except Fault:
+        await program.kill()
+
+
+def _check_directory(directory: Path) -> None:
+    """Raises Fault for files that no run makes, so that nobody opens them."""
+    try:
+        used = used_bytes(directory)
+    except NotPlain as error:
+        log.warning("files_not_plain", directory=str(directory), reason=str(error))
+        raise Fault("TRANSCODER_ERROR", "The converter left what it should not.", transient=False) from error
+    if used > MAX_BYTES:
+        raise Fault(
+            "TRANSCODER_ERROR",
+            f"Converting the video took {used} bytes of temporary files; the limit is {MAX_BYTES} bytes.",
+            transient=False,
+        )
 
 
 async def _follow(program: Confined, stall_seconds: float, on_frame: Callable[[int], None]) -> int:
