@@ -16,7 +16,7 @@ _THREADS = (
 _FILES = (
     *("open", "openat", "close", "read", "readv", "pread64", "preadv", "write", "writev", "pwrite64", "pwritev"),
     *("lseek", "stat", "fstat", "lstat", "newfstatat", "statx", "statfs", "fstatfs", "access", "faccessat"),
-    *("faccessat2", "readlink", "readlinkat", "getdents64", "getcwd", "fcntl", "dup", "dup2", "dup3", "pipe", "pipe2"),
+    *("faccessat2", "readlink", "readlinkat", "getdents64", "getcwd", "dup", "dup2", "dup3", "pipe", "pipe2"),
     *("poll", "ppoll", "select", "pselect6", "ftruncate", "fallocate", "fadvise64", "fsync", "fdatasync", "umask"),
     *("mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "rename", "renameat", "renameat2"),
 )
@@ -29,6 +29,7 @@ _ALLOWED = (*_MEMORY, *_THREADS, *_FILES, *_SIGNALS, *_TIME, *_ITSELF)
 _CLONE_THREAD = 0x10000
 _PR_SET_NAME = 15
 _TCGETS, _FIOCLEX = 0x5401, 0x5451
+_F_DUPFD, _F_GETFD, _F_SETFD, _F_GETFL, _F_SETFL, _F_DUPFD_CLOEXEC = 0, 1, 2, 3, 4, 1030
 
 
 def build_filter() -> bytes:
@@ -49,6 +50,9 @@ def build_filter() -> bytes:
     # Whether a file is a terminal, which every buffered file asks, and that it ends with the program.
     for request in (_TCGETS, _FIOCLEX):
         rules.add_rule(pyseccomp.ALLOW, "ioctl", pyseccomp.Arg(one, pyseccomp.EQ, request))
+    # Not F_SETOWN, by which the kernel sends signals to others.
+    for command in (_F_DUPFD, _F_GETFD, _F_SETFD, _F_GETFL, _F_SETFL, _F_DUPFD_CLOEXEC):
+        rules.add_rule(pyseccomp.ALLOW, "fcntl", pyseccomp.Arg(one, pyseccomp.EQ, command))
     with tempfile.TemporaryFile() as file:
         rules.export_bpf(file)
         file.seek(0)

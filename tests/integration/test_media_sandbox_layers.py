@@ -113,6 +113,13 @@ ALL = ("namespaces", "landlock", "seccomp")
 FILES = ("namespaces", "landlock")
 CONNECT = "import socket; socket.socket(socket.AF_{family}, socket.SOCK_STREAM).connect({name})"
 LIST = "import os\nif 'secret' not in os.listdir(directory): raise FileNotFoundError(directory)"
+NOTICE = """
+import fcntl, os
+read_end, write_end = os.pipe()
+fcntl.fcntl(read_end, fcntl.F_SETOWN, victim)
+fcntl.fcntl(read_end, fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)
+os.write(write_end, b"x")
+"""
 OWN = "import os; open('own', 'w').write('#!/bin/true'); os.chmod('own', 0o700); os.execv('./own', ['own'])"
 
 
@@ -145,6 +152,7 @@ ATTACKS: Mapping[str, Attack] = {
     ),
     "connects to a socket without a file": Attack(CONNECT.format(family="UNIX", name="abstract"), ALL),
     "kills another process": Attack("import os; os.kill(victim, 9)", ALL),
+    "has the kernel signal another process": Attack(NOTICE, ("namespaces", "seccomp")),
     "starts a process": Attack("import os\nif os.fork() == 0: os._exit(0)", ("seccomp",)),
     "asks for io_uring": Attack(call("io_uring_setup", "8", "ctypes.create_string_buffer(120)"), ("seccomp",)),
     "asks for a key ring": Attack(call("keyctl", "0", "-3", "1"), ("seccomp",)),

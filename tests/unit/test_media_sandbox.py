@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from services.media.sandbox import PYTHON, Layer, Limits, NotConfined, OutOfTime, confined
+from chassis.run import Service
+from services.media import __main__ as media
+from services.media.sandbox import PYTHON, Layer, Limits, NotConfined, Offer, OutOfTime, confined
 
 LIMITS = Limits(wall_seconds=20, cpu_seconds=10, memory_bytes=512 * 1024**2, file_bytes=1024**2)
 
@@ -137,3 +139,12 @@ async def test_complaints_are_kept_to_their_end(tmp_path: Path) -> None:
         await child.ended()
     assert child.complaints.endswith("xthe reason")
     assert len(child.complaints) <= 8192
+
+
+async def test_a_worker_without_a_required_layer_does_not_start_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(media, "offer", lambda: Offer(frozenset({"seccomp"}), {"landlock": "it is not built in"}))
+    service = Service("media-worker")
+    with pytest.raises(NotConfined, match=r"landlock \(it is not built in\)"):
+        media._tell_layers(service, ["seccomp", "landlock"])
+    assert service.facts == {"sandbox": {"in_force": ["seccomp"], "missing": {"landlock": "it is not built in"}}}
+    media._tell_layers(service, ["seccomp"])
