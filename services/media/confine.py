@@ -75,8 +75,6 @@ def confine(
     `readable` files may be read, below `runnable` they may be run too. `system_calls` is the filter, a BPF program.
     Returns in a child that the caller's process waits for.
     """
-    if os.getppid() != parent:
-        raise ProcessLookupError("the worker is gone")
     directory = os.path.realpath(directory)
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

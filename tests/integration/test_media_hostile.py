@@ -298,17 +298,18 @@ def encoders() -> list[str]:
 
 
 async def refused(encoder: str, directory: Path) -> str:
-    clip = directory / f"{encoder}.mov"
+    """The fate of a clip by that encoder, in whichever of the containers takes it."""
     size = "720x576" if encoder == "dvvideo" else "352x288"
-    source = ("-f", "lavfi", "-i", f"testsrc=s={size}:r=25:d=0.2")
-    command = [FFMPEG, "-v", "quiet", "-y", *source, "-c:v", encoder, "-strict", "-2", clip]
-    try:
-        made = await asyncio.to_thread(functools.partial(subprocess.run, command, check=False, timeout=20))
-    except subprocess.TimeoutExpired:
-        return "not made"
-    if made.returncode != 0 or clip.stat().st_size == 0:
-        return "not made"
-    return await fate(clip, directory / f"out-{encoder}")
+    source = ("-f", "lavfi", "-i", f"testsrc=s={size}:r=25:d=0.2,format=yuv420p")
+    for clip in (directory / f"{encoder}.mov", directory / f"{encoder}.mp4"):
+        command = [FFMPEG, "-v", "quiet", "-y", *source, "-c:v", encoder, "-strict", "-2", clip]
+        try:
+            made = await asyncio.to_thread(functools.partial(subprocess.run, command, check=False, timeout=30))
+        except subprocess.TimeoutExpired:
+            continue
+        if made.returncode == 0 and clip.stat().st_size > 0:
+            return await fate(clip, directory / f"out-{encoder}")
+    return "not made"
 
 
 @pytest.mark.parametrize("encoder", SEVERAL)
@@ -335,6 +336,16 @@ async def test_a_converter_that_fills_the_disk_is_ended_before_the_disk_is_full(
     pieces = ("-c:v", "rawvideo", "-f", "segment", "-segment_time", "0.2", "-segment_format", "nut", "%03d.nut")
     with pytest.raises(Fault, match="the limit is 8388608 bytes"):
         await run_ffmpeg([str(FFMPEG), "-v", "error", *source, *pieces], tmp_path, Bounds(60.0, 60.0, 4 * 1024**3))
+
+
+async def test_a_file_that_grows_without_end_is_ended_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.media.transcoders.ffmpeg.process.MAX_FILE_BYTES", 1024**2)
+    raw = ("-f", "lavfi", "-i", "testsrc=s=640x360:r=25", "-c:v", "rawvideo", "-f", "nut", "out.nut")
+    with pytest.raises(Fault, match="grew above 1048576 bytes") as fault:
+        await run_ffmpeg([str(FFMPEG), "-v", "error", *raw], tmp_path, Bounds(60.0, 60.0, 4 * 1024**3))
+    assert (fault.value.code, fault.value.transient) == ("TRANSCODER_ERROR", False)
 
 
 async def test_a_link_that_a_converter_leaves_is_not_followed(world: World, tmp_path: Path) -> None:

@@ -112,6 +112,8 @@ def _failure(code: int, complaints: str) -> Fault | Rejected:
     """The same input fails in the same way again, unless the machine was at fault: memory, disk, a kill."""
     if "No space left on device" in complaints:
         return disk_full()
+    if "File too large" in complaints:
+        return Fault("TRANSCODER_ERROR", f"A converted file grew above {MAX_FILE_BYTES} bytes.", transient=False)
     if "Cannot allocate memory" in complaints:
         return Fault("TRANSCODER_ERROR", "Converting the video ran out of memory.", transient=True)
     if code == -signal.SIGXCPU:
