@@ -36,15 +36,21 @@ def main() -> int:
 
 
 def _up(options: argparse.Namespace) -> None:
-    from deploy.local.lifecycle import start
-    from deploy.local.run import refuse_second
+    from deploy.local.lifecycle import start, wait_until_ready
+    from deploy.local.run import already_runs
     from deploy.local.terminal import show_addresses, start_progress
 
-    if supervisor_pid(options.home) is None or control.ask(options.home, "status")["platform"]:
-        refuse_second(options.home)
+    running = control.ask(options.home, "status") if supervisor_pid(options.home) is not None else None
+    if running and options.replica and "replica" not in running["stack"]:
+        raise Trouble(f"{already_runs(running)} It has no replica; start it again with `REPLICA=1 make up`.")
+    if running and (running["platform"] or options.only):
+        print(already_runs(wait_until_ready(options.home)))
+        return
     with start_progress() as progress:
         status = start(options.home, only_infrastructure=bool(options.only), replica=options.replica, progress=progress)
     show_addresses(options.home, status["stack"])
+    if not options.only:
+        print("Next: `make demo` takes a clip through it, `make status` shows what runs, `make down` stops it.")
 
 
 def _down(options: argparse.Namespace) -> None:
@@ -54,7 +60,7 @@ def _down(options: argparse.Namespace) -> None:
 
 
 def _status(options: argparse.Namespace) -> None:
-    from deploy.local.terminal import show_addresses, show_processes
+    from deploy.local.terminal import show_addresses, show_processes, show_state
 
     if supervisor_pid(options.home) is None:
         print(f"Nothing runs in {options.home}.")
@@ -63,6 +69,7 @@ def _status(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(status, indent=2))
     else:
+        show_state(status)
         show_processes(status)
         show_addresses(options.home, status["stack"])
 
@@ -83,9 +90,13 @@ def _clean(options: argparse.Namespace) -> None:
     from deploy.local.lifecycle import stop
     from deploy.local.process import end_remains
 
-    stop(options.home)
-    end_remains(options.home)
+    stopped = stop(options.home) or bool(end_remains(options.home))
+    removed = options.home.exists()
     shutil.rmtree(options.home, ignore_errors=True)
+    if options.home.exists():
+        raise Trouble(f"{options.home} could not be removed whole; see what is left there, and who owns it.")
+    did = " and ".join(["stopped the platform"] * stopped + [f"removed {options.home} with its data"] * removed)
+    print(f"{did[0].upper()}{did[1:]}." if did else f"There is nothing to remove: {options.home} does not exist.")
 
 
 def _supervise(options: argparse.Namespace) -> None:

@@ -18,12 +18,17 @@ from deploy.local.home import Trouble, supervisor_pid
 from deploy.local.lifecycle import start, stop, wait_until_ready
 from deploy.local.terminal import console, relative, show_addresses, start_progress
 
+CLIP_SUFFIXES = (".mp4", ".mov")
+MAX_CLIP_BYTES = 157_286_400
+"""What the upload service takes."""
+
 
 def run(home: Path, clip: Path | None, *, replica: bool) -> None:
     """Starts the platform, takes the clip through it, and stays up until Ctrl-C; without a terminal it stops at once.
     Whatever happens, everything that was started is stopped."""
-    refuse_second(home)
     file = _clip(clip)
+    if supervisor_pid(home) is not None:
+        raise Trouble(already_runs(control.ask(home, "status")))
     with _running(home, replica=replica) as addresses:
         demo(addresses, file)
         console.print()
@@ -47,14 +52,11 @@ def demonstrate(home: Path, clip: Path | None) -> None:
         demo(addresses, file)
 
 
-def refuse_second(home: Path) -> None:
-    """Raises `Trouble` when a platform runs in this home; it says how to use that one or stop it."""
-    if supervisor_pid(home) is None:
-        return
-    status = control.ask(home, "status")
+def already_runs(status: Message) -> str:
+    """Says where a platform runs, and how to use or stop it."""
     since = datetime.fromtimestamp(status["started_at"]).astimezone()
     where = f" at {status['stack']['gateway']}" if status["stack"]["gateway"] else ""
-    raise Trouble(
+    return (
         f"The platform is already running{where} (process {status['pid']}, since {since:%H:%M:%S}). "
         "Take a clip through it with `make demo`, or stop it with `make down`."
     )
@@ -98,4 +100,10 @@ def _clip(clip: Path | None) -> Path:
         return sample_clip()
     if not clip.is_file():
         raise Trouble(f"The clip {clip} does not exist or is not a file.")
+    if clip.suffix.lower() not in CLIP_SUFFIXES:
+        raise Trouble(
+            f"The clip {clip} ends with {clip.suffix or 'no suffix'}; it must be {' or '.join(CLIP_SUFFIXES)}."
+        )
+    if not 1 <= clip.stat().st_size <= MAX_CLIP_BYTES:
+        raise Trouble(f"The clip {clip} has {clip.stat().st_size} bytes; 1 to {MAX_CLIP_BYTES} bytes are allowed.")
     return clip.resolve()

@@ -64,6 +64,20 @@ def show_addresses(home: Path, addresses: Message) -> None:
             console.print(f"{name:17}{value}", soft_wrap=True)
 
 
+def show_state(status: Message) -> None:
+    """One line for everything."""
+    what = "The platform" if status["platform"] else "The infrastructure"
+    failing = [process["name"] for process in status["processes"] if process["failing"]]
+    others = [process["name"] for process in status["processes"] if process["state"] not in {"ready", "done"}]
+    if status["ready"]:
+        console.print(f"{what} is ready.")
+    elif failing:
+        console.print(f"{what} is not ready: {', '.join(failing)} keeps failing.", soft_wrap=True)
+    else:
+        console.print(f"{what} is not ready: waiting for {', '.join(others)}.", soft_wrap=True)
+    console.print()
+
+
 def show_processes(status: Message) -> None:
     """Every process, with what is wrong with it."""
     for process in status["processes"]:

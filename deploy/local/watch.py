@@ -19,6 +19,8 @@ State = Literal["waiting", "starting", "ready", "done", "restarting", "failing",
 _FAILURES_BEFORE_ALARM = 3
 _LONGEST_PAUSE_SECONDS = 20
 _SETTLED_SECONDS = 10
+_BAD_SETTINGS = 2
+"""The exit status of a process whose settings are wrong."""
 
 
 @dataclass
@@ -132,6 +134,8 @@ async def _run_once(watch: Watch, home: Home, changed: Callable[[], None]) -> bo
     settled = ready_at is not None and time.monotonic() - ready_at > _SETTLED_SECONDS
     killed_when_ready = ready_at is not None and status == -signal.SIGKILL
     watch.failures = 0 if settled or killed_when_ready or not watch.wanted.is_set() else watch.failures + 1
+    if ready_at is None and status == _BAD_SETTINGS:
+        watch.failures = max(watch.failures, _FAILURES_BEFORE_ALARM)  # trying again changes nothing
     watch.trouble = _trouble(watch, home, status) if watch.failures >= _FAILURES_BEFORE_ALARM else None
     return False
 
@@ -156,6 +160,8 @@ def _trouble(watch: Watch, home: Home, status: int) -> str:
         check_disk(home.path)
     except Trouble as full:
         return f"{watch.process.name} keeps ending ({how}): {full} Its log is {log}."
+    if status == _BAD_SETTINGS:
+        return f"{watch.process.name} does not start with these settings; read {log}."
     return f"{watch.process.name} ended {watch.failures} times in a row, last with {how}; read {log}."
 
 

@@ -97,9 +97,30 @@ def test_a_second_start_says_that_it_already_runs(running: Stack, home: Path) ->
 
     second = command("up", "--only", "infrastructure", home=home)
 
-    assert second.returncode == 1
-    assert second.stderr.startswith(f"The platform in {home.resolve()} is already running")
+    assert second.returncode == 0
+    assert second.stdout.startswith(f"The platform is already running (process {supervisor_pid(home)}, since ")
     assert running.status["ready"]
+    with_replica = command("up", "--replica", home=home)
+    assert with_replica.returncode == 1
+    assert "It has no replica" in with_replica.stderr
+
+
+def test_the_status_begins_with_one_line_for_everything(running: Stack, home: Path) -> None:
+    assert command("status", home=home).stdout.startswith("The infrastructure is ready.\n")
+    running.hold("kafka")
+    try:
+        shown = command("status", home=home).stdout
+    finally:
+        running.release("kafka")
+    assert shown.startswith("The infrastructure is not ready: waiting for kafka.\n")
+
+
+def test_cleaning_up_says_what_it_did(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    open_home(home)
+
+    assert command("clean", home=home).stdout == f"Removed {home.resolve()} with its data.\n"
+    assert command("clean", home=home).stdout == f"There is nothing to remove: {home.resolve()} does not exist.\n"
 
 
 def test_a_clean_stop_leaves_nothing_running(running: Stack, home: Path) -> None:
@@ -203,6 +224,20 @@ def test_a_clip_that_does_not_exist_is_told_before_anything_starts(tmp_path: Pat
     assert refused.returncode == 1
     assert refused.stderr == "The clip missing.mp4 does not exist or is not a file.\n"
     assert not remains_of(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "size", "said"), [("clip.avi", 10, "ends with .avi"), ("clip.mp4", 0, "has 0 bytes")])
+def test_a_clip_that_no_upload_takes_is_told_before_anything_starts(
+    tmp_path: Path, name: str, size: int, said: str
+) -> None:
+    clip = tmp_path / name
+    clip.write_bytes(bytes(size))
+
+    refused = command("run", "--clip", str(clip), home=tmp_path / "home")
+
+    assert refused.returncode == 1
+    assert said in refused.stderr
+    assert not (tmp_path / "home").exists()
 
 
 def test_a_machine_without_a_fitting_python_is_told_what_to_install(tmp_path: Path) -> None:

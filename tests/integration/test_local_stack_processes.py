@@ -30,6 +30,15 @@ async def test_a_process_that_dies_before_it_is_ready_is_told_in_one_sentence(ho
     assert watch.trouble == f"crash ended 3 times in a row, last with status 7; read {home.log_of('crash')}."
 
 
+async def test_a_process_that_refuses_its_settings_is_told_at_once(home: Home) -> None:
+    watch = Watch(python("picky", "import sys; sys.exit(2)", ready=never))
+    async with kept(watch, home):
+        await until(lambda: watch.trouble is not None)
+
+    assert watch.trouble == f"picky does not start with these settings; read {home.log_of('picky')}."
+    assert watch.restarts <= 1
+
+
 async def test_a_program_that_is_missing_is_told(home: Home) -> None:
     watch = Watch(Process("absent", ["/does/not/exist"]))
     async with kept(watch, home):
