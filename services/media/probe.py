@@ -43,7 +43,7 @@ _MAX_RANGE_BYTES = 4 * 1024 * 1024
 log = logger(__name__)
 
 
-REST_SECONDS = 30.0
+REST_SECONDS = 10.0
 """Until the next child is started ahead: by then the clip that was measured has mostly been encoded, and a worker that
 goes on to its next clip at once measures it beside the encoder, where time does not matter."""
 

@@ -1,6 +1,7 @@
 """What a worker has under way: as many runs in the encoder as it has slots, and one that is made ready meanwhile."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
@@ -13,6 +14,10 @@ AHEAD_SECONDS = 10
 claimed earlier would only be kept from the worker that is free first, and from a paid job that comes in between."""
 
 
+BUSY_SECONDS, BUSY_POLL_SECONDS = 60.0, 0.05
+"""For so long after a job the next one is looked for more often: where one clip comes, others do."""
+
+
 class Lanes:
     """The runs of one worker, and whether it should take another one."""
 
@@ -22,6 +27,7 @@ class Lanes:
         self._before: set[UUID] = set()
         self._encoding: dict[UUID, Progress] = {}
         self._claiming = asyncio.Lock()
+        self._claimed_at = -math.inf
 
     @property
     def has_room(self) -> bool:
@@ -39,14 +45,17 @@ class Lanes:
 
         Only looks before it claims: an idle worker looks several times a second.
         """
+        loop = asyncio.get_running_loop()
         async with self._claiming:
             while True:
                 if self.has_room and await is_due():
                     runs = await claim()
                     self._before |= {run.run_id for run in runs}
                     if runs:
+                        self._claimed_at = loop.time()
                         return runs
-                await asyncio.sleep(poll_seconds)
+                busy = loop.time() - self._claimed_at < BUSY_SECONDS
+                await asyncio.sleep(min(poll_seconds, BUSY_POLL_SECONDS) if busy else poll_seconds)
 
     @asynccontextmanager
     async def encoding(self, run: Run, progress: Progress) -> AsyncIterator[None]:
