@@ -13,13 +13,14 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 
-from benchmarks import chain, eta, feeds, idle, sandbox, start, transcode, watching
+from benchmarks import chain, eta, feeds, idle, ladder, sandbox, start, transcode, watching
 from benchmarks.measure import Measure, report
 
 BENCHMARKS: Mapping[str, Callable[[], list[Measure]]] = {
     "chain": chain.measure,
     "feeds": feeds.measure,
     "watching": watching.measure,
+    "ladder": ladder.measure,
     "transcode": transcode.measure,
     "sandbox": sandbox.measure,
     "eta": eta.measure,

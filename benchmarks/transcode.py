@@ -3,19 +3,17 @@
 Both run on the same machine and file, in turn, while the platform is up, and are equally nice.
 """
 
-import asyncio
 import statistics
 import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
-from imageio_ffmpeg import get_ffmpeg_exe
 
+from benchmarks.ladder import bare_ladder, measured
 from benchmarks.measure import Measure
 from deploy.local.clip import sample_clip
 from deploy.local.lifecycle import start, stop
@@ -23,10 +21,6 @@ from deploy.local.values import read_values
 from nextplay_client import Client
 from nextplay_client.uploading import UploadProgress
 from services.media.domain.source import Source
-from services.media.ladder import plan
-from services.media.probe import SandboxedProber
-from services.media.settings import THREADS
-from services.media.transcoders.ffmpeg import commands
 
 ROUNDS = 5
 LIMIT = 1.15
@@ -39,7 +33,7 @@ def measure() -> list[Measure]:
         home = Path(directory)
         addresses = start(home, with_parent=True)["stack"]
         try:
-            source = asyncio.run(SandboxedProber(_File(clip), home).probe("", clip.stat().st_size))
+            source = measured(clip, home)
             rounds = [_round(clip, source, addresses, number) for number in range(ROUNDS + 1)][1:]
         finally:
             stop(home)
@@ -72,28 +66,9 @@ def _round(clip: Path, source: Source, addresses: Mapping[str, Any], number: int
 
 def _bare(clip: Path, source: Source, directory: Path) -> float:
     """Run what the transcoder runs, without the sandbox and the storage around it."""
-    made, ffmpeg = plan(source), Path(get_ffmpeg_exe())
-    (directory / commands.INPUT).symlink_to(clip.resolve())
-    for rendition in made.renditions:
-        (directory / commands.rendition_path(rendition)).parent.mkdir(parents=True)
-    (directory / commands.HLS).mkdir()
+    nice = ("nice", "-n", str(read_values().workloads["media-worker"].nice))
+    made = bare_ladder(clip, source, directory)
     began = time.monotonic()
-    for command in (
-        commands.encode_command(ffmpeg, source, made, threads=THREADS),
-        commands.package_command(ffmpeg, made),
-    ):
-        nice = ("nice", "-n", str(read_values().workloads["media-worker"].nice))
+    for command in made:
         subprocess.run((*nice, *command), cwd=directory, check=True, stdout=subprocess.DEVNULL, timeout=600)
     return time.monotonic() - began
-
-
-@dataclass(frozen=True)
-class _File:
-    """A file as the prober reads an object."""
-
-    path: Path
-
-    async def get_range(self, key: str, start: int, length: int) -> bytes:
-        with self.path.open("rb") as file:
-            file.seek(start)
-            return file.read(length)

@@ -16,7 +16,7 @@ def clips() -> Iterator[Clip]:
     yield Clip("bt601-pal", lambda path: _samples(path, pal, "tv", told(matrix=pal)))
     yield Clip("bt709-full-range", lambda path: _samples(path, "bt709", "pc", told("pc")))
     yield Clip("untagged-small", lambda path: _samples(path, ntsc, "tv", _NOTHING))
-    large = (1024, 576)
+    large = (1280, 240)
     yield Clip("untagged-large", lambda path: _samples(path, "bt709", "tv", _NOTHING, size=large), size=large)
     for pixels in ("yuv420p10le", "yuv422p", "yuv422p10le", "yuv444p"):
         yield Clip(f"h264-{pixels}", lambda path, pixels=pixels: record(path, "-pix_fmt", pixels))

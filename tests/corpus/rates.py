@@ -25,6 +25,8 @@ _VARIABLE = {
     # 120 a second with jitter.
     "fast-jitter": ("settb=1/90000,setpts='(N/120+0.001*sin(N)+0.001)/TB'", 60, "120"),
 }
+# When the last frame of the recording ends, where that is not with the sound.
+_ENDS = {"screen": 1.417}
 
 
 def clips() -> Iterator[Clip]:
@@ -33,4 +35,5 @@ def clips() -> Iterator[Clip]:
         yield Clip(name, lambda path, rate=rate: record(path, scene=picture(rate=rate)), rate=out)
     for name, (timing, out, rate) in _VARIABLE.items():
         scene = picture(rate=rate, timing=timing)
-        yield Clip(f"variable-{name}", lambda path, scene=scene: record(path, *_AS_THEY_COME, scene=scene), rate=out)
+        make = lambda path, scene=scene: record(path, *_AS_THEY_COME, scene=scene)  # noqa: E731
+        yield Clip(f"variable-{name}", make, rate=out, seconds=_ENDS.get(name, 1.5))

@@ -29,10 +29,16 @@ _INPUT_CODECS = (
     "pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_s32be,pcm_f32le,pcm_f32be,pcm_s8,pcm_u8,pcm_mulaw,pcm_alaw"
 )
 
-# Chosen by measurement: VMAF of each rung against the CPU of the whole ladder. A lower rung is cheap to encode well.
+# Chosen by measurement (docs/ladder.md): the VMAF of each rung against the CPU of the whole ladder. A lower rung is
+# cheap to encode well and bound by its ceiling, so it gets the finer search. No scene cuts: segments need aligned ones.
 _X264_PARAMS = "mbtree=1:rc-lookahead=20:b-adapt=0:trellis=1:aq-mode=2:aq-strength=0.6:scenecut=0"
 _B_FRAME_DELAY = 2
-_QUALITY = {"720p": ("23.8", 1), "480p": ("23.4", 2), "240p": ("24.0", 4)}
+_ENCODERS = {
+    "720p": ("superfast", "23.0", f"{_X264_PARAMS}:subme=1:partitions=p8x8,b8x8,i8x8,i4x4"),
+    "480p": ("veryfast", "22.5", f"{_X264_PARAMS}:subme=3"),
+    "240p": ("veryfast", "22.5", f"{_X264_PARAMS}:subme=4"),
+}
+"""Preset, quality (CRF) and parameters of x264 by rung."""
 
 _TURNS = {
     Orientation.UPRIGHT: "",
@@ -225,12 +231,12 @@ def _audio(source: Source, audio: Audio, plan: Plan) -> str:
 
 
 def _video_encoder(rendition: Rendition, source: Source, threads: int) -> tuple[str, ...]:
-    quality, subme = _QUALITY[rendition.rung.name]
+    preset, quality, params = _ENCODERS[rendition.rung.name]
     maxrate = peak_bps(rendition.rung, source.duration_ms)
     return (
-        *("-c:v", "libx264", "-preset", "superfast", "-profile:v", "high", "-threads:v", str(threads)),
+        *("-c:v", "libx264", "-preset", preset, "-profile:v", "high", "-threads:v", str(threads)),
         *("-crf", quality, "-maxrate", str(maxrate), "-bufsize", str(maxrate)),
-        *("-x264-params", f"{_X264_PARAMS}:subme={subme}", "-a53cc", "0"),
+        *("-x264-params", params, "-a53cc", "0"),
         *("-force_key_frames", f"expr:gte(t,n_forced*{KEYFRAME_SECONDS})"),
     )
 
