@@ -99,7 +99,7 @@ def measure(file: Ranges, size: int, max_frame_pixels: int, max_coded_pixels: in
     file.seek(0)
     try:
         with av.open(file, format="mov", mode="r", options=OPEN) as container:
-            return _facts(container, spans, head, size, max_frame_pixels, max_coded_pixels)
+            return _facts(container, spans, head, size, (max_frame_pixels, max_coded_pixels))
     except (av.FFmpegError, MemoryError, OverflowError, UnicodeDecodeError) as error:
         raise Refused("CORRUPT", f"its structure can't be read ({type(error).__name__})") from error
 
@@ -174,12 +174,7 @@ def _read(file: Ranges, at: int, length: int) -> bytes:
 
 
 def _facts(
-    container: InputContainer,
-    spans: dict[int, Span],
-    head: bytes,
-    size: int,
-    max_frame_pixels: int,
-    max_coded_pixels: int,
+    container: InputContainer, spans: dict[int, Span], head: bytes, size: int, pixels: tuple[int, int]
 ) -> dict[str, Any]:
     video = _video_track(container)
     codec = video.codec_context
@@ -201,8 +196,9 @@ def _facts(
         **timing,
         "audio": _audio(container),
     }
-    if facts["video_codec"] in DECODABLE and 0 < codec.width * codec.height <= max_frame_pixels:
-        codec.options = {"max_pixels": str(max_coded_pixels)}
+    shown, coded = pixels
+    if facts["video_codec"] in DECODABLE and 0 < codec.width * codec.height <= shown:
+        codec.options = {"max_pixels": str(coded)}
         facts |= _first_frame(container, video)
     return facts
 
@@ -244,8 +240,6 @@ def _audio(container: InputContainer) -> dict[str, Any] | None:
 def _timing(container: InputContainer, video: VideoStream, told: Span | None) -> dict[str, Any]:
     """Times from the tables of samples and edits, which decide what is shown when; a header's duration does not."""
     base = Fraction(video.time_base or 1)
-    _refuse_endless(len(video.index_entries))
-    entries = [entry for entry in video.index_entries if not entry.is_discard]
     if not video.frames:
         # Fragments describe their samples on the way: walk through all of them, without the samples themselves.
         for stream in container.streams:
@@ -255,8 +249,9 @@ def _timing(container: InputContainer, video: VideoStream, told: Span | None) ->
         for stream in container.streams:
             stream.discard = av.stream.Discard.default
         container.seek(0)
-        _refuse_endless(len(video.index_entries))
-        entries = [entry for entry in video.index_entries if not entry.is_discard]
+    if len(video.index_entries) > MOST_SAMPLES:
+        raise Refused("CORRUPT", f"it lists more than {MOST_SAMPLES} frames")
+    entries = [entry for entry in video.index_entries if not entry.is_discard]
     if not entries:
         raise Refused("CORRUPT", "its video track has no samples")
     times = sorted(entry.timestamp for entry in entries)
@@ -287,11 +282,6 @@ def _duration(span: Fraction, told: Span | None) -> Fraction:
     if edits is None:
         return samples
     return edits if span - EDIT_TOLERANCE_SECONDS <= edits <= samples + EDIT_TOLERANCE_SECONDS else span
-
-
-def _refuse_endless(samples: int) -> None:
-    if samples > MOST_SAMPLES:
-        raise Refused("CORRUPT", f"it lists more than {MOST_SAMPLES} frames")
 
 
 def _first_frame(container: InputContainer, video: VideoStream) -> dict[str, Any]:
