@@ -4,12 +4,15 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import chain, repeat
 
 from nextplay.media.v1.media_signals_pb2 import TranscodeProgressed
 from services.media.domain.job import Run, percent
 from services.media.ports import SendSignal
 
-PROGRESS_SECONDS = 0.5
+FIRST_PAUSES, FIRST_PAUSE_SECONDS = 4, 0.5
+PAUSE_SECONDS = 1.0
+"""Between signals: more often at first, so that a short clip shows some progress too."""
 
 
 class Progress:
@@ -35,12 +38,12 @@ class Progress:
 
 @asynccontextmanager
 async def telling(progress: Progress, began: asyncio.Event, send: SendSignal, run: Run) -> AsyncIterator[None]:
-    """Once the run `began`, send what changed of its progress, twice a second at most."""
+    """Once the run `began`, send what changed of its progress: twice a second at first, then once a second."""
 
     async def tell() -> None:
         told = None
         await began.wait()
-        while True:
+        for pause in chain(repeat(FIRST_PAUSE_SECONDS, FIRST_PAUSES), repeat(PAUSE_SECONDS)):
             if told != (progress.stage, progress.percent):
                 told = (progress.stage, progress.percent)
                 await send(
@@ -53,7 +56,7 @@ async def telling(progress: Progress, began: asyncio.Event, send: SendSignal, ru
                         remaining_seconds=progress.remaining_seconds,
                     )
                 )
-            await asyncio.sleep(PROGRESS_SECONDS)
+            await asyncio.sleep(pause)
 
     teller = asyncio.create_task(tell())
     try:
