@@ -230,11 +230,12 @@ SELECT upload_id, s3_key, s3_upload_id,
 FROM uploads WHERE upload_id = ANY ($1)
 
 -- name: list_originals
--- By uploads_originals_by_key, in the order of S3's listing: the rows of one of its pages. What was completed a moment
--- ago is left out, because the listing may be older.
+-- By uploads_originals_by_key, in the order of S3's listing: the rows of one of its pages. Both ends are conditions of
+-- the index, or each page would look through all rows above it; above all keys is the last character. What was completed
+-- a moment ago is left out, because the listing may be older.
 SELECT s3_key FROM uploads
 WHERE status = 'COMPLETED' AND original_deleted_at IS NULL
-  AND s3_key COLLATE "C" > $1 AND ($2::text IS NULL OR s3_key COLLATE "C" <= $2)
+  AND s3_key COLLATE "C" > $1 AND s3_key COLLATE "C" <= coalesce($2::text, chr(1114111))
   AND starts_with(s3_key, $3) AND completed_at < now() - $4::interval
 ORDER BY s3_key COLLATE "C"
 LIMIT $5
