@@ -12,6 +12,8 @@ KEYFRAME_SECONDS = 3
 SEGMENT_SECONDS = 6
 PREVIEW_SECONDS = 3
 THUMBNAIL_AT_SECONDS = Fraction(1)
+BUFFER_FILL = 0.9
+"""Of the rate buffer, which holds a second, at the start."""
 KINDS = 256
 """Profiles that are kept; phones make few sizes."""
 
@@ -85,10 +87,10 @@ def profile(width: int, height: int) -> tuple[Rendition, ...]:
 def peak_bps(rung: Rung, duration_ms: int) -> int:
     """The video bit rate at which a buffer of one second is filled, so that the average stays below the ceiling.
 
-    The buffer starts almost full; its content counts into the average, which matters in a short clip.
+    The buffer starts with `BUFFER_FILL` in it; that counts into the average, which matters in a short clip.
     """
     seconds = max(0.1, duration_ms / 1000)
-    return round(rung.video_bps * seconds / (seconds + 0.9))
+    return round(rung.video_bps * seconds / (seconds + BUFFER_FILL))
 
 
 def frame_rate(source: Source) -> Fraction:

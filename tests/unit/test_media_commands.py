@@ -9,7 +9,7 @@ import pytest
 
 from services.media.domain.source import Orientation, Source
 from services.media.fakes import A_SOURCE
-from services.media.ladder import plan
+from services.media.ladder import BUFFER_FILL, plan
 from services.media.transcoders.ffmpeg import encode_seconds
 from services.media.transcoders.ffmpeg.commands import encode_command, filter_graph, package_command
 
@@ -67,8 +67,8 @@ def test_a_short_clip_may_not_spend_its_buffer_above_the_average() -> None:
         return int(option(encode_command(FFMPEG, source, plan(source), threads=2), "-maxrate")[0])
 
     for seconds in (0.5, 1, 10, 30):
-        # What the rate brings, and what the buffer (a second, nine tenths full at the start) held before.
-        assert highest_rate(seconds) * (seconds + 0.9) <= 2_500_000 * seconds + 2
+        # What the rate brings, and what the buffer held before.
+        assert highest_rate(seconds) * (seconds + BUFFER_FILL) <= 2_500_000 * seconds + 2
 
 
 def test_a_clip_without_sound_asks_for_none() -> None:

@@ -19,7 +19,7 @@ from services.media import ladder
 from services.media.domain.remote import RemoteStatus
 from services.media.domain.source import Audio, Source
 from services.media.fakes import A_SOURCE
-from services.media.ladder import LADDER
+from services.media.ladder import BUFFER_FILL, LADDER
 from services.media.ports import Task
 from services.media.settings import MediaConvertSettings, TranscoderSettings
 from services.media.transcoders.ffmpeg import commands
@@ -171,7 +171,7 @@ def test_the_bit_rate_of_a_rung_is_a_ceiling_and_no_target() -> None:
         assert h264["RateControlMode"] == "QVBR"
         assert "Bitrate" not in h264
         seconds = A_SOURCE.duration_ms / 1000
-        assert h264["MaxBitrate"] * seconds + 0.9 * h264["HrdBufferSize"] <= rung.video_bps * seconds + 1
+        assert h264["MaxBitrate"] * seconds + BUFFER_FILL * h264["HrdBufferSize"] <= rung.video_bps * seconds + 1
         assert h264["HrdBufferSize"] <= h264["MaxBitrate"], "the buffer is one second at most"
 
 

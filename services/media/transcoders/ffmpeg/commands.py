@@ -11,7 +11,15 @@ from pathlib import Path
 
 from services.media.domain.outcomes import MAX_CODED_PIXELS, MAX_DURATION_MS
 from services.media.domain.source import Audio, Orientation, Source
-from services.media.ladder import KEYFRAME_SECONDS, PREVIEW_SECONDS, SEGMENT_SECONDS, Plan, Rendition, peak_bps
+from services.media.ladder import (
+    BUFFER_FILL,
+    KEYFRAME_SECONDS,
+    PREVIEW_SECONDS,
+    SEGMENT_SECONDS,
+    Plan,
+    Rendition,
+    peak_bps,
+)
 from services.media.transcoders.ffmpeg.tonemap import HDR_TRANSFERS
 
 INPUT = "input"
@@ -31,7 +39,9 @@ _INPUT_CODECS = (
 
 # Chosen by measurement (docs/ladder.md): the VMAF of each rung against the CPU of the whole ladder. A lower rung is
 # cheap to encode well and bound by its ceiling, so it gets the finer search. No scene cuts: segments need aligned ones.
-_X264_PARAMS = "mbtree=1:rc-lookahead=20:b-adapt=0:trellis=1:aq-mode=2:aq-strength=0.6:scenecut=0"
+_X264_PARAMS = (
+    f"mbtree=1:rc-lookahead=20:b-adapt=0:trellis=1:aq-mode=2:aq-strength=0.6:scenecut=0:vbv-init={BUFFER_FILL}"
+)
 _B_FRAME_DELAY = 2
 _ENCODERS = {
     "720p": ("superfast", "23.0", f"{_X264_PARAMS}:subme=1:partitions=p8x8,b8x8,i8x8,i4x4"),
@@ -90,8 +100,10 @@ def encode_command(ffmpeg: Path, source: Source, plan: Plan, *, threads: int) ->
     ]
     for rendition in plan.renditions:
         name = rendition.rung.name
+        # A lower rung keeps up with half the threads, each of which costs a little quality.
+        sharing = threads if rendition is plan.renditions[0] else max(1, threads // 2)
         command += [
-            *("-map", f"[{name}]", *_video_encoder(rendition, source, threads)),
+            *("-map", f"[{name}]", *_video_encoder(rendition, source, sharing)),
             *(("-map", f"[{name}-audio]", *_audio_encoder(rendition)) if source.audio else ()),
             *("-t", longest, *_mp4(), rendition_path(rendition)),
         ]

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from services.media.domain.source import Audio, Source
-from services.media.ladder import KEYFRAME_SECONDS, SEGMENT_SECONDS, Plan, Rendition, peak_bps
+from services.media.ladder import BUFFER_FILL, KEYFRAME_SECONDS, SEGMENT_SECONDS, Plan, Rendition, peak_bps
 from services.media.ports import Task
 from services.media.transcoders.ffmpeg import commands
 
@@ -197,7 +197,7 @@ def _h264(source: Source, frame_rate: Fraction, rendition: Rendition) -> dict[st
         "QvbrSettings": {"QvbrQualityLevel": 7},
         "MaxBitrate": ceiling,
         "HrdBufferSize": ceiling,
-        "HrdBufferInitialFillPercentage": 90,
+        "HrdBufferInitialFillPercentage": round(100 * BUFFER_FILL),
         "QualityTuningLevel": "SINGLE_PASS_HQ",
         "CodecProfile": "HIGH",
         # The template's level 4 is too low for a very wide picture.
