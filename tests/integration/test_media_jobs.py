@@ -173,6 +173,23 @@ async def test_an_unacceptable_original_is_rejected_at_once(pool: Pool, begin: B
     assert (job["status"], job["error_code"], job["retry_count"]) == ("REJECTED", "DURATION_TOO_LONG", 0)
 
 
+async def test_an_unacceptable_original_is_not_fetched(pool: Pool, begin: Begin) -> None:
+    fetched: list[Task] = []
+
+    class Fetching:
+        async def transcode(self, task: Task, report: Report) -> Outputs:
+            fetched.append(task)
+            raise PERMANENT
+
+    clip = Clip()
+    tools = fake_tools(begin, clip, transcoder=Fetching())
+    tools = replace(tools, prober=FakeProber(tools.objects, replace(A_SOURCE, video_codec="vp9")))
+    await apply(begin, clip.uploaded())
+    await work_off(pool, tools)
+    assert await names_of_told(pool, clip) == ["VideoRejected"]
+    assert fetched == []
+
+
 async def test_damage_that_shows_while_decoding_rejects_and_leaves_no_object(pool: Pool, begin: Begin) -> None:
     clip = Clip()
     tools = fake_tools(begin, clip)
