@@ -19,7 +19,7 @@ from scratch import Scratch, scratch_roles, until
 
 from chassis.migrations import migrate
 from chassis.paging import START
-from chassis.postgres import Pool, open_database
+from chassis.postgres import Connection, Pool, open_database
 from chassis.transaction import transactions
 from deploy.local.lifecycle import start, stop
 from deploy.local.stack import Stack, attach
@@ -212,6 +212,22 @@ async def test_no_poll_fails_when_the_replica_hangs_and_it_is_found_again(server
             assert await poll(catalog, clip) == last
         await found(catalog, pool)
         assert await poll(catalog, clip) == last
+
+
+async def test_no_read_fails_when_the_process_stood_still_over_an_answer(servers: Stack, scratch: Scratch) -> None:
+    async with opened(servers, scratch) as (catalog, pool):
+        await found(catalog, pool)
+
+        async def stand_still(connection: Connection) -> int:
+            # A statement of its own, so that its preparation is answered meanwhile, and its execution is still to come.
+            answer = asyncio.create_task(connection.fetchval(f"SELECT {time.monotonic_ns()}"))
+            asyncio.get_running_loop().call_soon(time.sleep, replica.PATIENCE_SECONDS + 0.1)
+            number: int = await answer
+            return number
+
+        assert await replica.ask_replica(catalog.database, stand_still) is None
+        await found(catalog, pool)
+        assert await replica.ask_replica(catalog.database, lambda connection: connection.fetchval("SELECT 1")) == 1
 
 
 async def test_a_catalog_starts_while_the_replica_is_away(servers: Stack, scratch: Scratch) -> None:

@@ -123,14 +123,16 @@ def _position(name: str) -> Ask[int]:
 
 async def _ask(pool: Pool, ask: Ask[T]) -> T:
     """Ask with a short patience. A connection whose answer is late is cut, because giving it back to the pool would
-    wait for the server once more."""
+    wait for the server once more; but not under `ask`, because asyncpg breaks where that falls between two steps of a
+    statement."""
     with translated():
         async with pool.acquire(timeout=PATIENCE_SECONDS) as connection:
-            cut = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, connection.terminate)
             try:
-                return await ask(connection)
-            finally:
-                cut.cancel()
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    return await ask(connection)
+            except TimeoutError:
+                connection.terminate()
+                raise Unavailable(f"The server did not answer within {PATIENCE_SECONDS} s.") from None
 
 
 def _busy(pool: Pool) -> bool:
