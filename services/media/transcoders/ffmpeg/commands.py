@@ -222,7 +222,7 @@ def _thumbnail(plan: Plan) -> str:
     A JPEG's readers assume BT.601 of full range, whatever its encoder was given.
     """
     number = math.floor(plan.thumbnail_at * plan.frame_rate)
-    return f"trim=start_frame={number},scale=out_color_matrix=bt601:out_range=pc,format=yuvj420p"
+    return f"trim=start_frame={number}:end_frame={number + 1},scale=out_color_matrix=bt601:out_range=pc,format=yuvj420p"
 
 
 def _audio(source: Source, audio: Audio, plan: Plan) -> str:
