@@ -81,6 +81,9 @@ class Store(Protocol):
     async def accept_use(self, user_id: UUID, upload_id: UUID, use: Use) -> bool:
         """Count the held use from now on; False when the hold has lapsed, or another try has taken it over."""
 
+    async def was_overtaken(self, user_id: UUID, upload_id: UUID, use: Use) -> bool:
+        """Whether another try of the upload has taken the held use over."""
+
     async def release_use(self, user_id: UUID, upload_id: UUID, use: Use) -> None:
         """Give a held use back; an accepted one stays, and so does one that another try has taken over."""
 

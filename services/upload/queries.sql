@@ -16,6 +16,13 @@ UPDATE rate_limit_uses SET used_at = clock_timestamp(), held_until = NULL
 WHERE user_id = $1 AND action = 'upload_initiate' AND use_id = $2
   AND (held_until IS NULL OR held_until = $3 AND held_until > clock_timestamp())
 
+-- name: was_overtaken
+-- By primary key: whether another try of the upload has taken the hold over, or was accepted with it since.
+SELECT EXISTS (
+    SELECT FROM rate_limit_uses
+    WHERE user_id = $1 AND action = 'upload_initiate' AND use_id = $2 AND (held_until IS NULL OR held_until > $3)
+)
+
 -- name: release_use
 -- By primary key; an accepted use has no hold and stays, and so does another try's.
 DELETE FROM rate_limit_uses

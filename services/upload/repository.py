@@ -36,6 +36,10 @@ class Repository:
     async def accept_use(self, user_id: UUID, upload_id: UUID, use: Use) -> bool:
         return await self._count("accept_use", user_id, upload_id, use.held_until) == 1
 
+    async def was_overtaken(self, user_id: UUID, upload_id: UUID, use: Use) -> bool:
+        found: bool = await self._connection.fetchval(QUERIES["was_overtaken"], user_id, upload_id, use.held_until)
+        return found
+
     async def release_use(self, user_id: UUID, upload_id: UUID, use: Use) -> None:
         await self._count("release_use", user_id, upload_id, use.held_until)
 

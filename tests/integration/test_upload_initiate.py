@@ -245,6 +245,32 @@ async def test_a_stalled_try_whose_claim_was_given_back_takes_nothing_from_the_n
     assert world.told.videos[video_id].status == "UPLOADED"
 
 
+async def test_a_stalled_try_does_not_give_back_the_claim_that_the_next_try_goes_on_with(world: World) -> None:
+    user_id, upload_id, video_id = new_id(), new_id(), new_id()
+    await world.told.claim_video(Claim(video_id, new_id(), user_id, False, "", "", "", "public"))
+    world.told.videos[video_id].let_go()
+    first, second = Stalled(world.told), Stalled(world.told)
+
+    def start(catalog: Stalled) -> asyncio.Task[Upload]:
+        return asyncio.create_task(
+            replace(world, catalog=catalog).initiate(user_id, upload_id=upload_id, video_id=video_id)
+        )
+
+    async with asyncio.timeout(20):
+        stalled = start(first)
+        await first.claimed.wait()
+        successor = start(second)
+        await second.claimed.wait()
+        first.go_on.set()
+        with pytest.raises(RateLimited, match="lost its place"):
+            await stalled
+        second.go_on.set()
+        upload = await successor
+    video = world.told.videos[video_id]
+    assert video.upload_id == upload_id, "the claim was given back"
+    assert (video.generation, video.status) == (upload.generation, "UPLOADING") == (2, "UPLOADING")
+
+
 class Deaf(MemoryCatalog):
     """A catalog that takes claims and does not hear of starts: its consumer is behind."""
 

@@ -77,7 +77,8 @@ async def initiate_upload(
         except (VideoNotFound, RateLimited):
             # Only these: after Unavailable the transaction may have been committed, and then the parts go there.
             await _discard(objects, s3_key, s3_upload_id)
-            await _give_back(catalog, new)
+            if not await _was_overtaken(begin, command, use):
+                await _give_back(catalog, new)
             raise
     if upload.s3_upload_id != s3_upload_id:
         await _discard(objects, s3_key, s3_upload_id)
@@ -108,6 +109,14 @@ async def _release_use(begin: Begin, command: Initiate, use: Use) -> None:
     with suppress(Unavailable):
         async with begin() as tx:
             await tx.store.release_use(command.user_id, command.upload_id, use)
+
+
+async def _was_overtaken(begin: Begin, command: Initiate, use: Use) -> bool:
+    """Whether another try goes on with the same claim, or may, because the tables do not tell."""
+    with suppress(Unavailable):
+        async with begin() as tx:
+            return await tx.store.was_overtaken(command.user_id, command.upload_id, use)
+    return True
 
 
 async def _accept(begin: Begin, catalog: Catalog, use: Use, new: NewUpload, keep: Keep) -> Upload:
