@@ -33,6 +33,7 @@ from services.upload.ports import Begin
 from services.upload.repository import Repository
 from services.upload.servicer import Uploads
 from services.upload.settings import Settings
+from services.upload.usecases import reconciling
 from services.upload.usecases.initiate import Limits
 from services.upload.usecases.purging import claim_purges, purge
 from services.upload.usecases.reconciling import Care, Reconciler
@@ -108,7 +109,7 @@ async def reconcile(service: Service, settings: Settings) -> dict[str, int]:
     begin = _begin(await _open_pool(service, settings))
     objects = await service.enter(open_object_store(settings.object_store))
     care = Care(settings.reconcile_most)
-    return await maintenance.reconcile(
+    return await reconciling.reconcile(
         Reconciler(begin, objects, BucketInventory(objects), settings.keep_original, care)
     )
 

@@ -6,8 +6,7 @@ from chassis.consumer import forget_applied_events
 from chassis.idempotency import delete_expired_keys
 from chassis.postgres import Pool
 from services.upload.ports import Begin, Objects
-from services.upload.usecases import completion, ending, purging, reconciling
-from services.upload.usecases.reconciling import Reconciler
+from services.upload.usecases import completion, ending, purging
 
 
 async def cleanup_expired_uploads(begin: Begin, keep_ended_days: int, initiate_window: timedelta) -> dict[str, int]:
@@ -29,11 +28,6 @@ async def finish_completing(
 async def delete_expired_originals(begin: Begin) -> dict[str, int]:
     """Have the originals deleted whose time is over."""
     return {"originals": await purging.delete_outlived_originals(begin)}
-
-
-async def reconcile(run: Reconciler) -> dict[str, int]:
-    """Compare S3 with the tables: report what is wrong, and end what was reported before."""
-    return await reconciling.reconcile(run)
 
 
 async def clean_up(pool: Pool) -> dict[str, int]:
