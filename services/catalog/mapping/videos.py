@@ -22,7 +22,7 @@ from nextplay.catalog.v1.videos_service_pb2 import (
     WatchVideoResponse,
 )
 from services.catalog.domain import wording
-from services.catalog.domain.commands import Change, allowed_actions, is_final
+from services.catalog.domain.commands import Action, Change, allowed_actions, is_final
 from services.catalog.domain.outlook import Outlook, eta_seconds, progress, queue_position
 from services.catalog.domain.timeline import Entry
 from services.catalog.domain.video import Asset, Video, Visibility
@@ -30,6 +30,8 @@ from services.catalog.ports.playback import SignedUrl
 from services.catalog.reads.status import Standing
 from services.catalog.reads.videos import Seen
 from services.catalog.usecases.events import reason_message, status_message, timestamp, visibility_message
+
+_ACTIONS = {action: video_pb2.Video.Action.Value(action.value) for action in Action}
 
 
 def visibility_from(value: int) -> Visibility:
@@ -157,7 +159,7 @@ def _standing(standing: Standing, outlook: Outlook, now: datetime) -> _Standing:
         sequence=video.sequence,
         generation=video.generation,
         final=is_final(video),
-        allowed_actions=[video_pb2.Video.Action.Value(action.value) for action in allowed_actions(video, now)],
+        allowed_actions=[_ACTIONS[action] for action in allowed_actions(video, now)],
         changed_at=timestamp(video.changed_at),
         published_at=_optional(video.published_at),
     )
