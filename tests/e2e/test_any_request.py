@@ -5,6 +5,7 @@ another type, at random, and with what earlier answers told. They are the same i
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -100,7 +101,7 @@ def test_hundreds_of_requests_are_answered_as_described(case: schemathesis.Case,
 def test_what_answers_tell_is_asked_about_and_answered_as_described(
     platform: Stack, make_known: Callable[[], Known], rounds: int
 ) -> None:
-    known, wrong = make_known(), list[str]()
+    known, wrong, answered = make_known(), list[str](), Counter[str]()
     operations = document(1, **{"base-url": platform.gateway}).exclude(operation_id="WatchVideo")
 
     class Walk(operations.as_state_machine()):  # type: ignore[misc]
@@ -108,6 +109,7 @@ def test_what_answers_tell_is_asked_about_and_answered_as_described(
             return {"headers": known.headers, "timeout": 20}
 
         def validate_response(self, response: Any, case: schemathesis.Case, **_: Any) -> None:
+            answered[case.path] += 1
             try:
                 case.validate_response(response, checks=CHECKS)
             except FailureGroup as failure:
@@ -119,3 +121,4 @@ def test_what_answers_tell_is_asked_about_and_answered_as_described(
         with suppress(FlakyStrategyDefinition):
             seed(number)(Walk).run(settings=walks)
     assert not wrong, "\n\n".join(wrong[:3])
+    assert len(answered) > 5, "the walks ended before they had asked"
