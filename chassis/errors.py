@@ -83,10 +83,10 @@ class Failure(Exception):
 class InvalidArgument(
     Failure, kind=Kind.INVALID_ARGUMENT, code="INVALID_ARGUMENT", next_action="Correct the named fields and send again."
 ):
-    """The request has fields that are missing, unknown or outside their limits. Its sentences are those of the first
-    three fields."""
+    """The request has fields that are missing, unknown or outside their limits."""
 
     def __init__(self, *, fields: Sequence[FieldViolation]) -> None:
+        """The sentences are those of the first three fields."""
         told = " ".join(f"{wrong.field or 'body'} {wrong.message}." for wrong in fields[:3])
         super().__init__(f"{told} …" if len(fields) > 3 else told, fields=fields)
 
