@@ -61,7 +61,7 @@ def problem_response(failure: Failure, status: int | None = None) -> Response:
     """The answer for a failure, with the header fields that belong to its kind; `status` replaces that of its kind."""
     headers = {"WWW-Authenticate": "Bearer"} if failure.kind is Kind.UNAUTHENTICATED else {}
     wait = math.ceil(failure.retry_after or 1)
-    if failure.kind in (Kind.RATE_LIMITED, Kind.UNAVAILABLE):
+    if failure.retry_after or failure.kind in (Kind.RATE_LIMITED, Kind.UNAVAILABLE):
         headers["Retry-After"] = str(wait)
     if failure.kind is Kind.RATE_LIMITED:
         headers["RateLimit"] = f'"{failure.code.lower()}";r=0;t={wait}'

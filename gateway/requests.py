@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from itertools import islice
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -114,8 +114,7 @@ async def _body(request: Request, seconds: float) -> bytes:
 def parse_json(body: bytes) -> Any:
     """The JSON value of a body. Raises `Unreadable`, saying where it is not plain, unambiguous JSON in UTF-8."""
     try:
-        # `int` refuses the constants that Python takes beyond JSON: NaN and Infinity.
-        value = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=int, parse_float=_number)
+        value = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_constant, parse_float=_number)
     except UnicodeDecodeError as error:
         raise Unreadable(f"The body is not UTF-8: byte {error.start + 1:,} belongs to no character.") from error
     except json.JSONDecodeError as error:
@@ -126,6 +125,11 @@ def parse_json(body: bytes) -> Any:
         escape, place = found[1].decode("ascii", "replace"), found.start(1) + 1
         raise Unreadable(f"{escape} at byte {place:,} is no character: it is NUL or half of a surrogate pair.")
     return value
+
+
+def _constant(name: str) -> NoReturn:
+    """Refuses what Python takes beyond JSON."""
+    raise Unreadable(f"The body is not JSON: {name} is no number there.")
 
 
 def _number(text: str) -> float:

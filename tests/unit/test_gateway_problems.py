@@ -5,6 +5,7 @@ import json
 import pytest
 
 from chassis.errors import Failure, FieldViolation, InvalidArgument, Kind, Unauthenticated, Unavailable
+from chassis.idempotency import RequestInFlight
 from gateway.problems import problem, problem_response
 
 
@@ -45,6 +46,10 @@ def test_waiting_is_told_in_whole_seconds_rounded_up() -> None:
 def test_unavailable_always_tells_when_to_come_back() -> None:
     assert problem_response(Unavailable()).headers["retry-after"] == "1"
     assert problem_response(Unavailable(retry_after=7)).headers["retry-after"] == "7"
+
+
+def test_any_failure_that_knows_when_to_come_back_tells_it() -> None:
+    assert problem_response(RequestInFlight(retry_after=2.5)).headers["retry-after"] == "3"
 
 
 def test_a_missing_token_is_asked_for() -> None:

@@ -60,7 +60,7 @@ NEXT_ACTIONS = {
     "TOO_LARGE_FRAME": "Scale the clip down and upload it again.",
     "TRANSCODE_TIMEOUT": "Retry; if it fails again, export the clip with simpler settings and upload it.",
     "TRANSCODER_ERROR": "Retry; if it fails again, export the clip again and upload it.",
-    "STORAGE_ERROR": "Retry in a few minutes.",
+    "STORAGE_ERROR": "Retry in a few minutes; if it fails again, upload the clip again.",
 }
 
 
