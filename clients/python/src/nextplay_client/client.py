@@ -12,7 +12,7 @@ import httpx
 import httpx_sse
 
 from nextplay_client.errors import ApiError, NextPlayError, VideoNotReady
-from nextplay_client.transport import TIMEOUT, request
+from nextplay_client.transport import TIMEOUT, WORTH_ANOTHER_TRY, request
 from nextplay_client.types import (
     Completed,
     Initiated,
@@ -125,7 +125,8 @@ class Client:
     def wait(
         self, video_id: str, *, timeout_seconds: float = 600.0, on_status: Callable[[Status], None] | None = None
     ) -> Status:
-        """Wait until a video is READY or PUBLISHED, by server-sent events, by polling where those do not get through.
+        """Wait until a video is READY or PUBLISHED, by server-sent events, by polling where those do not get through,
+        and over passing refusals of the server.
 
         Raises VideoNotReady when it was rejected, failed or deleted, and NextPlayError after `timeout_seconds`.
         """
@@ -144,12 +145,16 @@ class Client:
     def _statuses(self, video_id: str, deadline: float) -> Iterator[Status]:
         while time.monotonic() < deadline:
             try:
-                for status in self.watch(video_id):
-                    yield status
-                    if time.monotonic() > deadline:
-                        return
-            except httpx.TransportError:
-                yield self.status(video_id)
+                try:
+                    for status in self.watch(video_id):
+                        yield status
+                        if time.monotonic() > deadline:
+                            return
+                except httpx.TransportError:
+                    yield self.status(video_id)
+            except ApiError as refused:
+                if refused.status not in WORTH_ANOTHER_TRY:
+                    raise
             time.sleep(min(POLL_SECONDS, max(0.0, deadline - time.monotonic())))
 
     def video(self, video_id: str) -> Video:
