@@ -34,14 +34,11 @@ from chassis.telemetry import logger
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
-    from types_aiobotocore_s3.type_defs import DeleteTypeDef
+    from types_aiobotocore_s3.type_defs import CompletedPartTypeDef, CreateMultipartUploadRequestTypeDef, DeleteTypeDef
 
 P = TypeVar("P")
 
-CALL_SECONDS = 20.0
-COMPLETE_SECONDS = 60.0
-TRANSFER_SECONDS = 300.0
-MAX_CONNECTIONS = 50
+CALL_SECONDS, COMPLETE_SECONDS, TRANSFER_SECONDS = 20.0, 60.0, 300.0
 CHUNK_BYTES = 1024 * 1024
 
 PRIVATE = "private, no-cache"
@@ -59,7 +56,7 @@ class MultipartUploadNotFound(Exception):
 
 
 class InvalidPart(Exception):
-    """A part named at complete is not there, or its ETag or its order is wrong."""
+    """A part named at complete is not there, or its ETag, its SHA-256 or its order is wrong."""
 
 
 class PartTooSmall(Exception):
@@ -76,6 +73,7 @@ _NEUTRAL = {
     "NoSuchUpload": MultipartUploadNotFound,
     "InvalidPart": InvalidPart,
     "InvalidPartOrder": InvalidPart,
+    "BadDigest": InvalidPart,
     "EntityTooSmall": PartTooSmall,
     "InvalidRange": _BeyondTheEnd,
 }
@@ -84,11 +82,12 @@ _BUSY = {"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "Req
 
 @dataclass(frozen=True)
 class Part:
-    """A part that S3 holds. `etag` without quotes."""
+    """A part that S3 holds. `etag` without quotes; `checksum_sha256`, base64, only where S3 lists it, as AWS does."""
 
     number: int
     size_bytes: int
     etag: str
+    checksum_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ async def open_object_store(settings: ObjectStoreSettings) -> AsyncIterator["Obj
         connect_timeout=3,
         read_timeout=15,
         retries={"mode": "standard", "total_max_attempts": 3},
-        max_pool_connections=MAX_CONNECTIONS,
+        max_pool_connections=50,
         signature_version="s3v4",
         s3={"addressing_style": "path" if internal else "virtual"},
         # Not every S3 endpoint knows the checksums that newer SDKs add by themselves.
@@ -158,11 +157,14 @@ class ObjectStore:
     internal_url: str
     public_url: str
 
-    async def create_multipart(self, key: str, content_type: str) -> str:
-        """Begin a multipart upload; its S3 upload id."""
+    async def create_multipart(self, key: str, content_type: str, *, part_checksums: bool = False) -> str:
+        """Begin a multipart upload; its S3 upload id. With `part_checksums` S3 wants the SHA-256 of each part, with the
+        part and again at complete."""
+        told: CreateMultipartUploadRequestTypeDef = {"Bucket": self.bucket, "Key": key, "ContentType": content_type}
+        if part_checksums:
+            told |= {"ChecksumAlgorithm": "SHA256", "ChecksumType": "COMPOSITE"}
         async with call():
-            reply = await self.client.create_multipart_upload(Bucket=self.bucket, Key=key, ContentType=content_type)
-        return reply["UploadId"]
+            return (await self.client.create_multipart_upload(**told))["UploadId"]
 
     async def presign_part(
         self,
@@ -177,7 +179,7 @@ class ObjectStore:
     ) -> PresignedPart:
         """A URL, for the public endpoint, that takes exactly this length and type (and SHA-256, base64, if given).
 
-        AWS checks a part's SHA-256 only in uploads that were created for it, and refuses the part otherwise.
+        AWS takes a part with a SHA-256 only in an upload created with `part_checksums`, and there none without.
         """
         headers = {"Content-Length": str(content_length), "Content-Type": content_type}
         if checksum_sha256 is not None:
@@ -195,19 +197,22 @@ class ObjectStore:
         pages = self.client.get_paginator("list_parts").paginate(Bucket=self.bucket, Key=key, UploadId=s3_upload_id)
         listed = [part async for page in _paged(pages) for part in page.get("Parts", [])]
         listed.sort(key=lambda part: (part["PartNumber"], part["LastModified"]))
-        return [Part(part["PartNumber"], part["Size"], part["ETag"].strip('"')) for part in listed]
+        return [Part(p["PartNumber"], p["Size"], p["ETag"].strip('"'), p.get("ChecksumSHA256")) for p in listed]
 
-    async def complete_multipart(self, key: str, s3_upload_id: str, parts: Sequence[tuple[int, str]]) -> StoredObject:
-        """Assemble the object from (part number, etag) pairs and read its facts back.
+    async def complete_multipart(
+        self, key: str, s3_upload_id: str, parts: Sequence[tuple[int, str]], checksums: Mapping[int, str] = {}
+    ) -> StoredObject:
+        """Assemble the object from (part number, etag) pairs and read its facts back. An upload with `part_checksums`
+        needs `checksums` of all of them, by number.
 
         Raises MultipartUploadNotFound (also when it was completed before: `head` tells), InvalidPart, PartTooSmall.
         """
+        named: list[CompletedPartTypeDef] = [{"PartNumber": number, "ETag": f'"{etag}"'} for number, etag in parts]
+        for part in named if checksums else ():
+            part["ChecksumSHA256"] = checksums[part["PartNumber"]]
         async with call(COMPLETE_SECONDS):
             await self.client.complete_multipart_upload(
-                Bucket=self.bucket,
-                Key=key,
-                UploadId=s3_upload_id,
-                MultipartUpload={"Parts": [{"PartNumber": number, "ETag": f'"{etag}"'} for number, etag in parts]},
+                Bucket=self.bucket, Key=key, UploadId=s3_upload_id, MultipartUpload={"Parts": named}
             )
         return await self.head(key)
 
@@ -293,11 +298,9 @@ class ObjectStore:
             deleted += len(found)
         return deleted
 
-    async def _presign(
-        self, method: str, url: str, expires_seconds: int, signed_at: datetime, headers: Mapping[str, str]
-    ) -> str:
+    async def _presign(self, method: str, url: str, seconds: int, at: datetime, headers: Mapping[str, str]) -> str:
         frozen = await self.credentials.get_frozen_credentials()
-        return presign(frozen, self.region, method, url, expires_seconds, signed_at, headers)
+        return presign(frozen, self.region, method, url, seconds, at, headers)
 
 
 @asynccontextmanager
@@ -324,8 +327,6 @@ async def _paged(pages: AsyncIterable[P]) -> AsyncIterator[P]:
     iterator = aiter(pages)
     while True:
         async with call():
-            try:
-                page = await anext(iterator)
-            except StopAsyncIteration:
+            if (page := await anext(iterator, None)) is None:
                 return
         yield page

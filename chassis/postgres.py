@@ -38,6 +38,8 @@ _TRANSIENT = (
     asyncpg.IdleInTransactionSessionTimeoutError,
     # The connection broke at a moment that asyncpg was not prepared for; the pool replaces it.
     asyncpg.InternalClientError,
+    # A migration gave a table another column, and in a transaction asyncpg can't prepare its statements anew by itself.
+    asyncpg.InvalidCachedStatementError,
 )
 
 

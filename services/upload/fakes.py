@@ -7,7 +7,7 @@ them and of the real ones.
 import base64
 import hashlib
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
@@ -15,6 +15,7 @@ from uuid import UUID
 from google.protobuf.message import Message
 
 from chassis.clock import new_id
+from chassis.errors import Unavailable
 from chassis.events import EventMeta
 from chassis.object_store import (
     InvalidPart,
@@ -43,6 +44,7 @@ from services.upload.ports import Claim, Delivered, Page
 class _Multipart:
     key: str
     content_type: str
+    part_checksums: bool
     parts: dict[int, Part] = field(default_factory=dict)
 
 
@@ -62,18 +64,21 @@ class MemoryObjects:
         if presigned.headers["Content-Length"] != str(len(data)):
             return 403
         checksum = base64.b64encode(hashlib.sha256(data).digest()).decode()
-        if presigned.headers.get("x-amz-checksum-sha256", checksum) != checksum:
+        told = presigned.headers.get("x-amz-checksum-sha256", None if multipart.part_checksums else checksum)
+        if told != checksum:
             return 400
-        self.hold(path, int(number), len(data), hashlib.md5(data, usedforsecurity=False).hexdigest())
+        etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        kept = checksum if multipart.part_checksums else None
+        multipart.parts[int(number)] = Part(int(number), len(data), etag, kept)
         return 200
 
     def hold(self, s3_upload_id: str, number: int, size_bytes: int, etag: str = "") -> None:
         """Let a part have arrived, without its bytes."""
         self.multiparts[s3_upload_id].parts[number] = Part(number, size_bytes, etag or f"etag-{number}-{size_bytes}")
 
-    async def create_multipart(self, key: str, content_type: str) -> str:
+    async def create_multipart(self, key: str, content_type: str, *, part_checksums: bool = False) -> str:
         s3_upload_id = new_id().hex
-        self.multiparts[s3_upload_id] = _Multipart(key, content_type)
+        self.multiparts[s3_upload_id] = _Multipart(key, content_type, part_checksums)
         return s3_upload_id
 
     async def presign_part(
@@ -96,11 +101,17 @@ class MemoryObjects:
         parts = self._multipart(key, s3_upload_id).parts
         return [parts[number] for number in sorted(parts)]
 
-    async def complete_multipart(self, key: str, s3_upload_id: str, parts: Sequence[tuple[int, str]]) -> StoredObject:
+    async def complete_multipart(
+        self, key: str, s3_upload_id: str, parts: Sequence[tuple[int, str]], checksums: Mapping[int, str] = {}
+    ) -> StoredObject:
         multipart = self._multipart(key, s3_upload_id)
         chosen = [multipart.parts.get(number) for number, _ in parts]
         etags = [part.etag if part else None for part in chosen]
         if etags != [etag for _, etag in parts]:
+            raise InvalidPart
+        if multipart.part_checksums and any(number not in checksums for number, _ in parts):
+            raise Unavailable
+        if multipart.part_checksums and any(part and part.checksum_sha256 != checksums[part.number] for part in chosen):
             raise InvalidPart
         sizes = [part.size_bytes for part in chosen if part]
         if any(size < MIN_PART_BYTES for size in sizes[:-1]):

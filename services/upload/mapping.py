@@ -38,6 +38,7 @@ def announcement(request: pb.InitiateUploadRequest, rules: Rules) -> Announcemen
         file_size_bytes=request.file_size_bytes,
         fingerprint=request.fingerprint if request.HasField("fingerprint") else None,
         video_id=video_id,
+        part_checksums=request.part_checksums,
         found=found,
     )
 
@@ -94,6 +95,7 @@ def progress(seen: Progress, now: datetime) -> pb.GetUploadResponse:
         completed_at=timestamp(upload.completed_at),
         fingerprint=upload.fingerprint,
         server_time=timestamp(now),
+        part_checksums=upload.part_checksums,
     )
 
 

@@ -39,6 +39,7 @@ class NewUpload:
     fingerprint: str | None
     s3_key: str
     s3_upload_id: str
+    part_checksums: bool
     lifetime: timedelta
 
 
@@ -104,6 +105,9 @@ class Store(Protocol):
 
     async def signed_lengths(self, upload_id: UUID) -> Mapping[int, int]:
         """The signed parts' lengths in bytes by number."""
+
+    async def signed_checksums(self, upload_id: UUID) -> Mapping[int, str]:
+        """The SHA-256, base64, with which each part was signed last, by number; without those signed with none."""
 
     async def sign_parts(self, upload_id: UUID, parts: Sequence[PartToSign]) -> Mapping[int, int]:
         """Write the parts as signed now; a part that was signed before is replaced. Answers the lengths in bytes, by
@@ -207,8 +211,8 @@ Begin: TypeAlias = transaction.Begin[Store]
 class Objects(Protocol):
     """The object store. ETags without quotes, sizes in bytes; every call may raise Unavailable."""
 
-    async def create_multipart(self, key: str, content_type: str) -> str:
-        """Begin a multipart upload; its S3 upload id."""
+    async def create_multipart(self, key: str, content_type: str, *, part_checksums: bool = False) -> str:
+        """Begin a multipart upload; its S3 upload id. With `part_checksums` each part has to come with its SHA-256."""
 
     async def presign_part(
         self,
@@ -224,11 +228,14 @@ class Objects(Protocol):
         """A URL that takes exactly this length and type (and SHA-256, base64)."""
 
     async def list_parts(self, key: str, s3_upload_id: str) -> list[Part]:
-        """The parts that arrived, by number; a part that was sent again may be listed again, last. Raises
-        MultipartUploadNotFound."""
+        """The parts that arrived, by number; a part that was sent again may be listed again, last. Some stores tell
+        the SHA-256 with which a part came. Raises MultipartUploadNotFound."""
 
-    async def complete_multipart(self, key: str, s3_upload_id: str, parts: Sequence[tuple[int, str]]) -> StoredObject:
-        """Assemble the object. Raises MultipartUploadNotFound (it may also when it was completed before), InvalidPart,
+    async def complete_multipart(
+        self, key: str, s3_upload_id: str, parts: Sequence[tuple[int, str]], checksums: Mapping[int, str]
+    ) -> StoredObject:
+        """Assemble the object; of an upload begun with `part_checksums` by the SHA-256 of each part. Raises
+        MultipartUploadNotFound (it may also when it was completed before), InvalidPart (also for another SHA-256),
         PartTooSmall, ObjectNotFound (deleted at once)."""
 
     async def abort_multipart(self, key: str, s3_upload_id: str) -> None:

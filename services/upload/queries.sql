@@ -38,9 +38,9 @@ DELETE FROM rate_limit_uses WHERE used_at < now() - $1::interval
 -- By primary key; of two tries of one command the second gets no row.
 INSERT INTO uploads (
     upload_id, video_id, user_id, generation, wanted_generation, tier, filename, content_type, file_size_bytes,
-    fingerprint, s3_key, s3_upload_id, expires_at
+    fingerprint, s3_key, s3_upload_id, part_checksums, expires_at
 )
-VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $8, $9, $10, $11, now() + $12::interval)
+VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $8, $9, $10, $11, $12, now() + $13::interval)
 ON CONFLICT (upload_id) DO NOTHING
 RETURNING *, now() AS read_at
 
@@ -119,6 +119,10 @@ WHERE upload_id IN (
 -- name: signed_lengths
 -- By primary key's first column, after the upload's row was locked, so that no other signature is under way.
 SELECT part_number, content_length FROM upload_parts WHERE upload_id = $1
+
+-- name: signed_checksums
+-- By primary key's first column. The last ones signed; while S3 assembles, no part is signed.
+SELECT part_number, checksum_sha256 FROM upload_parts WHERE upload_id = $1 AND checksum_sha256 IS NOT NULL
 
 -- name: sign_parts
 -- All parts of a batch in one round trip, which brings back what was signed before it: both halves see the table as it

@@ -62,6 +62,7 @@ class Repository:
             new.fingerprint,
             new.s3_key,
             new.s3_upload_id,
+            new.part_checksums,
             new.lifetime,
         )
 
@@ -107,6 +108,10 @@ class Repository:
 
     async def signed_lengths(self, upload_id: UUID) -> Mapping[int, int]:
         return await self._lengths("signed_lengths", upload_id)
+
+    async def signed_checksums(self, upload_id: UUID) -> Mapping[int, str]:
+        rows = await self._connection.fetch(QUERIES["signed_checksums"], upload_id)
+        return {row["part_number"]: row["checksum_sha256"] for row in rows}
 
     async def sign_parts(self, upload_id: UUID, parts: Sequence[PartToSign]) -> Mapping[int, int]:
         columns = zip(*((part.number, part.content_length, part.checksum_sha256) for part in parts), strict=True)
@@ -248,6 +253,7 @@ def upload_of(row: asyncpg.Record) -> Upload:
         created_at=row["created_at"],
         expires_at=row["expires_at"],
         read_at=row["read_at"],
+        part_checksums=row["part_checksums"],
         completing_parts=tuple((number, etag) for number, etag in row["completing_parts"]),
         completed_at=row["completed_at"],
         ended_at=row["ended_at"],

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from botocore.stub import Stubber
 from pydantic import SecretStr
 
 from chassis.errors import Unavailable
@@ -105,6 +106,32 @@ async def test_a_part_with_a_checksum_takes_only_those_bytes(
     )
     assert (await http.put(presigned.url, content=b"abd", headers=dict(presigned.headers))).status_code == 400
     assert (await http.put(presigned.url, content=b"abc", headers=dict(presigned.headers))).status_code == 200
+
+
+async def test_aws_is_told_of_checksums_as_it_asks_for_them(object_store: ObjectStore) -> None:
+    where, first, last = {"Bucket": object_store.bucket, "Key": "a"}, "b" * 43 + "=", "c" * 43 + "="
+    listed = {"PartNumber": 1, "Size": 3, "ETag": '"e"', "ChecksumSHA256": first, "LastModified": datetime.now(UTC)}
+    with Stubber(object_store.client) as aws:
+        aws.add_response(
+            "create_multipart_upload",
+            {"UploadId": "u"},
+            where | {"ContentType": TYPE, "ChecksumAlgorithm": "SHA256", "ChecksumType": "COMPOSITE"},
+        )
+        aws.add_response("create_multipart_upload", {"UploadId": "v"}, where | {"ContentType": TYPE})
+        aws.add_response("list_parts", {"Parts": [listed]}, where | {"UploadId": "u"})
+        named = [
+            {"PartNumber": 1, "ETag": '"e"', "ChecksumSHA256": first},
+            {"PartNumber": 2, "ETag": '"f"', "ChecksumSHA256": last},
+        ]
+        assembled = where | {"UploadId": "u", "MultipartUpload": {"Parts": named}}
+        aws.add_response("complete_multipart_upload", {}, assembled)
+        aws.add_response("head_object", {"ContentLength": 6, "ETag": '"g"', "ContentType": TYPE}, where)
+
+        assert await object_store.create_multipart("a", TYPE, part_checksums=True) == "u"
+        assert await object_store.create_multipart("a", TYPE) == "v"
+        assert await object_store.list_parts("a", "u") == [Part(1, 3, "e", first)]
+        await object_store.complete_multipart("a", "u", [(1, "e"), (2, "f")], {1: first, 2: last})
+        aws.assert_no_pending_responses()
 
 
 async def test_a_url_stops_working_after_its_time(

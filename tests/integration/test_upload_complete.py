@@ -1,8 +1,11 @@
 """Completing: exactly once, whatever is repeated, raced or killed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import base64
+import hashlib
+from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from google.protobuf.message import Message
@@ -20,11 +23,12 @@ from services.upload.domain.errors import (
     UploadNotActive,
     UploadNotFound,
 )
-from services.upload.domain.parts import NamedPart
-from services.upload.domain.upload import Status, Upload
+from services.upload.domain.parts import NamedPart, PartToSign
+from services.upload.domain.upload import PartList, Status, Upload
 from services.upload.fakes import MemoryCatalog, MemoryObjects
-from services.upload.ports import Delivered
+from services.upload.ports import Delivered, PresignedPart
 from services.upload.usecases.ending import abort_upload, expire_uploads
+from services.upload.usecases.signing import presign_parts
 
 COMPLETED = ["upload.v1.UploadStarted", "upload.v1.UploadCompleted"]
 FAILED = ["upload.v1.UploadStarted", "upload.v1.UploadFailed"]
@@ -154,8 +158,8 @@ async def test_parts_that_s3_has_lost_fail_the_upload(world: World) -> None:
 class Truncating(MemoryObjects):
     """S3 stores one byte less than it was sent."""
 
-    async def complete_multipart(self, key: str, s3_upload_id: str, parts: Sequence[tuple[int, str]]) -> StoredObject:
-        stored = await super().complete_multipart(key, s3_upload_id, parts)
+    async def complete_multipart(self, key: str, s3_upload_id: str, parts: PartList, *checksums: Any) -> StoredObject:
+        stored = await super().complete_multipart(key, s3_upload_id, parts, *checksums)
         self.objects[key] = replace(stored, size_bytes=stored.size_bytes - 1)
         return self.objects[key]
 
@@ -173,9 +177,9 @@ async def test_an_object_of_another_size_fails_the_upload_and_is_deleted(world: 
 class Resending(MemoryObjects):
     """The client sends part 1 again between our look at the parts and S3's."""
 
-    async def complete_multipart(self, key: str, s3_upload_id: str, parts: Sequence[tuple[int, str]]) -> StoredObject:
+    async def complete_multipart(self, key: str, s3_upload_id: str, parts: PartList, *checksums: Any) -> StoredObject:
         self.hold(s3_upload_id, 1, 10 * MIB, "another")
-        return await super().complete_multipart(key, s3_upload_id, parts)
+        return await super().complete_multipart(key, s3_upload_id, parts, *checksums)
 
 
 async def test_a_part_sent_anew_meanwhile_reopens_the_upload(world: World) -> None:
@@ -188,11 +192,81 @@ async def test_a_part_sent_anew_meanwhile_reopens_the_upload(world: World) -> No
     await must_be_completed_once(world, upload)
 
 
+CLIP, OTHER = b"a" * 1000, b"b" * 1000
+
+
+async def sign(world: World, upload: Upload, data: bytes) -> PresignedPart:
+    """The URL of the only part of an upload with checksums."""
+    part = PartToSign(1, len(data), base64.b64encode(hashlib.sha256(data).digest()).decode())
+    [signed] = await presign_parts(world.begin, world.objects, upload.user_id, upload.upload_id, [part])
+    return signed.presigned
+
+
+async def test_a_part_that_s3_holds_with_another_checksum_is_named_and_may_be_sent_again(world: World) -> None:
+    upload = await world.initiate(file_size_bytes=len(CLIP), part_checksums=True)
+    first, last = await sign(world, upload, CLIP), await sign(world, upload, OTHER)
+    assert world.memory.put(first, CLIP) == 200
+    with pytest.raises(PartMismatch, match=r"^The SHA-256 of part 1 is not the one that was signed last\.$"):
+        await world.complete(upload)
+    assert await world.status(upload) is Status.IN_PROGRESS
+    assert world.memory.put(last, OTHER) == 200
+    await world.complete(upload)
+    await must_be_completed_once(world, upload)
+
+
+async def test_what_s3_holds_is_completed_when_it_is_signed_once_more(world: World) -> None:
+    upload = await world.initiate(file_size_bytes=len(CLIP), part_checksums=True)
+    assert world.memory.put(await sign(world, upload, CLIP), CLIP) == 200
+    await sign(world, upload, OTHER)
+    await sign(world, upload, CLIP)
+    await world.complete(upload)
+    await must_be_completed_once(world, upload)
+
+
+class Away(MemoryObjects):
+    """S3 is away when it is first asked to assemble."""
+
+    asked = False
+
+    async def complete_multipart(self, key: str, s3_upload_id: str, parts: PartList, *checksums: Any) -> StoredObject:
+        if not self.asked:
+            self.asked = True
+            raise Unavailable
+        return await super().complete_multipart(key, s3_upload_id, parts, *checksums)
+
+
+async def begun_with_checksums(world: World) -> Upload:
+    """An upload with checksums that is COMPLETING, because S3 was away."""
+    world.objects = Away()
+    upload = await world.initiate(file_size_bytes=len(CLIP), part_checksums=True)
+    assert world.memory.put(await sign(world, upload, CLIP), CLIP) == 200
+    with pytest.raises(Unavailable):
+        await world.complete(upload)
+    assert await world.status(upload) is Status.COMPLETING
+    return upload
+
+
+async def test_the_job_finishes_an_upload_with_its_checksums(world: World) -> None:
+    upload = await begun_with_checksums(world)
+    assert await world.run_finishing_job() == 1
+    await must_be_completed_once(world, upload)
+
+
+async def test_an_upload_begun_by_the_version_before_without_a_checksum_is_opened_again(world: World) -> None:
+    upload = await begun_with_checksums(world)
+    await world.pool.execute("UPDATE upload_parts SET checksum_sha256 = NULL")
+    assert await world.run_finishing_job() == 0
+    assert await world.status(upload) is Status.IN_PROGRESS
+    await sign(world, upload, CLIP)
+    await world.complete(upload)
+    await must_be_completed_once(world, upload)
+
+
 class Hanging(MemoryObjects):
     """S3 assembles, but its answer is lost."""
 
-    async def complete_multipart(self, key: str, s3_upload_id: str, parts: Sequence[tuple[int, str]]) -> StoredObject:
-        await super().complete_multipart(key, s3_upload_id, parts)
+    async def complete_multipart(self, key: str, s3_upload_id: str, parts: PartList, *checksums: Any) -> StoredObject:
+        await super().complete_multipart(key, s3_upload_id, parts, *checksums)
         raise Unavailable
 
 
@@ -239,10 +313,12 @@ async def test_an_upload_that_cannot_be_finished_holds_up_no_other_and_fails_the
     (bad, _), (good, world.objects) = uploads
 
     class Broken(MemoryObjects):
-        async def complete_multipart(self, key: str, s3_upload_id: str, parts: object) -> StoredObject:
+        async def complete_multipart(
+            self, key: str, s3_upload_id: str, parts: PartList, *checksums: Any
+        ) -> StoredObject:
             if key == bad.s3_key:
                 raise ValueError("nobody expected this")
-            return await uploads[1][1].complete_multipart(key, s3_upload_id, parts)
+            return await uploads[1][1].complete_multipart(key, s3_upload_id, parts, *checksums)
 
         async def head(self, key: str) -> StoredObject:
             return await uploads[1][1].head(key)

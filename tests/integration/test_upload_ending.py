@@ -1,8 +1,9 @@
 """Uploads that end without a clip, originals that are needed no more, and videos that are deleted."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from google.protobuf.message import Message
@@ -15,7 +16,7 @@ from nextplay.catalog.v1.catalog_events_pb2 import VideoDeleted, VideoRetryReque
 from nextplay.media.v1.media_events_pb2 import TranscodeCompleted, TranscodeFailed, VideoRejected
 from services.upload import maintenance
 from services.upload.domain.errors import UploadNotActive, UploadNotFound
-from services.upload.domain.upload import Status, Upload
+from services.upload.domain.upload import PartList, Status, Upload
 from services.upload.fakes import MemoryObjects
 from services.upload.usecases.ending import abort_upload, delete_ended_uploads, expire_uploads
 from services.upload.usecases.purging import claim_purges, delete_outlived_originals, purge
@@ -134,7 +135,7 @@ async def test_a_job_that_dies_leaves_no_expired_upload_untold_or_unpurged(world
 class Hanging(MemoryObjects):
     """S3 does not answer whether it assembled."""
 
-    async def complete_multipart(self, key: str, s3_upload_id: str, parts: Sequence[tuple[int, str]]) -> StoredObject:
+    async def complete_multipart(self, key: str, s3_upload_id: str, parts: PartList, *checksums: Any) -> StoredObject:
         raise Unavailable
 
 

@@ -174,9 +174,9 @@ class Slow(MemoryObjects):
 
     pool: Pool
 
-    async def create_multipart(self, key: str, content_type: str) -> str:
+    async def create_multipart(self, key: str, content_type: str, *, part_checksums: bool = False) -> str:
         await self.pool.execute("UPDATE rate_limit_uses SET held_until = held_until - interval '60 seconds'")
-        return await super().create_multipart(key, content_type)
+        return await super().create_multipart(key, content_type, part_checksums=part_checksums)
 
 
 async def test_an_upload_that_lost_its_place_while_it_started_is_not_accepted(world: World) -> None:

@@ -16,6 +16,7 @@ import httpx
 import pytest
 from upload_world import MIB, WEEK, MakeScratch, World, open_world
 
+from chassis.errors import Unavailable
 from chassis.object_store import (
     InvalidPart,
     MultipartUploadNotFound,
@@ -38,6 +39,14 @@ TYPE = "video/mp4"
 
 Put: TypeAlias = Callable[[PresignedPart, bytes], Awaitable[int]]
 """PUTs a part as a client does; the HTTP status of the answer."""
+
+
+def md5(data: bytes) -> str:
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
+def sha256(data: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(data).digest()).decode()
 
 
 @dataclass(frozen=True)
@@ -65,9 +74,8 @@ class Storage:
 
     async def complete(self, s3_upload_id: str) -> StoredObject:
         parts = await self.objects.list_parts(self.key, s3_upload_id)
-        return await self.objects.complete_multipart(
-            self.key, s3_upload_id, [(part.number, part.etag) for part in parts]
-        )
+        named = [(part.number, part.etag) for part in parts]
+        return await self.objects.complete_multipart(self.key, s3_upload_id, named, {})
 
 
 @pytest.fixture
@@ -97,7 +105,7 @@ async def test_parts_become_an_object(storage: Storage) -> None:
     s3_upload_id = await storage.begin()
     parts = await storage.objects.list_parts(storage.key, s3_upload_id)
     assert [(part.number, part.size_bytes) for part in parts] == [(1, len(FIRST)), (2, len(LAST))]
-    assert parts[1].etag == hashlib.md5(LAST, usedforsecurity=False).hexdigest()
+    assert parts[1].etag == md5(LAST)
     stored = await storage.complete(s3_upload_id)
     assert (stored.key, stored.size_bytes) == (storage.key, len(FIRST) + len(LAST))
     assert (await storage.objects.head(storage.key)).size_bytes == stored.size_bytes
@@ -108,7 +116,7 @@ async def test_a_completed_upload_is_unknown_and_takes_nothing(storage: Storage)
     parts = [(part.number, part.etag) for part in await storage.objects.list_parts(storage.key, s3_upload_id)]
     stored = await storage.complete(s3_upload_id)
     with suppress(MultipartUploadNotFound):
-        assert await storage.objects.complete_multipart(storage.key, s3_upload_id, parts) == stored
+        assert await storage.objects.complete_multipart(storage.key, s3_upload_id, parts, {}) == stored
     with pytest.raises(MultipartUploadNotFound):
         await storage.objects.list_parts(storage.key, s3_upload_id)
     assert await storage.send(s3_upload_id, 2, b"late") == 404
@@ -133,7 +141,7 @@ async def test_of_a_part_that_was_sent_again_the_last_counts(storage: Storage) -
     [first, *_] = parts
     [last] = [part for part in parts if part.size_bytes == len(b"other")]
     named = [(1, first.etag), (2, last.etag)]
-    stored = await storage.objects.complete_multipart(storage.key, s3_upload_id, named)
+    stored = await storage.objects.complete_multipart(storage.key, s3_upload_id, named, {})
     assert stored.size_bytes == len(FIRST) + len(b"other")
 
 
@@ -142,7 +150,7 @@ async def test_a_part_that_never_arrived_is_refused_and_the_others_stay(storage:
     [first, last] = await storage.objects.list_parts(storage.key, s3_upload_id)
     for named in ([(1, first.etag), (2, "0" * 32)], [(1, first.etag), (3, last.etag)]):
         with pytest.raises(InvalidPart):
-            await storage.objects.complete_multipart(storage.key, s3_upload_id, named)
+            await storage.objects.complete_multipart(storage.key, s3_upload_id, named, {})
     assert await storage.objects.list_parts(storage.key, s3_upload_id) == [first, last]
 
 
@@ -162,11 +170,24 @@ async def test_another_length_than_signed_is_refused(storage: Storage) -> None:
 
 async def test_other_bytes_than_signed_are_refused(storage: Storage) -> None:
     s3_upload_id = await storage.objects.create_multipart(storage.key, TYPE)
-    right = base64.b64encode(hashlib.sha256(LAST).digest()).decode()
-    wrong = base64.b64encode(hashlib.sha256(FIRST).digest()).decode()
-    assert await storage.send(s3_upload_id, 1, LAST, checksum_sha256=wrong) == 400
+    assert await storage.send(s3_upload_id, 1, LAST, checksum_sha256=sha256(FIRST)) == 400
     assert await storage.objects.list_parts(storage.key, s3_upload_id) == []
-    assert await storage.send(s3_upload_id, 1, LAST, checksum_sha256=right) == 200
+    assert await storage.send(s3_upload_id, 1, LAST, checksum_sha256=sha256(LAST)) == 200
+
+
+async def test_an_upload_with_checksums_takes_and_assembles_only_what_they_say(storage: Storage) -> None:
+    s3_upload_id = await storage.objects.create_multipart(storage.key, TYPE, part_checksums=True)
+    right = {1: sha256(FIRST), 2: sha256(LAST)}
+    assert await storage.send(s3_upload_id, 1, FIRST, checksum_sha256=right[1]) == 200
+    assert await storage.send(s3_upload_id, 2, LAST, checksum_sha256=right[1]) == 400
+    assert await storage.send(s3_upload_id, 2, LAST, checksum_sha256=right[2]) == 200
+    parts = [(part.number, part.etag) for part in await storage.objects.list_parts(storage.key, s3_upload_id)]
+    with pytest.raises(InvalidPart):
+        await storage.objects.complete_multipart(storage.key, s3_upload_id, parts, {1: right[1], 2: right[1]})
+    with pytest.raises(Unavailable):
+        await storage.objects.complete_multipart(storage.key, s3_upload_id, parts, {})
+    stored = await storage.objects.complete_multipart(storage.key, s3_upload_id, parts, right)
+    assert stored.size_bytes == len(FIRST) + len(LAST)
 
 
 async def test_a_prefix_is_emptied_of_uploads_and_objects(storage: Storage) -> None:
@@ -192,8 +213,10 @@ async def world(scratch_schema: MakeScratch, object_store: ObjectStore) -> Async
                 await object_store.abort_multipart(multipart.key, multipart.s3_upload_id)
 
 
-async def sign(world: World, upload: Upload, number: int, length: int) -> PresignedPart:
-    part = PartToSign(number, length, None)
+async def sign(
+    world: World, upload: Upload, number: int, length: int, checksum_sha256: str | None = None
+) -> PresignedPart:
+    part = PartToSign(number, length, checksum_sha256)
     [signed] = await presign_parts(world.begin, world.objects, upload.user_id, upload.upload_id, [part])
     return signed.presigned
 
@@ -233,10 +256,26 @@ async def test_wrong_parts_on_the_real_s3_are_named_and_lose_nothing(world: Worl
         await world.complete(upload)
     assert await put(late, LAST) == 200
     with pytest.raises(PartMismatch, match="part 2"):
-        await world.complete(
-            upload, [NamedPart(1, hashlib.md5(FIRST, usedforsecurity=False).hexdigest()), NamedPart(2, "0" * 32)]
-        )
+        await world.complete(upload, [NamedPart(1, md5(FIRST)), NamedPart(2, "0" * 32)])
     assert (await world.complete(upload)).video_status == "UPLOADED"
+
+
+async def test_a_file_with_checksums_goes_the_whole_way_on_the_real_s3(world: World, put: Put) -> None:
+    upload = await world.initiate(file_size_bytes=len(FIRST) + len(LAST), part_checksums=True)
+    for number, data in ((1, FIRST), (2, LAST)):
+        signed = await sign(world, upload, number, len(data), sha256(data))
+        assert await put(signed, bytes(len(data))) == 400
+        assert await put(signed, data) == 200
+    other = LAST[:-1] + b"3"
+    late = await sign(world, upload, 2, len(other), sha256(other))
+    with pytest.raises(PartMismatch, match="another SHA-256"):
+        await world.complete(upload)
+    assert await world.status(upload) is Status.IN_PROGRESS
+    assert await put(late, other) == 200
+    etags = [NamedPart(number, md5(data)) for number, data in ((1, FIRST), (2, other))]
+    assert (await world.complete(upload, etags)).video_status == "UPLOADED"
+    stored = cast(ObjectStore, world.objects)
+    assert await stored.get_range(upload.s3_key, len(FIRST), len(other)) == other
 
 
 async def test_a_url_used_after_the_end_changes_nothing(world: World, put: Put) -> None:

@@ -146,6 +146,16 @@ async def test_an_upload_goes_the_whole_way(client: Client, world: World) -> Non
     assert (await client.call("ListUploads", pb.ListUploadsRequest())).uploads == []
 
 
+async def test_an_upload_tells_whether_its_parts_have_checksums(client: Client, world: World) -> None:
+    upload = await initiated(client, part_checksums=True)
+    assert (await client.call("GetUpload", pb.GetUploadRequest(upload_id=upload.upload_id))).part_checksums
+    part = pb.PresignPartRequest(upload_id=upload.upload_id, part_number=1, content_length=10 * MIB)
+    refused = await client.refused("PresignPart", part)
+    assert (refused.kind, [one.field for one in refused.fields]) == (Kind.INVALID_ARGUMENT, ["checksum_sha256"])
+    without = await initiated(client)
+    assert not (await client.call("GetUpload", pb.GetUploadRequest(upload_id=without.upload_id))).part_checksums
+
+
 async def test_the_tier_of_the_token_travels_to_the_transcode(client: Client, world: World) -> None:
     upload = await initiated(client)
     await arrive(client, world, upload)

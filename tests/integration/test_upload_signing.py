@@ -58,6 +58,16 @@ async def test_a_batch_is_signed_whole_or_not_at_all(world: World) -> None:
     assert [signed.number for signed in await sign(world, upload, (2, 5 * MIB), (1, 20 * MIB))] == [2, 1]
 
 
+async def test_a_part_without_the_declared_checksum_is_not_signed(world: World) -> None:
+    upload = await world.initiate(file_size_bytes=1000, part_checksums=True)
+    with pytest.raises(InvalidArgument) as raised:
+        await sign(world, upload, (1, 1000))
+    assert [violation.field for violation in raised.value.fields] == ["checksum_sha256"]
+    assert (await world.parts(upload), await world.status(upload)) == ([], Status.INITIATED)
+    assert (await progress(world, upload)).upload.part_checksums
+    assert not (await progress(world, await world.initiate())).upload.part_checksums
+
+
 async def test_signing_at_once_never_exceeds_the_file(world: World) -> None:
     upload = await world.initiate()
     signed = await asyncio.gather(

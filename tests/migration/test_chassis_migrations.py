@@ -8,7 +8,9 @@ import asyncpg
 import pytest
 from scratch import Scratch, scratch_roles
 
+from chassis.errors import Unavailable
 from chassis.migrations import MigrationError, migrate
+from chassis.postgres import acquire, open_pool
 from deploy.local.stack import Stack
 
 CHASSIS = ["0001_create_outbox.sql", "0002_create_inbox.sql", "0003_create_idempotency_keys.sql"]
@@ -116,3 +118,21 @@ async def test_the_login_role_may_use_what_is_created_and_change_no_table(empty:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await login.execute(forbidden)
     await login.close()
+
+
+async def test_who_runs_while_a_column_is_added_fails_once_at_most_in_a_way_that_passes(
+    empty: Scratch, directory: Path
+) -> None:
+    await migrate(empty.owner_dsn, empty.schema, directory)
+    async with open_pool(empty.dsn, application_name="test", max_size=1) as pool:
+
+        async def read() -> list[asyncpg.Record]:
+            async with acquire(pool) as connection, connection.transaction():
+                return await connection.fetch("SELECT * FROM things")
+
+        await read()
+        (directory / "0003_add_size.sql").write_text("ALTER TABLE things ADD size int")
+        await migrate(empty.owner_dsn, empty.schema, directory)
+        with pytest.raises(Unavailable):
+            await read()
+        assert await read() == []

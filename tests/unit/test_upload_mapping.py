@@ -40,6 +40,12 @@ def test_visibility_is_public_unless_told() -> None:
     assert announcement(request(visibility=Video.Visibility.private), RULES).visibility == "private"
 
 
+def test_parts_come_without_checksums_unless_told() -> None:
+    assert not announcement(request(), RULES).part_checksums
+    assert not announcement(request(part_checksums=False), RULES).part_checksums
+    assert announcement(request(part_checksums=True), RULES).part_checksums
+
+
 @pytest.mark.parametrize("number", [0, 17])
 def test_an_unknown_visibility_is_refused(number: int) -> None:
     with pytest.raises(InvalidArgument) as raised:

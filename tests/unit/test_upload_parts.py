@@ -86,6 +86,15 @@ def test_a_batch_is_checked_as_a_whole_and_names_its_entries() -> None:
     ]
 
 
+def test_every_part_of_an_upload_with_checksums_has_its_own() -> None:
+    batch = [PartToSign(1, 5, SHA, "parts[0]."), PartToSign(2, 5, None, "parts[1].")]
+    with pytest.raises(InvalidArgument) as raised:
+        check_parts(FILE, batch, part_checksums=True)
+    [violation] = raised.value.fields
+    assert violation.field == "parts[1].checksum_sha256"
+    assert violation.message.startswith("is missing; the upload was announced with part_checksums")
+
+
 @pytest.mark.parametrize(("checksum", "accepted"), [(SHA, True), ("", False), (SHA[:-1], False), ("=" * 44, False)])
 def test_a_checksum_is_a_sha256_in_base64(checksum: str, accepted: bool) -> None:
     assert (signable(PartToSign(1, 5, checksum)) == []) is accepted
@@ -205,3 +214,28 @@ def test_the_only_part_of_a_file_has_its_size(length: int) -> None:
     rule = f"must be 1000 bytes, the size of the file, in its only part; is {length} bytes"
     wrong = [] if length == 1000 else [FieldViolation("content_length", rule)]
     assert signable(PartToSign(1, length, None), size=1000) == wrong
+
+
+@pytest.mark.parametrize(
+    ("signed", "told", "named"),
+    [
+        ({1: "a", 2: "b"}, {1: "a", 2: "b"}, None),
+        ({1: "a", 2: "b"}, {}, None),
+        ({1: "a", 2: "b"}, {1: "a", 2: "other"}, "part 2"),
+        ({1: "a", 2: "b"}, {1: "b", 2: "a"}, "parts 1 and 2"),
+        ({1: "a"}, {1: "a", 2: "b"}, "part 2"),
+        ({1: "a"}, {}, "part 2"),
+    ],
+    ids=["as signed", "S3 tells none", "one other", "exchanged", "signed without, S3 tells one", "signed without"],
+)
+@pytest.mark.parametrize("client", [None, [NamedPart(1, "etag1"), NamedPart(2, "etag2")]], ids=["S3's", "the client's"])
+def test_a_part_with_another_checksum_than_signed_last_is_named(
+    signed: dict[int, str], told: dict[int, str], named: str | None, client: list[NamedPart] | None
+) -> None:
+    received = [Part(number, 10 * MIB, f"etag{number}", told.get(number)) for number in (1, 2)]
+    if named is None:
+        assert parts_to_assemble(20 * MIB, {}, received, client, signed) == ((1, "etag1"), (2, "etag2"))
+        return
+    with pytest.raises(PartMismatch) as raised:
+        parts_to_assemble(20 * MIB, {}, received, client, signed)
+    assert str(raised.value) == f"The SHA-256 of {named} is not the one that was signed last."

@@ -44,6 +44,7 @@ class Announcement:
     file_size_bytes: int
     fingerprint: str | None
     video_id: UUID | None
+    part_checksums: bool = False
 
 
 def announce(
@@ -58,6 +59,7 @@ def announce(
     file_size_bytes: int,
     fingerprint: str | None,
     video_id: UUID | None,
+    part_checksums: bool = False,
     found: Sequence[FieldViolation] = (),
 ) -> Announcement:
     """Check everything and say everything that is wrong at once, with what the caller `found` before.
@@ -93,6 +95,7 @@ def announce(
         file_size_bytes=file_size_bytes,
         fingerprint=fingerprint,
         video_id=video_id,
+        part_checksums=part_checksums,
     )
 
 

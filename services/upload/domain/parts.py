@@ -35,7 +35,7 @@ class NamedPart:
 
 
 class ReceivedPart(Protocol):
-    """A part that S3 holds; the ETag without quotes."""
+    """A part that S3 holds; the ETag without quotes, the SHA-256 in base64 where S3 tells it."""
 
     @property
     def number(self) -> int: ...
@@ -43,6 +43,8 @@ class ReceivedPart(Protocol):
     def size_bytes(self) -> int: ...
     @property
     def etag(self) -> str: ...
+    @property
+    def checksum_sha256(self) -> str | None: ...
 
 
 Received = TypeVar("Received", bound=ReceivedPart)
@@ -53,8 +55,9 @@ def suggested_count(file_size_bytes: int) -> int:
     return _ceil(file_size_bytes, SUGGESTED_PART_BYTES)
 
 
-def check_parts(file_size_bytes: int, parts: Sequence[PartToSign]) -> None:
-    """Whether each of these may be a part of the file. Raises InvalidArgument with all that is wrong."""
+def check_parts(file_size_bytes: int, parts: Sequence[PartToSign], *, part_checksums: bool = False) -> None:
+    """Whether each of these may be a part of the file; with `part_checksums` none may be without its SHA-256. Raises
+    InvalidArgument with all that is wrong."""
     wrong: list[FieldViolation] = []
     highest = _ceil(file_size_bytes, MIN_PART_BYTES)
     seen: set[int] = set()
@@ -73,6 +76,9 @@ def check_parts(file_size_bytes: int, parts: Sequence[PartToSign]) -> None:
             wrong.append(FieldViolation(f"{part.field}content_length", f"{rule} bytes"))
         if part.checksum_sha256 is not None and not _is_sha256(part.checksum_sha256):
             rule = f"must be a SHA-256 in base64 (44 characters), has {len(part.checksum_sha256)} characters"
+            wrong.append(FieldViolation(f"{part.field}checksum_sha256", rule))
+        elif part_checksums and part.checksum_sha256 is None:
+            rule = "is missing; the upload was announced with part_checksums, so each part is signed with its SHA-256"
             wrong.append(FieldViolation(f"{part.field}checksum_sha256", rule))
     if wrong:
         raise InvalidArgument(fields=wrong)
@@ -116,8 +122,12 @@ def parts_to_assemble(
     signed: Mapping[int, int],
     received: Sequence[Received],
     client: Sequence[NamedPart] | None,
+    checksums: Mapping[int, str] | None = None,
 ) -> PartList:
     """The parts of which S3 makes the original: those that the client names, or (None) all that S3 holds.
+
+    In an upload with `part_checksums` those with which the parts were signed last count: a part that was signed with
+    none, or that came with another one by S3's word, is not the part that the client means.
 
     Raises PartsMissing, PartMismatch and PartTooSmall, naming the parts; InvalidArgument for a part named twice.
     """
@@ -137,6 +147,8 @@ def parts_to_assemble(
             f"{numbers} add up to {total} bytes; declared were {file_size_bytes} bytes.",
             fields=[FieldViolation("parts", f"{total} bytes instead of {file_size_bytes} bytes")],
         )
+    if checksums is not None:
+        _must_be_as_signed(chosen, checksums)
     return tuple((part.number, part.etag) for part in chosen)
 
 
@@ -161,6 +173,18 @@ def _agreed(received: Sequence[Received], client: Sequence[NamedPart]) -> list[R
             fields=[FieldViolation("parts", f"part {number} has another ETag") for number in other],
         )
     return [held[named_part] for named_part in sorted(etags.items())]
+
+
+def _must_be_as_signed(chosen: Sequence[ReceivedPart], checksums: Mapping[int, str]) -> None:
+    if other := [part.number for part in chosen if not _is_as_signed(part, checksums.get(part.number))]:
+        raise PartMismatch(
+            f"The SHA-256 of {named(other)} is not the one that was signed last.",
+            fields=[FieldViolation("parts", f"part {number} has another SHA-256") for number in other],
+        )
+
+
+def _is_as_signed(part: ReceivedPart, signed: str | None) -> bool:
+    return signed is not None and part.checksum_sha256 in (None, signed)
 
 
 def _raise_missing(file_size_bytes: int, total: int, numbers: Sequence[int]) -> None:

@@ -43,8 +43,9 @@ class FailureCode(StrEnum):
 class Upload:
     """An upload as it was read at `read_at`. All times are PostgreSQL's, aware UTC; sizes are bytes.
 
-    `completing_parts` is what S3 was or will be asked to assemble. `catalog_status` is what the catalog answered to
-    UploadCompleted, `catalog_sequence` the highest sequence of the video that it has answered, 0 if none.
+    With `part_checksums` every part is signed with its SHA-256, and S3 takes none without. `completing_parts` is what
+    S3 was or will be asked to assemble. `catalog_status` is what the catalog answered to UploadCompleted,
+    `catalog_sequence` the highest sequence of the video that it has answered, 0 if none.
     """
 
     upload_id: UUID
@@ -62,6 +63,7 @@ class Upload:
     created_at: datetime
     expires_at: datetime
     read_at: datetime
+    part_checksums: bool = False
     completing_parts: PartList = ()
     completed_at: datetime | None = None
     ended_at: datetime | None = None

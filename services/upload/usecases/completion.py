@@ -5,7 +5,7 @@ can be repeated by anybody: by the same client, by a second call at the same tim
 left behind. Whoever writes the result first, under the row's lock, tells it; the others find it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -71,13 +71,14 @@ async def complete_upload(
         if upload is None:
             raise UploadNotFound
         signed = await tx.store.signed_lengths(upload_id)
+        checksums = await tx.store.signed_checksums(upload_id) if upload.part_checksums else None
     if upload.status in ACTIVE:
         try:
             received = await objects.list_parts(upload.s3_key, upload.s3_upload_id)
         except MultipartUploadNotFound:
             upload = await _intend(begin, upload_id, parts=())
         else:
-            parts = parts_to_assemble(upload.file_size_bytes, signed, received, client)
+            parts = parts_to_assemble(upload.file_size_bytes, signed, received, client, checksums)
             upload = await _intend(begin, upload_id, parts)
     if upload.status is Status.COMPLETING:
         upload = await settle(begin, objects, keep_original, upload)
@@ -89,13 +90,17 @@ async def complete_upload(
 async def settle(begin: Begin, objects: Objects, keep_original: timedelta, upload: Upload) -> Upload:
     """Take a COMPLETING upload to its end: COMPLETED or FAILED, or ABORTED where the video was deleted.
 
-    Raises PartMismatch, with the upload active again, when S3 refuses the parts because one was sent anew.
+    Raises PartMismatch, with the upload active again, when S3 refuses the parts because one was sent anew, or is
+    not the one that was signed last.
     """
     try:
-        stored = await _assemble(objects, upload)
+        stored = await _assemble(begin, objects, upload)
     except (InvalidPart, PartTooSmall) as error:
         await _reopen(begin, upload)
-        raise PartMismatch("A part was sent anew while the upload was being completed.") from error
+        raise PartMismatch(
+            "A part was sent anew while the upload was being completed"
+            f"{', or has another SHA-256 than was signed last' if upload.part_checksums else ''}."
+        ) from error
     return await _conclude(begin, keep_original, upload, stored)
 
 
@@ -146,14 +151,27 @@ async def _intend(begin: Begin, upload_id: UUID, parts: PartList) -> Upload:
     return upload
 
 
-async def _assemble(objects: Objects, upload: Upload) -> StoredObject | None:
+async def _assemble(begin: Begin, objects: Objects, upload: Upload) -> StoredObject | None:
     """The object; None when S3 has neither it nor the parts. A multipart upload that is gone was completed before."""
+    checksums = await _checksums(begin, upload) if upload.part_checksums else {}
     with suppress(MultipartUploadNotFound, ObjectNotFound):
         if upload.completing_parts:
-            return await objects.complete_multipart(upload.s3_key, upload.s3_upload_id, upload.completing_parts)
+            return await objects.complete_multipart(
+                upload.s3_key, upload.s3_upload_id, upload.completing_parts, checksums
+            )
     with suppress(ObjectNotFound):
         return await objects.head(upload.s3_key)
     return None
+
+
+async def _checksums(begin: Begin, upload: Upload) -> Mapping[int, str]:
+    """With what the parts were signed. Raises InvalidPart when one has none: an instance of the version before may have
+    signed it, and S3 would refuse the others with it for ever."""
+    async with begin() as tx:
+        checksums = await tx.store.signed_checksums(upload.upload_id)
+    if any(number not in checksums for number, _ in upload.completing_parts):
+        raise InvalidPart
+    return checksums
 
 
 async def _reopen(begin: Begin, upload: Upload) -> None:

@@ -65,7 +65,7 @@ async def initiate_upload(
     content_type = command.file.content_type
     s3_key = original_key(command.user_id, command.video_id, command.upload_id, content_type)
     async with _held_use(begin, limits, command) as use:
-        s3_upload_id = await objects.create_multipart(s3_key, content_type)
+        s3_upload_id = await objects.create_multipart(s3_key, content_type, part_checksums=command.file.part_checksums)
         try:
             generation = await catalog.claim_video(_claim(command))
         except Failure:
@@ -196,5 +196,6 @@ def _new_upload(command: Initiate, generation: int, s3_key: str, s3_upload_id: s
         fingerprint=command.file.fingerprint,
         s3_key=s3_key,
         s3_upload_id=s3_upload_id,
+        part_checksums=command.file.part_checksums,
         lifetime=lifetime,
     )

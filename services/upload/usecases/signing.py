@@ -45,7 +45,7 @@ async def presign_parts(
         if upload is None:
             raise UploadNotFound
         upload.must_take_parts()
-        check_parts(upload.file_size_bytes, parts)
+        check_parts(upload.file_size_bytes, parts, part_checksums=upload.part_checksums)
         before = await tx.store.sign_parts(upload_id, parts)
         check_sum(upload.file_size_bytes, before, parts)
         if upload.status is Status.INITIATED:

@@ -97,6 +97,7 @@ class InitiateUploadRequest(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     VIDEO_ID_FIELD_NUMBER: _builtins.int
     FINGERPRINT_FIELD_NUMBER: _builtins.int
+    PART_CHECKSUMS_FIELD_NUMBER: _builtins.int
     title: _builtins.str
     """Title of the video: 1 to 80 characters as a person counts them."""
     category: _builtins.str
@@ -117,6 +118,10 @@ class InitiateUploadRequest(_message.Message):
     """What identifies the file to the client (a hash, or name, size and time): 1 to 200 characters; finds the upload
     again with ListUploads.
     """
+    part_checksums: _builtins.bool
+    """Whether every part will be signed with its SHA-256. S3 then checks each part when it arrives and again when the
+    parts are put together; a part without one is not signed. False when absent.
+    """
     def __init__(
         self,
         *,
@@ -129,15 +134,18 @@ class InitiateUploadRequest(_message.Message):
         description: _builtins.str | None = ...,
         video_id: _builtins.str | None = ...,
         fingerprint: _builtins.str | None = ...,
+        part_checksums: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_fingerprint", b"_fingerprint", "_video_id", b"_video_id", "_visibility", b"_visibility", "description", b"description", "fingerprint", b"fingerprint", "video_id", b"video_id", "visibility", b"visibility"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_fingerprint", b"_fingerprint", "_part_checksums", b"_part_checksums", "_video_id", b"_video_id", "_visibility", b"_visibility", "description", b"description", "fingerprint", b"fingerprint", "part_checksums", b"part_checksums", "video_id", b"video_id", "visibility", b"visibility"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_fingerprint", b"_fingerprint", "_video_id", b"_video_id", "_visibility", b"_visibility", "category", b"category", "content_type", b"content_type", "description", b"description", "file_size_bytes", b"file_size_bytes", "filename", b"filename", "fingerprint", b"fingerprint", "title", b"title", "video_id", b"video_id", "visibility", b"visibility"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_fingerprint", b"_fingerprint", "_part_checksums", b"_part_checksums", "_video_id", b"_video_id", "_visibility", b"_visibility", "category", b"category", "content_type", b"content_type", "description", b"description", "file_size_bytes", b"file_size_bytes", "filename", b"filename", "fingerprint", b"fingerprint", "part_checksums", b"part_checksums", "title", b"title", "video_id", b"video_id", "visibility", b"visibility"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__description: _TypeAlias = _typing.Literal["description"]  # noqa: Y015
     _WhichOneofArgType__description: _TypeAlias = _typing.Literal["_description", b"_description"]  # noqa: Y015
     _WhichOneofReturnType__fingerprint: _TypeAlias = _typing.Literal["fingerprint"]  # noqa: Y015
     _WhichOneofArgType__fingerprint: _TypeAlias = _typing.Literal["_fingerprint", b"_fingerprint"]  # noqa: Y015
+    _WhichOneofReturnType__part_checksums: _TypeAlias = _typing.Literal["part_checksums"]  # noqa: Y015
+    _WhichOneofArgType__part_checksums: _TypeAlias = _typing.Literal["_part_checksums", b"_part_checksums"]  # noqa: Y015
     _WhichOneofReturnType__video_id: _TypeAlias = _typing.Literal["video_id"]  # noqa: Y015
     _WhichOneofArgType__video_id: _TypeAlias = _typing.Literal["_video_id", b"_video_id"]  # noqa: Y015
     _WhichOneofReturnType__visibility: _TypeAlias = _typing.Literal["visibility"]  # noqa: Y015
@@ -146,6 +154,8 @@ class InitiateUploadRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__description) -> _WhichOneofReturnType__description | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__fingerprint) -> _WhichOneofReturnType__fingerprint | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__part_checksums) -> _WhichOneofReturnType__part_checksums | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__video_id) -> _WhichOneofReturnType__video_id | None: ...
     @_typing.overload
@@ -223,8 +233,8 @@ class PresignPartRequest(_message.Message):
     last.
     """
     checksum_sha256: _builtins.str
-    """SHA-256 of the part, base64 (44 characters); signed, so that S3 refuses other bytes. Where S3 is AWS, leave it out:
-    AWS takes a part's SHA-256 only in uploads that were begun for it, and refuses the part otherwise.
+    """SHA-256 of the part, base64 (44 characters); signed, so that S3 refuses other bytes. Required in an upload that was
+    announced with `part_checksums`; leave it out in any other, where AWS refuses a part that is sent with one.
     """
     def __init__(
         self,
@@ -257,7 +267,7 @@ class PresignPartResponse(_message.Message):
     part_number: _builtins.int
     """Number of the part."""
     presigned_url: _builtins.str
-    """The URL for the PUT. It signs the method, the length and the type."""
+    """The URL for the PUT. It signs the method, the length, the type, and the SHA-256 where one was given."""
     @_builtins.property
     def headers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Header]:
         """The headers that the PUT must send."""
@@ -350,7 +360,9 @@ class PartToSign(_message.Message):
     content_length: _builtins.int
     """Exact length of the part in bytes, at least 1."""
     checksum_sha256: _builtins.str
-    """SHA-256 of the part, base64 (44 characters)."""
+    """SHA-256 of the part, base64 (44 characters); given for every part of an upload that was announced with
+    `part_checksums`, and for none of any other.
+    """
     def __init__(
         self,
         *,
@@ -441,6 +453,7 @@ class GetUploadResponse(_message.Message):
     COMPLETED_AT_FIELD_NUMBER: _builtins.int
     FINGERPRINT_FIELD_NUMBER: _builtins.int
     SERVER_TIME_FIELD_NUMBER: _builtins.int
+    PART_CHECKSUMS_FIELD_NUMBER: _builtins.int
     upload_id: _builtins.str
     """The upload (UUID)."""
     video_id: _builtins.str
@@ -459,6 +472,8 @@ class GetUploadResponse(_message.Message):
     """How many parts the file has when cut that way."""
     fingerprint: _builtins.str
     """What identifies the file to the client, as announced."""
+    part_checksums: _builtins.bool
+    """Whether every part is to be signed with its SHA-256, as announced."""
     @_builtins.property
     def parts_received(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReceivedPart]:
         """What S3 holds, by S3's own list, ascending; empty when the upload is over."""
@@ -503,10 +518,11 @@ class GetUploadResponse(_message.Message):
         completed_at: _timestamp_pb2.Timestamp | None = ...,
         fingerprint: _builtins.str | None = ...,
         server_time: _timestamp_pb2.Timestamp | None = ...,
+        part_checksums: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_completed_at", b"_completed_at", "_fingerprint", b"_fingerprint", "completed_at", b"completed_at", "created_at", b"created_at", "expires_at", b"expires_at", "fingerprint", b"fingerprint", "server_time", b"server_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_completed_at", b"_completed_at", "_fingerprint", b"_fingerprint", "completed_at", b"completed_at", "content_type", b"content_type", "created_at", b"created_at", "expires_at", b"expires_at", "file_size_bytes", b"file_size_bytes", "filename", b"filename", "fingerprint", b"fingerprint", "part_count", b"part_count", "part_size_bytes", b"part_size_bytes", "parts_missing", b"parts_missing", "parts_received", b"parts_received", "server_time", b"server_time", "status", b"status", "upload_id", b"upload_id", "video_id", b"video_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_completed_at", b"_completed_at", "_fingerprint", b"_fingerprint", "completed_at", b"completed_at", "content_type", b"content_type", "created_at", b"created_at", "expires_at", b"expires_at", "file_size_bytes", b"file_size_bytes", "filename", b"filename", "fingerprint", b"fingerprint", "part_checksums", b"part_checksums", "part_count", b"part_count", "part_size_bytes", b"part_size_bytes", "parts_missing", b"parts_missing", "parts_received", b"parts_received", "server_time", b"server_time", "status", b"status", "upload_id", b"upload_id", "video_id", b"video_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__completed_at: _TypeAlias = _typing.Literal["completed_at"]  # noqa: Y015
     _WhichOneofArgType__completed_at: _TypeAlias = _typing.Literal["_completed_at", b"_completed_at"]  # noqa: Y015
