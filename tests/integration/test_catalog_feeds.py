@@ -346,6 +346,21 @@ async def test_pages_of_a_feed_show_every_video_once_last_published_first(
     assert shown[2] == [min(map(str, videos[:2]))]
 
 
+async def test_what_is_published_between_two_pages_moves_nothing_in_the_second(
+    pool: Pool, begin: Begin, servicer: Feeds
+) -> None:
+    user, author = User(uuid4(), "free"), uuid4()
+    await follow_user(begin, user.user_id, author)
+    videos = [str(await publish(pool, begin, author, minutes=minutes)) for minutes in range(4)]
+    with acting_as(user):
+        first = await servicer.GetFeed(GetFeedRequest(page_size=2), CONTEXT)
+        newest = str(await publish(pool, begin, author, minutes=4))
+        second = await servicer.GetFeed(GetFeedRequest(page_size=2, page_token=first.next_page_token), CONTEXT)
+        again = await servicer.GetFeed(GetFeedRequest(page_size=1), CONTEXT)
+    assert [video.video_id for video in (*first.videos, *second.videos)] == videos[::-1]
+    assert [video.video_id for video in again.videos] == [newest]
+
+
 async def test_a_page_is_full_although_videos_were_taken_back(pool: Pool, begin: Begin, servicer: Feeds) -> None:
     user, author = User(uuid4(), "free"), uuid4()
     await follow_user(begin, user.user_id, author)

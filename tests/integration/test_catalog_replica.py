@@ -151,6 +151,22 @@ async def test_a_video_that_has_not_reached_the_replica_is_found_on_the_primary(
             assert await poll(catalog, clip) == 1
 
 
+async def test_a_deleted_video_is_in_no_list_although_the_replica_still_has_it(
+    servers: Stack, scratch: Scratch
+) -> None:
+    clip = Clip()
+    async with opened(servers, scratch) as (catalog, pool):
+        await catalog.make_ready(clip)
+        await catalog.publish(clip)
+        await found(catalog, pool)
+        await shows(catalog, clip, (await catalog.video(clip)).sequence)
+        assert [video.video_id for video in await lists.discover(catalog.database, None, START, 10)] == [clip.video_id]
+        async with paused(servers):
+            await catalog.delete(clip)
+            assert await lists.discover(catalog.database, None, START, 10) == []
+            assert await lists.list_of_author(catalog.database, clip.user_id, START, 10) == []
+
+
 async def test_a_replica_that_falls_behind_is_left_and_found_again(servers: Stack, scratch: Scratch) -> None:
     clip = Clip()
     async with opened(servers, scratch, LAG_SECONDS) as (catalog, pool):
@@ -206,8 +222,6 @@ async def test_no_poll_fails_when_the_replica_hangs_and_it_is_found_again(server
         with stopped(servers):
             polled = await asyncio.gather(*(poll(catalog, clip) for _ in range(50)))
             assert set(polled) == {last}
-            discovered = await lists.discover(catalog.database, None, START, 10)
-            assert [video.video_id for video in discovered] == [clip.video_id]
             await left(catalog)
             assert await poll(catalog, clip) == last
         await found(catalog, pool)

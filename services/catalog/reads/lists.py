@@ -1,7 +1,7 @@
 """Lists of videos, in pages.
 
-What everybody sees may come from the replica; what the caller has just changed (own videos, whom to follow) must show
-at once, so the primary answers for own videos and the feed.
+All come from the primary: what somebody deletes, hides or no longer follows is gone from the next page, which a replica
+that is a little behind would still show.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,9 +13,8 @@ import asyncpg
 
 from chassis import queries
 from chassis.paging import Position
-from chassis.postgres import Connection, Database, acquire
+from chassis.postgres import Database, acquire
 from services.catalog.domain.video import Status, Visibility
-from services.catalog.reads.replica import ask_either
 
 QUERIES = queries.load("services.catalog.queries", "lists.sql")
 
@@ -38,35 +37,31 @@ class ListedVideo:
 
 async def list_feed(database: Database, user_id: UUID, after: Position, limit: int) -> Sequence[ListedVideo]:
     """Published public videos of the users that the user follows, last published first."""
-    async with acquire(database.primary) as connection:
-        return await _list(connection, "list_feed", user_id, after.time, after.id, limit)
+    return await _list(database, "list_feed", user_id, after.time, after.id, limit)
 
 
 async def discover(database: Database, category: str | None, after: Position, limit: int) -> Sequence[ListedVideo]:
     """Published public videos of everybody, last published first."""
-    position = (after.time, after.id, limit)
     if category is None:
-        return await ask_either(database, lambda asked: _list(asked, "discover", *position))
-    return await ask_either(database, lambda asked: _list(asked, "discover_category", *position, category))
+        return await _list(database, "discover", after.time, after.id, limit)
+    return await _list(database, "discover_category", after.time, after.id, limit, category)
 
 
 async def list_of_author(database: Database, author_id: UUID, after: Position, limit: int) -> Sequence[ListedVideo]:
     """Published public videos of a user, last published first."""
-    return await ask_either(
-        database, lambda asked: _list(asked, "list_of_author", author_id, after.time, after.id, limit)
-    )
+    return await _list(database, "list_of_author", author_id, after.time, after.id, limit)
 
 
 async def list_own(
     database: Database, user_id: UUID, status: Status | None, category: str | None, after: Position, limit: int
 ) -> Sequence[ListedVideo]:
     """The user's videos in any state but DELETED, last created first."""
+    return await _list(database, "list_own", user_id, after.time, after.id, limit, status, category)
+
+
+async def _list(database: Database, query: str, *values: object) -> Sequence[ListedVideo]:
     async with acquire(database.primary) as connection:
-        return await _list(connection, "list_own", user_id, after.time, after.id, limit, status, category)
-
-
-async def _list(connection: Connection, query: str, *values: object) -> Sequence[ListedVideo]:
-    return [_listed(row) for row in await connection.fetch(QUERIES[query], *values)]
+        return [_listed(row) for row in await connection.fetch(QUERIES[query], *values)]
 
 
 def _listed(row: asyncpg.Record) -> ListedVideo:

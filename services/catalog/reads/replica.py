@@ -1,7 +1,8 @@
 """Reads that may lag a little: from the replica while it is fit to be asked, from the primary otherwise.
 
 A replica is left by the first read that it does not answer in time, and by the watch over it when it falls behind. The
-watch alone finds it again. So no read fails for the replica's sake, and each takes at most a second longer.
+watch alone finds it again. So no read fails for the replica's sake, and one that somebody waits for takes at most a
+second longer.
 """
 
 import asyncio
@@ -23,18 +24,19 @@ Ask = Callable[[Connection], Awaitable[T]]
 
 QUERIES = queries.load("services.catalog.queries", "replica.sql")
 PATIENCE_SECONDS = 0.5  # for a connection, and again for the answer
+BACKGROUND_PATIENCE_SECONDS = 2.0  # nobody waits for these reads, and they are the large ones
 LOOK_SECONDS = 1.0
 
 log = telemetry.logger(__name__)
 
 
-async def ask_replica(database: Database, ask: Ask[T]) -> T | None:
+async def ask_replica(database: Database, ask: Ask[T], patience_seconds: float = PATIENCE_SECONDS) -> T | None:
     """What `ask` finds on the replica; None where there is none fit to be asked, or it did not answer in time."""
     replica = database.replica
     if replica is database.primary:
         return None
     try:
-        return await _ask(replica, ask)
+        return await _ask(replica, ask, patience_seconds)
     except (Unavailable, asyncpg.PostgresError) as error:
         if not _busy(replica):
             _leave(database, str(error))
@@ -42,8 +44,8 @@ async def ask_replica(database: Database, ask: Ask[T]) -> T | None:
 
 
 async def ask_either(database: Database, ask: Ask[T]) -> T:
-    """What `ask` finds on the replica, or else on the primary."""
-    found = await ask_replica(database, ask)
+    """What `ask`, for which no caller waits, finds on the replica, or else on the primary."""
+    found = await ask_replica(database, ask, BACKGROUND_PATIENCE_SECONDS)
     if found is not None:
         return found
     async with acquire(database.primary) as connection:
@@ -121,18 +123,18 @@ def _position(name: str) -> Ask[int]:
     return ask
 
 
-async def _ask(pool: Pool, ask: Ask[T]) -> T:
-    """Ask with a short patience. A connection whose answer is late is cut, because giving it back to the pool would
-    wait for the server once more; but not under `ask`, because asyncpg breaks where that falls between two steps of a
-    statement."""
+async def _ask(pool: Pool, ask: Ask[T], patience_seconds: float = PATIENCE_SECONDS) -> T:
+    """Ask with a short patience, for a connection and again for the answer. A connection whose answer is late is cut,
+    because giving it back to the pool would wait for the server once more; but not under `ask`, because asyncpg breaks
+    where that falls between two steps of a statement."""
     with translated():
-        async with pool.acquire(timeout=PATIENCE_SECONDS) as connection:
+        async with pool.acquire(timeout=patience_seconds) as connection:
             try:
-                async with asyncio.timeout(PATIENCE_SECONDS):
+                async with asyncio.timeout(patience_seconds):
                     return await ask(connection)
             except TimeoutError:
                 connection.terminate()
-                raise Unavailable(f"The server did not answer within {PATIENCE_SECONDS} s.") from None
+                raise Unavailable(f"The server did not answer within {patience_seconds:g} s.") from None
 
 
 def _busy(pool: Pool) -> bool:
