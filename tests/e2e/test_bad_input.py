@@ -1,5 +1,7 @@
 """What clients get wrong, against the whole platform: the status, the code, the value, the limit; nothing changes."""
 
+import base64
+import hashlib
 import unicodedata
 import uuid
 from collections.abc import Iterator
@@ -250,6 +252,22 @@ def test_a_part_outside_its_limits_is_not_signed(
     problem(reply, 400, "INVALID_ARGUMENT", *said)
     assert fields(reply) == [field]
     assert alice.get(f"/v1/uploads/{upload['upload_id']}").json()["status"] == "INITIATED"
+
+
+def test_parts_of_an_upload_with_checksums_are_signed_and_taken_only_with_theirs(alice: Person) -> None:
+    path, data = f"/v1/uploads/{alice.initiate(1000, part_checksums=True)['upload_id']}", bytes(1000)
+    part: dict[str, object] = {"part_number": 1, "content_length": len(data)}
+    reply = alice.post(f"{path}/parts/presign-batch", {"parts": [part]})
+    problem(reply, 400, "INVALID_ARGUMENT", "is missing", "part_checksums")
+    assert fields(reply) == ["parts[0].checksum_sha256"]
+    assert alice.get(path).json()["part_checksums"] is True
+
+    part["checksum_sha256"] = base64.b64encode(hashlib.sha256(data).digest()).decode()
+    signed = alice.post(f"{path}/parts/presign", part).json()
+    headers = {header["name"]: header["value"] for header in signed["headers"]}
+    assert httpx.put(signed["presigned_url"], content=b"x" * len(data), headers=headers).status_code == 400
+    assert httpx.put(signed["presigned_url"], content=data, headers=headers).status_code == 200
+    assert alice.post(f"{path}/complete").status_code == 200
 
 
 def test_s3_takes_nothing_but_what_was_signed(alice: Person) -> None:
