@@ -13,7 +13,7 @@ class UploadNotAllowed(
     Failure,
     kind=Kind.CONFLICT,
     code="UPLOAD_NOT_ALLOWED",
-    next_action="Upload as a new video. Where an upload of this one is under way, abort it, and wait for the status DRAFT.",
+    next_action="Upload as a new video. Where another upload of this one is under way, abort it and wait for DRAFT.",
 ):
     """A video takes an upload only in DRAFT, REJECTED_TOO_LONG, REJECTED_FORMAT or PROCESSING_FAILED."""
 
