@@ -69,10 +69,12 @@ def used_bytes(directory: Path) -> int:
                     status = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     continue  # renamed meanwhile
-                if stat.S_ISDIR(status.st_mode):
-                    unseen.append(Path(entry.path))
-                elif not stat.S_ISREG(status.st_mode) or status.st_nlink > 1 or left < 0:
+                is_directory = stat.S_ISDIR(status.st_mode)
+                is_file = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+                if left < 0 or not (is_directory or is_file):
                     raise NotPlain(f"{entry.name[:64]!r} is no plain file, or one too many")
+                if is_directory:
+                    unseen.append(Path(entry.path))
                 used += status.st_blocks * 512
     return used
 

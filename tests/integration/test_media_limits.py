@@ -12,7 +12,7 @@ from chassis.object_store import ObjectStore
 from services.media.domain.outcomes import Fault
 from services.media.fakes import A_SOURCE, MemoryObjects
 from services.media.ports import Task
-from services.media.transcoders.ffmpeg import FfmpegTranscoder, commands
+from services.media.transcoders.ffmpeg import FfmpegTranscoder, commands, process
 from services.media.transcoders.ffmpeg.process import Bounds, run_ffmpeg
 
 ENDLESS = [
@@ -45,6 +45,19 @@ async def test_an_encode_that_takes_longer_than_its_pixels_explain_is_ended(tmp_
         await run_ffmpeg(ENDLESS, tmp_path, Bounds(1.0, 30.0, 4 * GB), frames.append)
     assert (fault.value.code, fault.value.transient) == ("TRANSCODE_TIMEOUT", True)
     assert frames == sorted(set(frames)), "every progress is a new frame"
+
+
+async def test_a_converter_is_ended_whose_files_cannot_be_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(directory: Path) -> int:
+        monkeypatch.undo()
+        raise OSError(errno.ENAMETOOLONG, "File name too long")
+
+    monkeypatch.setattr(process, "used_bytes", refuse)
+    with pytest.raises(Fault, match="ended by SIGKILL") as fault:
+        await run_ffmpeg(ENDLESS, tmp_path, Bounds(20.0, 20.0, 4 * GB))
+    assert fault.value.transient
 
 
 async def test_an_encode_is_not_begun_where_its_files_would_not_fit(

@@ -57,7 +57,7 @@ def test_the_space_of_files_is_counted_at_any_depth(tmp_path: Path) -> None:
     assert 200_000 <= used_bytes(tmp_path) < 300_000
 
 
-@pytest.mark.parametrize("what", ["link", "hard link", "link to a directory", "pipe", "crowd"])
+@pytest.mark.parametrize("what", ["link", "hard link", "link to a directory", "pipe", "crowd", "crowd of directories"])
 def test_what_no_run_makes_is_found_before_anybody_opens_it(what: str, tmp_path: Path) -> None:
     secret, run = tmp_path / "secret", tmp_path / "run"
     secret.write_text("very secret")
@@ -75,5 +75,8 @@ def test_what_no_run_makes_is_found_before_anybody_opens_it(what: str, tmp_path:
         case "crowd":
             for number in range(1001):
                 (run / str(number)).touch()
+        case "crowd of directories":
+            for number in range(1001):
+                (run / str(number)).mkdir()
     with pytest.raises(NotPlain):
         used_bytes(run)

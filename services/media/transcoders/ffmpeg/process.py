@@ -61,12 +61,13 @@ async def run_ffmpeg(
 
 
 async def _watch(directory: Path, program: Confined) -> None:
-    """End the program when its files become too many or too large."""
+    """End the program when its files become too many or too large, or can't be looked at: nothing bounds them then."""
     try:
         while True:
             _check_directory(directory)
             await asyncio.sleep(LOOK_SECONDS)
-    except Fault:
+    except Exception as error:
+        log.warning("converter_ended", directory=str(directory), reason=repr(error))
         await program.kill()
 
 
