@@ -28,7 +28,14 @@ BLOCK_BYTES = 256 * 1024
 CACHED_BLOCKS = 64
 MOST_BLOCKS_AT_ONCE = 16
 """What is read in sequence is asked for in ever larger pieces, as each costs a way to the object store."""
-AUDIO_CODECS = ("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac", "amr_", "pcm_")
+# What the transcoder has decoders for; a track of another codec is passed over.
+AUDIO_CODECS = frozenset(
+    (
+        *("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac", "amr_nb", "amr_wb"),
+        *("pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_s32le", "pcm_s32be", "pcm_f32le", "pcm_f32be"),
+        *("pcm_f64le", "pcm_f64be", "pcm_s8", "pcm_u8", "pcm_mulaw", "pcm_alaw"),
+    )
+)
 # Boxes that a QuickTime or MP4 file may begin with.
 FIRST_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp", b"moof", b"sidx"})
 DECODABLE = frozenset({"h264", "hevc"})
@@ -221,7 +228,7 @@ def _audio(container: InputContainer) -> dict[str, Any] | None:
         stream
         for stream in container.streams.audio
         if stream.codec_context is not None
-        and stream.codec_context.codec.canonical_name.startswith(AUDIO_CODECS)
+        and stream.codec_context.codec.canonical_name in AUDIO_CODECS
         and stream.codec_context.sample_rate > 0
     ]
     if not tracks:

@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.corpus.clip import Clip, ffmpeg
 from tests.corpus.scene import record, sound
 
-_MOV_CODECS = ("pcm_s16le", "pcm_s24be", "alac", "pcm_f32le")
+_MOV_CODECS = ("pcm_s16le", "pcm_s24be", "alac", "pcm_f32le", "pcm_f64le")
 _MP4_CODECS = ("libmp3lame", "ac3", "eac3", "libopus", "flac", "alac")
 _CENTRE = 0.5 * 0.5**0.5
 

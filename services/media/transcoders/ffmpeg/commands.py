@@ -34,7 +34,8 @@ COLOURS = "colours.cube"
 _QUIET = ("-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-y")
 _INPUT_CODECS = (
     "h264,hevc,aac,mp3,mp3float,ac3,eac3,alac,opus,flac,amrnb,amrwb,amr_nb,amr_wb,"
-    "pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_s32be,pcm_f32le,pcm_f32be,pcm_s8,pcm_u8,pcm_mulaw,pcm_alaw"
+    "pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_s32be,pcm_f32le,pcm_f32be,"
+    "pcm_f64le,pcm_f64be,pcm_s8,pcm_u8,pcm_mulaw,pcm_alaw"
 )
 
 # Chosen by measurement (docs/ladder.md): the VMAF of each rung against the CPU of the whole ladder. A lower rung is
