@@ -1,4 +1,4 @@
-"""That an index serves every named query of upload, of notify and of the chassis, so that none reads a whole table."""
+"""That an index serves every named query of upload, of media, of notify and of the chassis, so that none reads a whole table."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +11,7 @@ from upload_world import MakeScratch
 from chassis import queries
 from chassis.leases import Leases
 from chassis.postgres import Connection
+from services.media import repository as media
 from services.notify import repository as notify
 from services.upload import repository as upload
 
@@ -45,7 +46,10 @@ def on_work(leases: Leases) -> dict[str, str]:
     return {name: own[name].format(change="lease_owner = NULL", **names) for name in own if name != "prepare_schema"}
 
 
-@pytest.mark.parametrize(("context", "leases"), [("upload", upload.PURGES), ("notify", notify.FANOUTS)])
+@pytest.mark.parametrize(
+    ("context", "leases"),
+    [("upload", upload.PURGES), ("media", media.JOBS), ("media", media.PURGES), ("notify", notify.FANOUTS)],
+)
 async def test_no_named_query_reads_a_whole_table(scratch_schema: MakeScratch, context: str, leases: Leases) -> None:
     async with connected(scratch_schema, context) as connection:
         assert "Seq Scan on outbox" in await plan_of(connection, "SELECT * FROM outbox WHERE data = $1")
