@@ -1,5 +1,6 @@
 """Whatever one event is lost, the video ends nevertheless: the job asks who knows."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -54,6 +55,17 @@ async def test_with_any_one_event_lost_the_video_ends_all_the_same(
     assert (await catalog.video(clip)).status is status
     sequences = [sequence for _, sequence in await catalog.statuses(clip)]
     assert sequences == list(range(1, len(sequences) + 1))
+
+
+async def test_runs_at_once_end_a_stuck_video_once(catalog: Catalog) -> None:
+    clip, upload, media = Clip(), FakePeer(), FakePeer()
+    await catalog.claim(clip)
+    await catalog.hear(clip.started(), clip.completed())
+    told(media, clip, clip.transcoded())
+    await asyncio.gather(*(unstick(catalog, upload, media) for _ in range(3)))
+    assert [sequence for _, sequence in await catalog.statuses(clip)] == [1, 2, 3, 4, 5], "as one run does it"
+    assert (await catalog.video(clip)).status is Status.READY
+    assert (await catalog.names_told(clip)).count("ProcessingStarted") == 1
 
 
 @pytest.mark.parametrize("end", [Clip.aborted, Clip.expired], ids=["aborted", "expired"])

@@ -1,4 +1,4 @@
-"""That an index serves every named query of upload, of media, of notify and of the chassis, so that none reads a whole table."""
+"""That an index serves every named query of upload, media, notify and the chassis, so that none reads a whole table."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

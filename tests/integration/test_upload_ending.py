@@ -217,6 +217,15 @@ async def test_an_original_outlives_its_transcode_by_seven_days(world: World) ->
         assert await world.status(upload) is Status.COMPLETED
 
 
+async def test_of_runs_at_once_each_outlived_original_is_given_up_by_one(world: World) -> None:
+    uploads = [await completed(world) for _ in range(6)]
+    for upload in uploads:
+        await world.apply(told(TranscodeCompleted, upload))
+        await world.age(upload, days=8)
+    assert sum(await asyncio.gather(*(delete_outlived_originals(world.begin) for _ in range(3)))) == 6
+    assert sorted(await world.purges()) == sorted((upload.prefix, "outlived") for upload in uploads)
+
+
 async def test_an_original_whose_transcode_still_runs_is_kept(world: World) -> None:
     upload = await completed(world)
     await world.age(upload, days=20)
