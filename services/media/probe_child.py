@@ -29,13 +29,11 @@ CACHED_BLOCKS = 64
 MOST_BLOCKS_AT_ONCE = 16
 """What is read in sequence is asked for in ever larger pieces, as each costs a way to the object store."""
 # What the transcoder has decoders for; a track of another codec is passed over.
-AUDIO_CODECS = frozenset(
-    (
-        *("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac", "amr_nb", "amr_wb"),
-        *("pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_s32le", "pcm_s32be", "pcm_f32le", "pcm_f32be"),
-        *("pcm_f64le", "pcm_f64be", "pcm_s8", "pcm_u8", "pcm_mulaw", "pcm_alaw"),
-    )
-)
+AUDIO_CODECS = {
+    *("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac", "amr_nb", "amr_wb"),
+    *("pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_s32le", "pcm_s32be", "pcm_f32le", "pcm_f32be"),
+    *("pcm_f64le", "pcm_f64be", "pcm_s8", "pcm_u8", "pcm_mulaw", "pcm_alaw"),
+}
 # Boxes that a QuickTime or MP4 file may begin with.
 FIRST_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp", b"moof", b"sidx"})
 DECODABLE = frozenset({"h264", "hevc"})
@@ -51,7 +49,6 @@ PRIMARIES = {1: "bt709", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt202
 TRANSFERS = {1: "bt709", 6: "smpte170m", 13: "iec61966-2-1", 14: "bt2020-10", 16: "smpte2084", 18: "arib-std-b67"}
 MATRICES = {0: "gbr", 1: "bt709", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020nc", 10: "bt2020c"}
 RANGES = {1: "tv", 2: "pc"}
-
 
 Span = tuple[Fraction | None, Fraction]
 """How long a track is shown by its edits (None without any) and how long its samples last in all, in seconds."""
