@@ -26,7 +26,7 @@ from services.media.domain.outcomes import Fault
 from services.media.domain.remote import News, RemoteStatus
 from services.media.domain.source import Source
 from services.media.fakes import A_SOURCE, FakeTranscoder, RecordedSignals
-from services.media.ports import Begin, Task
+from services.media.ports import Begin, Outputs, Task
 from services.media.probe import SandboxedProber
 from services.media.repository import JOBS, Repository
 from services.media.transcoders.ffmpeg import FfmpegTranscoder
@@ -332,6 +332,22 @@ async def test_a_worker_that_dies_costs_neither_an_attempt_nor_a_second_job(
     assert await names_of_told(pool, clip) == ["TranscodeStarted", "TranscodeCompleted"]
     assert len(aws.jobs) == 1
     assert "preview.mp4" in await keys_below(tools.objects, run.output_s3_prefix)  # type: ignore[arg-type]
+
+
+async def test_a_worker_that_dies_when_all_is_stored_costs_no_second_job(
+    begin: Begin, tools: Tools, aws: MediaConvertStandIn, events: Events, clip: Clip
+) -> None:
+    await apply(begin, clip.uploaded())
+    run = await take(begin)
+    source = await tools.prober.probe(clip.key, run.job.size_bytes)
+
+    async def carry_out_untold() -> Outputs:
+        return await tools.transcoder.transcode(task_of(run, source), lambda stage, fraction: None)
+
+    async with listening(events, begin), asyncio.timeout(DEADLINE):
+        first, again = await carry_out_untold(), await carry_out_untold()
+    assert again == first
+    assert len(aws.jobs) == 1
 
 
 async def test_the_answer_about_a_job_is_not_needed_where_its_event_came(

@@ -23,12 +23,14 @@ from services.media.ladder import Plan
 from services.media.ports import Begin, Objects, Outputs, Report, Store, Task
 from services.media.storage import storage_faults
 from services.media.transcoders.mediaconvert.collect import collect
-from services.media.transcoders.mediaconvert.service import MediaConvert
+from services.media.transcoders.mediaconvert.service import CALL_SECONDS, MediaConvert
 from services.media.transcoders.mediaconvert.template import Account, feasible, job_request
 from services.media.workspace import scratch_directory
 
-TOKEN_SECONDS = 50.0
-"""For a minute MediaConvert knows a request again by its token; later a second job would begin beside the first."""
+TOKEN_SECONDS = 60.0 - CALL_SECONDS
+"""For a minute MediaConvert knows a request again by its token; one that arrives later, after all the tries of a call,
+would begin a second job beside the first.
+"""
 SILENCE_SECONDS = 60.0
 _UNREADABLE = {1030: "its codec can't be decoded", 1076: "it ends too early"}
 """The errors of MediaConvert that say for certain that the input is at fault."""

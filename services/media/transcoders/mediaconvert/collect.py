@@ -6,6 +6,7 @@ playlist's guesses: preview, thumbnail and master playlist are ours, the same as
 
 import re
 import shutil
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -78,11 +79,13 @@ async def _read_back(objects: Objects, prefix: str, plan: Plan, directory: Path)
 
 
 async def _fetch_thumbnail(objects: Objects, prefix: str, directory: Path) -> None:
-    """The second captured frame; a clip may end before it."""
-    try:
-        await objects.download(prefix + capture_path(1), directory / commands.THUMBNAIL)
-    except ObjectNotFound:
-        await objects.download(prefix + capture_path(0), directory / commands.THUMBNAIL)
+    """What an earlier worker stored, who may have removed the captured frames already; else the second of them, or the
+    first of a clip that ends before it.
+    """
+    for path in (commands.THUMBNAIL, capture_path(1)):
+        with suppress(ObjectNotFound):
+            return await objects.download(prefix + path, directory / commands.THUMBNAIL)
+    await objects.download(prefix + capture_path(0), directory / commands.THUMBNAIL)
 
 
 def _segments(directory: Path, playlist: str) -> list[str]:
