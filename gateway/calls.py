@@ -106,15 +106,16 @@ def _rendered(request: Request, endpoint: Endpoint, reply: Any) -> Response:
 
 async def _stream(call: Any, stopping: asyncio.Event, heartbeat_seconds: float) -> Response:
     """The messages of a call as server-sent events. A call that fails within its first second is raised instead, so
-    that its caller gets a status and a problem."""
+    that its caller gets a status and a problem; one that ends in it without a message is 204."""
     answering = cast("asyncio.Task[Any]", asyncio.current_task())
     answering.add_done_callback(lambda _: call.cancel())  # however the answer ends, also before its first event
     if stopping.is_set():
         raise Unavailable("This gateway is stopping; another one goes on.", retry_after=1)
     first = asyncio.ensure_future(call.read())
     await asyncio.wait([first], timeout=FIRST_MESSAGE_SECONDS)
-    if first.done():
-        first.result()
+    if first.done() and first.result() is grpc.aio.EOF:
+        # EventSource reconnects after an empty stream, for ever; 204 is how a server tells it not to.
+        return Response(status_code=204, headers={"Cache-Control": "no-store"})
     options: dict[str, Any] = {"sep": "\n", "ping": heartbeat_seconds, "send_timeout": SLOW_READER_SECONDS}
     options["ping_message_factory"] = lambda: {"comment": "heartbeat"}
     return EventSourceResponse(_events(call, first, stopping), **options)

@@ -20,6 +20,7 @@ HEADERS = {
     Kind.UNAVAILABLE: ["Retry-After"],
 }
 EVENTS = "Server-sent events: `data:` is such an object, `id:` its sequence; the data of `event: error` is a Problem."
+SEEN = "The stream is over and everything of it was seen; do not reconnect."
 
 Json = dict[str, Any]
 
@@ -68,7 +69,9 @@ def _success(endpoint: Endpoint, comments: Comments, schemas: Json) -> Json:
     is_body, media = reply.full_name == HTTP_BODY, "text/event-stream" if streams else "application/json"
     content = {"*/*": {}} if is_body else {media: {"schema": publish_reply(reply, comments, schemas)}}
     answer: Json = {"description": EVENTS if streams else "The answer.", "content": content}
-    if streams or endpoint.verb != "GET":
+    if streams:
+        return {"200": answer, "204": {"description": SEEN}}
+    if endpoint.verb != "GET":
         return {"200": answer}
     etag = {"headers": {"ETag": {"$ref": "#/components/headers/ETag"}}}
     return {"200": answer | etag, "304": {"description": "The answer is the one named in If-None-Match."} | etag}

@@ -28,6 +28,7 @@ MAX_BODY_BYTES = 1024 * 1024
 # A client that is cut off while it sends does not get to see the answer, so a longer body is read on for a while.
 DISCARDED_BYTES = 16 * MAX_BODY_BYTES
 MAX_VIOLATIONS = 20
+MAX_SEQUENCE = 2**32 - 1
 MAX_SHOWN = 160
 
 ReadRequest = Callable[[Request], Awaitable[Message]]
@@ -155,6 +156,9 @@ def _query_values(request: Request, fields: Mapping[str, FieldDescriptor]) -> di
     except ValueError as error:
         raise Unreadable("The query is not percent-encoded UTF-8, or has more than 100 parameters.") from error
     if "after_sequence" in fields and (seen := request.headers.get("last-event-id")):
+        if not re.fullmatch("0|[1-9][0-9]{0,9}", seen) or int(seen) > MAX_SEQUENCE:
+            rule = f"must be the id of an event, 0 to {MAX_SEQUENCE:,}, is {_in_json(seen)}"
+            raise InvalidArgument(fields=[FieldViolation("Last-Event-ID", rule)])
         pairs = [(name, text) for name, text in pairs if name != "after_sequence"] + [("after_sequence", seen)]
     values: dict[str, Any] = {}
     for name, text in pairs:

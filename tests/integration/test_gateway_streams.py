@@ -85,10 +85,24 @@ async def test_a_stream_is_resumed_after_the_last_event(
     assert requests == [after]
 
 
-async def test_a_last_event_id_that_is_no_sequence_is_refused(world: World) -> None:
-    answer = await world.http.get(WATCH, headers={"Last-Event-ID": "seven"})
+@pytest.mark.parametrize("seen", ["seven", "-1", "07", str(2**32)])
+async def test_a_last_event_id_that_is_no_sequence_is_refused_by_its_name(world: World, seen: str) -> None:
+    answer = await world.http.get(WATCH, headers={"Last-Event-ID": seen})
     assert answer.status_code == 400
-    assert answer.json()["errors"][0]["field"] == "after_sequence"
+    (error,) = answer.json()["errors"]
+    assert error["field"] == "Last-Event-ID"
+    assert f'"{seen}"' in error["message"]
+    assert_matches_openapi(answer)
+
+
+async def test_who_has_seen_everything_is_told_not_to_reconnect(world: World) -> None:
+    async def watch(_: Any, __: Any) -> AsyncIterator[Any]:
+        return
+        yield
+
+    world.program("WatchVideo", watch)
+    answer = await world.http.get(WATCH, headers={"Last-Event-ID": "7"})
+    assert (answer.status_code, answer.content, answer.headers["cache-control"]) == (204, b"", "no-store")
     assert_matches_openapi(answer)
 
 
@@ -232,16 +246,6 @@ async def test_streams_end_and_tell_to_resume_when_the_gateway_stops() -> None:
         await asyncio.wait_for(cancelled.wait(), LIMIT_SECONDS)
         refused = await world.http.get(WATCH)
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
-
-
-async def test_a_stream_without_messages_ends(world: World) -> None:
-    async def watch(_: Any, __: Any) -> AsyncIterator[Any]:
-        for none in ():
-            yield none
-
-    world.program("WatchVideo", watch)
-    answer = await world.http.get(WATCH)
-    assert (answer.status_code, events(answer.text)) == (200, [])
 
 
 async def test_many_watchers_each_see_their_own_stream(world: World) -> None:

@@ -14,7 +14,7 @@ from nextplay_client.errors import ApiError
 
 @contextmanager
 def answering(*answers: tuple[int, dict[str, str]]) -> Iterator[Client]:
-    """A client of a gateway that answers with these in order: a problem, or a stream with one status."""
+    """A client of a gateway that answers with these in order: a problem, a stream with one status, or 204."""
     left = list(answers)
 
     class Handler(BaseHTTPRequestHandler):
@@ -22,9 +22,11 @@ def answering(*answers: tuple[int, dict[str, str]]) -> Iterator[Client]:
             code, told = left.pop(0)
             body = json.dumps(told) if code >= 400 else f"data: {json.dumps(told)}\n\n"
             self.send_response(code)
-            self.send_header("content-type", "application/problem+json" if code >= 400 else "text/event-stream")
+            if code != 204:
+                self.send_header("content-type", "application/problem+json" if code >= 400 else "text/event-stream")
             self.end_headers()
-            self.wfile.write(body.encode())
+            if code != 204:
+                self.wfile.write(body.encode())
 
         def log_message(self, *_: object) -> None:
             return
@@ -43,6 +45,11 @@ def test_waiting_goes_on_while_the_server_says_later() -> None:
         (503, {"code": "UNAVAILABLE"}), (504, {"code": "DEADLINE_EXCEEDED"}), (200, {"status": "READY"})
     ) as it:
         assert it.wait("01a2")["status"] == "READY"
+
+
+def test_a_watch_ends_where_there_is_nothing_more_to_see() -> None:
+    with answering((204, {})) as it:
+        assert list(it.watch("01a2", after_sequence=7)) == []
 
 
 def test_waiting_ends_at_a_refusal() -> None:

@@ -101,7 +101,8 @@ class Client:
         return cast(Status, request(self._http, "GET", f"/v1/videos/{video_id}/status", query=query))
 
     def watch(self, video_id: str, *, after_sequence: int | None = None) -> Iterator[Status]:
-        """The status as it changes, by server-sent events; ends when the server ends the stream.
+        """The status as it changes, by server-sent events; ends when the server ends the stream, at once where
+        `after_sequence` is all that there will be.
 
         Raises httpx.TransportError when the connection is lost; start again with the last `sequence` seen.
         """
@@ -116,6 +117,8 @@ class Client:
             if source.response.status_code >= 400:
                 source.response.read()
                 raise ApiError.of(source.response)
+            if source.response.status_code == 204:
+                return
             for event in source.iter_sse():
                 if event.event == "error":
                     return

@@ -361,8 +361,8 @@ class WatchVideoRequest(_message.Message):
     video_id: _builtins.str
     """The video (UUID)."""
     after_sequence: _builtins.int
-    """The last sequence the caller has seen; in HTTP the header Last-Event-ID. The present status is sent at once in any
-    case where it is newer.
+    """The last sequence the caller has seen; in HTTP the header Last-Event-ID. The present status is sent at once where it
+    is newer; where it is not and the watch would end with it, nothing is, and HTTP answers 204.
     """
     def __init__(
         self,
