@@ -338,16 +338,25 @@ class Silent(MemoryCatalog):
         raise Unavailable
 
 
-async def test_a_silent_catalog_does_not_keep_an_upload_from_completing(world: World) -> None:
+async def test_while_the_catalog_is_silent_an_upload_completes_and_says_what_the_catalog_last_confirmed(
+    world: World,
+) -> None:
     upload = await world.sent()
     catalog = world.told
     world.catalog = Silent(videos=catalog.videos, claims=catalog.claims)
     answer = await world.complete(upload)
-    assert (answer.video_status, answer.sequence) == ("UPLOADED", 2)
+    assert (answer.upload.status, answer.video_status, answer.sequence) == (Status.COMPLETED, "UPLOADING", 2)
     world.catalog = catalog
     later = await world.complete(upload)
     assert (later.video_status, later.sequence) == ("UPLOADED", 3)
     await must_be_completed_once(world, upload)
+
+
+async def test_of_a_catalog_that_was_silent_all_along_only_the_claim_is_known(world: World) -> None:
+    world.catalog = Silent()
+    upload = await world.sent()
+    answer = await world.complete(upload)
+    assert (answer.upload.status, answer.video_status, answer.sequence) == (Status.COMPLETED, "DRAFT", 0)
 
 
 async def test_the_early_event_and_kafkas_have_one_id(world: World) -> None:

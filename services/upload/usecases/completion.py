@@ -57,8 +57,9 @@ async def complete_upload(
     """Complete an own upload of the parts that the client names, or (None) of those that S3 holds.
 
     Repeatable: a completed upload gives the answer of the first time. When the catalog does not answer within its
-    second, the video is said to be UPLOADED with the highest sequence known so far, which is a lower bound: the event
-    reaches the catalog all the same, and a status that is read with that sequence is not older than what was known.
+    second, the answer is what it last confirmed, UPLOADING with its sequence, or DRAFT with 0 where it has only taken
+    the claim: the upload is COMPLETED and the event reaches the catalog all the same, but a status that is read before
+    need not show it. A repeat asks the catalog again.
 
     What is wrong with the parts changes nothing. When S3's outcome is unknown the upload stays COMPLETING and is
     finished by the next call or the job.
@@ -234,7 +235,7 @@ async def _answer(begin: Begin, catalog: Catalog, upload: Upload) -> Answer:
         delivered = await catalog.deliver(events.completed(upload), events.completed_meta(upload))
     except Failure as failure:
         log.warning("event_not_delivered_early", upload_id=upload.upload_id, reason=failure.code)
-        return Answer(upload, "UPLOADED", upload.catalog_sequence)
+        return Answer(upload, "UPLOADING" if upload.catalog_sequence else "DRAFT", upload.catalog_sequence)
     with suppress(Failure):
         async with begin() as tx:
             await tx.store.save_answer(upload.upload_id, delivered.status, delivered.sequence)

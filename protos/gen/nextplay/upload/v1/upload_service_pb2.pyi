@@ -756,9 +756,13 @@ class CompleteUploadResponse(_message.Message):
     video_id: _builtins.str
     """The video (UUID)."""
     status: _video_pb2.Video.Status.ValueType
-    """Where the video stands: UPLOADED or later."""
+    """Where the video stands: UPLOADED or later; UPLOADING or DRAFT when the file is stored and the catalog, which was
+    away, has not confirmed it yet.
+    """
     sequence: _builtins.int
-    """The video's sequence at that status; give it to GetVideoStatus as `min_sequence` to read at least this."""
+    """The video's sequence at that status, 0 if none is known; give it to GetVideoStatus as `min_sequence` to read at
+    least this.
+    """
     def __init__(
         self,
         *,

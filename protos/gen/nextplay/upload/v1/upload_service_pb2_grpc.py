@@ -124,7 +124,8 @@ class UploadServiceServicer:
 
     def CompleteUpload(self, request, context):
         """Assembles the parts into the original. Safe to repeat: a second call gives the answer of the first. A status read
-        afterwards shows UPLOADED or later.
+        afterwards shows at least the status of the answer: UPLOADED or later. Only while the catalog is away the answer is
+        what it last confirmed, UPLOADING or DRAFT: the file is stored all the same, and the video becomes UPLOADED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

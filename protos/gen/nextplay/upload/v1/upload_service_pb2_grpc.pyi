@@ -55,7 +55,8 @@ class UploadServiceStub:
     """
     CompleteUpload: _grpc.UnaryUnaryMultiCallable[_upload_service_pb2.CompleteUploadRequest, _upload_service_pb2.CompleteUploadResponse]
     """Assembles the parts into the original. Safe to repeat: a second call gives the answer of the first. A status read
-    afterwards shows UPLOADED or later.
+    afterwards shows at least the status of the answer: UPLOADED or later. Only while the catalog is away the answer is
+    what it last confirmed, UPLOADING or DRAFT: the file is stored all the same, and the video becomes UPLOADED.
     """
     AbortUpload: _grpc.UnaryUnaryMultiCallable[_upload_service_pb2.AbortUploadRequest, _upload_service_pb2.AbortUploadResponse]
     """Gives the upload up and frees what S3 holds of it; the video returns to DRAFT. Safe to repeat."""
@@ -89,7 +90,8 @@ class UploadServiceAsyncStub(UploadServiceStub):
     """
     CompleteUpload: _aio.UnaryUnaryMultiCallable[_upload_service_pb2.CompleteUploadRequest, _upload_service_pb2.CompleteUploadResponse]  # type: ignore[assignment]
     """Assembles the parts into the original. Safe to repeat: a second call gives the answer of the first. A status read
-    afterwards shows UPLOADED or later.
+    afterwards shows at least the status of the answer: UPLOADED or later. Only while the catalog is away the answer is
+    what it last confirmed, UPLOADING or DRAFT: the file is stored all the same, and the video becomes UPLOADED.
     """
     AbortUpload: _aio.UnaryUnaryMultiCallable[_upload_service_pb2.AbortUploadRequest, _upload_service_pb2.AbortUploadResponse]  # type: ignore[assignment]
     """Gives the upload up and frees what S3 holds of it; the video returns to DRAFT. Safe to repeat."""
@@ -156,7 +158,8 @@ class UploadServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_upload_service_pb2.CompleteUploadResponse, _abc.Awaitable[_upload_service_pb2.CompleteUploadResponse]]:
         """Assembles the parts into the original. Safe to repeat: a second call gives the answer of the first. A status read
-        afterwards shows UPLOADED or later.
+        afterwards shows at least the status of the answer: UPLOADED or later. Only while the catalog is away the answer is
+        what it last confirmed, UPLOADING or DRAFT: the file is stored all the same, and the video becomes UPLOADED.
         """
 
     @_abc_1.abstractmethod
