@@ -135,8 +135,8 @@ SELECT EXISTS (
 )
 
 -- name: take_unwanted
--- By remote_jobs_open, which is as long as what is under way: jobs whose run has ended without them, or whose transcode
--- is wanted no more. One that is still open a minute after it was to be cancelled comes again.
+-- By remote_jobs_open, as long as what is known to be under way: jobs whose run has ended without them, or whose
+-- transcode is wanted no more. One that is still open a minute after it was to be cancelled comes again.
 UPDATE remote_jobs AS remote SET cancel_asked_at = now()
 FROM transcode_runs AS run JOIN transcode_jobs AS job USING (job_id)
 WHERE remote.run_id = run.run_id AND remote.status IN ('SUBMITTED', 'PROGRESSING') AND remote.remote_id IS NOT NULL

@@ -427,6 +427,21 @@ async def test_what_a_cancelled_job_still_stores_is_swept(
     assert await keys_below(object_store, run.output_s3_prefix) == set()
 
 
+async def test_runs_that_were_never_submitted_do_not_lengthen_the_search_for_unwanted_jobs(
+    pool: Pool, begin: Begin
+) -> None:
+    run = await handed_on(begin, Clip())
+    await pool.execute(
+        "WITH ended AS ("
+        "  INSERT INTO transcode_runs (run_id, job_id, attempt, output_s3_prefix, ended_at, outcome)"
+        "  SELECT gen_random_uuid(), $1, 1, '', now(), 'FAILED' FROM generate_series(1, 1000) RETURNING run_id"
+        ") INSERT INTO remote_jobs (run_id) SELECT run_id FROM ended",
+        run.job.job_id,
+    )
+    one_page_and_the_meta_page = 2 * 8192
+    assert await pool.fetchval("SELECT pg_relation_size('remote_jobs_open')") <= one_page_and_the_meta_page
+
+
 async def test_cancelling_what_has_ended_or_never_was_is_fine(service: MediaConvert, aws: MediaConvertStandIn) -> None:
     await service.cancel("no-such-job")
 

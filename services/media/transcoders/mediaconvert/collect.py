@@ -82,10 +82,11 @@ async def _fetch_thumbnail(objects: Objects, prefix: str, directory: Path) -> No
     """What an earlier worker stored, who may have removed the captured frames already; else the second of them, or the
     first of a clip that ends before it.
     """
-    for path in (commands.THUMBNAIL, capture_path(1)):
+    for path in (commands.THUMBNAIL, capture_path(1), capture_path(0)):
         with suppress(ObjectNotFound):
-            return await objects.download(prefix + path, directory / commands.THUMBNAIL)
-    await objects.download(prefix + capture_path(0), directory / commands.THUMBNAIL)
+            await objects.download(prefix + path, directory / commands.THUMBNAIL)
+            return
+    raise _incomplete("no frame was captured")
 
 
 def _segments(directory: Path, playlist: str) -> list[str]:
