@@ -147,6 +147,19 @@ async def test_others_see_what_is_published_without_what_is_the_owners_affair(ca
     assert (seen.duration_ms, seen.width, seen.height) == (15_000, 1920, 1080)
 
 
+async def test_nothing_is_promised_of_a_rejected_video(catalog: Catalog) -> None:
+    clip = Clip()
+    await catalog.claim(clip)
+    await catalog.publish(clip, Publication(when_ready=True))
+    assert (await video_for(catalog, clip, clip.user_id)).publish_when_ready
+    await catalog.hear(clip.completed(), clip.transcoding())
+    assert (await video_for(catalog, clip, clip.user_id)).HasField("original_expires_at")
+    await catalog.hear(clip.rejected())
+    seen = await video_for(catalog, clip, clip.user_id)
+    assert (seen.status, seen.publish_when_ready) == (Words.REJECTED_TOO_LONG, False)
+    assert not seen.HasField("original_expires_at")
+
+
 async def test_a_private_video_is_seen_by_its_owner_alone(catalog: Catalog) -> None:
     clip = Clip()
     await catalog.make_ready(clip)

@@ -171,6 +171,20 @@ def test_a_wish_to_publish_a_video_without_thumbnail_leaves_it_ready() -> None:
     assert not outcome.video.publish_when_ready
 
 
+@pytest.mark.parametrize("last", [TOO_LONG, fact(Cause.REJECTED_FORMAT), fact(Cause.UPLOAD_ABORTED)])
+def test_a_wish_to_publish_ends_with_the_upload_that_it_was_for(last: Fact) -> None:
+    wished = replace(follow(draft(), STARTED).video, publish_when_ready=True)
+    assert not apply(wished, last, NOW).video.publish_when_ready
+
+
+def test_a_rejected_or_deleted_video_has_no_original_though_its_upload_is_told_late() -> None:
+    rejected = follow(draft(), TOO_LONG, COMPLETED).video
+    deleted = commands.delete(follow(draft(), COMPLETED).video, NOW)
+    assert deleted
+    assert (rejected.kept_original, deleted.video.kept_original) == (None, None)
+    assert follow(draft(), COMPLETED, FAILED).video.kept_original == ORIGINAL
+
+
 def test_the_time_of_upload_is_the_one_that_upload_tells_though_it_comes_late() -> None:
     earlier = NOW - timedelta(seconds=3)
     video = follow(draft(), PROCESSING, replace(COMPLETED, occurred_at=earlier)).video

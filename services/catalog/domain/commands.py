@@ -91,7 +91,7 @@ def claim(video: Video, upload_id: UUID, told: Description, now: datetime) -> Ou
         visibility=told.visibility,
         generation=video.generation + 1,
         upload_id=upload_id,
-        original=video.original if video.status in (Status.DRAFT, Status.PROCESSING_FAILED) else None,
+        original=video.kept_original,
         measured=None,
         reason=None,
         publish_when_ready=False,

@@ -146,6 +146,8 @@ def apply(video: Video, fact: Fact, now: datetime) -> Outcome:
     moved, transitions = _walk(kept, path, now, fact.reason)
     if fact.cause in _ENDS_UPLOAD:
         moved = replace(moved, upload_id=None)
+    if fact.cause in _ENDS_UPLOAD or moved.status in _REJECTED:
+        moved = replace(moved, publish_when_ready=False)  # the wish was for this upload, which will never be READY
     if Status.UPLOADED in path:
         moved = replace(moved, uploaded_at=fact.occurred_at, original=fact.original)
     entry = _entry(fact, transitions)

@@ -137,6 +137,12 @@ class Video:
     published_at: datetime | None = None
     run_ms: int | None = None
 
+    @property
+    def kept_original(self) -> Original | None:
+        """The stored original; that of a rejected or deleted video has gone with it."""
+        is_gone = self.status in (Status.REJECTED_TOO_LONG, Status.REJECTED_FORMAT, Status.DELETED)
+        return None if is_gone else self.original
+
 
 def is_open(status: Status, visibility: Visibility) -> bool:
     """Whether others than the owner may see and play the video, if they have the link."""

@@ -102,8 +102,8 @@ def video_message(seen: Seen, viewer: UUID, signed: Mapping[str, SignedUrl]) -> 
         message.publish_when_ready = video.publish_when_ready
         if video.reason:
             message.reason.CopyFrom(reason_message(video.reason))
-        if video.original:
-            message.original_expires_at.CopyFrom(timestamp(video.original.expires_at))
+        if video.kept_original:
+            message.original_expires_at.CopyFrom(timestamp(video.kept_original.expires_at))
     return message
 
 

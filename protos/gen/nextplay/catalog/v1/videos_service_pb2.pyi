@@ -113,7 +113,9 @@ class GetVideoResponse(_message.Message):
 
     @_builtins.property
     def original_expires_at(self) -> _timestamp_pb2.Timestamp:
-        """Until when the original is kept at least and RetryVideo possible. For the owner only."""
+        """Until when the original is kept at least and RetryVideo possible; absent where it went with a rejection or deletion.
+        For the owner only.
+        """
 
     def __init__(
         self,
