@@ -1,6 +1,7 @@
 """The confinement of programs that read untrusted bytes, shown by programs that try to get out."""
 
 import asyncio
+import os
 import signal
 import sys
 from contextlib import suppress
@@ -28,6 +29,21 @@ async def test_no_setting_of_the_worker_reaches_the_program(tmp_path: Path, monk
     monkeypatch.setenv("NEXTPLAY_S3_SECRET_KEY", "very-secret")
     _, output = await run("import os; print(sorted(os.environ))", tmp_path)
     assert set(eval(output)) <= {"HOME", "LANG", "TMPDIR", "LC_CTYPE"}  # noqa: S307
+
+
+async def test_no_open_file_of_the_worker_reaches_the_program(tmp_path: Path) -> None:
+    program = """
+import os
+for number in range(3, 256):
+    try:
+        os.fstat(number)
+    except OSError:
+        continue
+    print(number)
+"""
+    with (tmp_path / "open").open("w") as file:
+        os.set_inheritable(file.fileno(), True)
+        assert await run(program, tmp_path) == (0, "")
 
 
 async def test_a_file_cannot_grow_above_the_limit(tmp_path: Path) -> None:
