@@ -137,7 +137,7 @@ class Uploads(UploadServiceServicer):
 
     async def AbortUpload(self, request: pb.AbortUploadRequest, context: Any) -> pb.AbortUploadResponse:
         user_id, upload_id = current_user().user_id, parse_uuid("upload_id", request.upload_id)
-        await abort_upload(self.begin, self.objects, user_id, upload_id)
+        await abort_upload(self.begin, self.objects, self.catalog, user_id, upload_id)
         return pb.AbortUploadResponse()
 
     async def GetUploadState(self, request: pb.GetUploadStateRequest, context: Any) -> pb.GetUploadStateResponse:

@@ -11,7 +11,7 @@ from nextplay.analytics.v1 import analytics_events_pb2 as analytics
 from services.upload.domain.upload import Status, Upload
 from services.upload.fakes import MemoryObjects
 from services.upload.usecases import purging
-from services.upload.usecases.ending import abort_upload, expire_uploads
+from services.upload.usecases.ending import expire_uploads
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ async def complete(world: World, upload: Upload) -> None:
 
 async def abort(world: World, upload: Upload) -> None:
     for _ in range(2):
-        await abort_upload(world.begin, world.objects, upload.user_id, upload.upload_id)
+        await world.abort(upload)
 
 
 async def expire(world: World, upload: Upload) -> None:

@@ -27,7 +27,7 @@ from services.upload.domain.parts import NamedPart, PartToSign
 from services.upload.domain.upload import PartList, Status, Upload
 from services.upload.fakes import MemoryCatalog, MemoryObjects
 from services.upload.ports import Delivered, PresignedPart
-from services.upload.usecases.ending import abort_upload, expire_uploads
+from services.upload.usecases.ending import expire_uploads
 from services.upload.usecases.signing import presign_parts
 
 COMPLETED = ["upload.v1.UploadStarted", "upload.v1.UploadCompleted"]
@@ -132,7 +132,7 @@ async def test_an_overdue_upload_is_completed_until_it_is_marked_expired(world: 
 
 async def test_an_aborted_upload_is_not_completed(world: World) -> None:
     upload = await world.sent()
-    await abort_upload(world.begin, world.objects, upload.user_id, upload.upload_id)
+    await world.abort(upload)
     with pytest.raises(UploadNotActive):
         await world.complete(upload)
 
@@ -277,7 +277,7 @@ async def test_an_unknown_outcome_is_found_out_by_the_job(world: World) -> None:
         await world.complete(upload)
     assert await world.status(upload) is Status.COMPLETING
     with pytest.raises(UploadNotActive):
-        await abort_upload(world.begin, world.objects, upload.user_id, upload.upload_id)
+        await world.abort(upload)
     assert await world.run_finishing_job() == 1
     await must_be_completed_once(world, upload)
 
@@ -420,7 +420,7 @@ async def test_of_complete_and_abort_at_once_one_wins(world: World) -> None:
     for _ in range(10):
         upload = await world.sent()
         completing = world.complete(upload)
-        aborting = abort_upload(world.begin, world.objects, upload.user_id, upload.upload_id)
+        aborting = world.abort(upload)
         completed, aborted = await asyncio.gather(completing, aborting, return_exceptions=True)
         status = await world.status(upload)
         if isinstance(completed, UploadNotActive):

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from google.protobuf.message import Message
@@ -11,13 +12,15 @@ from upload_world import LAST_UPLOAD_ENDS, WEEK, Crash, Fuse, MakeScratch, World
 
 from chassis.clock import new_id
 from chassis.errors import Unavailable
+from chassis.events import EventMeta
 from chassis.object_store import StoredObject
 from nextplay.catalog.v1.catalog_events_pb2 import VideoDeleted, VideoRetryRequested
 from nextplay.media.v1.media_events_pb2 import TranscodeCompleted, TranscodeFailed, VideoRejected
 from services.upload import maintenance
 from services.upload.domain.errors import UploadNotActive, UploadNotFound
 from services.upload.domain.upload import PartList, Status, Upload
-from services.upload.fakes import MemoryObjects
+from services.upload.fakes import MemoryCatalog, MemoryObjects
+from services.upload.ports import Delivered
 from services.upload.usecases.ending import abort_upload, delete_ended_uploads, expire_uploads
 from services.upload.usecases.purging import claim_purges, delete_outlived_originals, purge
 
@@ -34,10 +37,6 @@ async def completed(world: World) -> Upload:
     return upload
 
 
-async def abort(world: World, upload: Upload) -> None:
-    await abort_upload(world.begin, world.objects, upload.user_id, upload.upload_id)
-
-
 def told(event: type[Message], upload: Upload, generation: int = 1) -> Message:
     """An event of another context about the upload's video."""
     fields = {"video_id": str(upload.video_id), "user_id": str(upload.user_id), "generation": generation}
@@ -52,7 +51,7 @@ def deleted(upload: Upload) -> Message:
 
 async def test_an_aborted_upload_frees_what_s3_holds_at_once(world: World) -> None:
     upload = await world.sent()
-    await abort(world, upload)
+    await world.abort(upload)
     assert await world.status(upload) is Status.ABORTED
     assert world.memory.multiparts == {}
     assert await world.names(upload) == ["upload.v1.UploadStarted", "upload.v1.UploadAborted"]
@@ -60,22 +59,52 @@ async def test_an_aborted_upload_frees_what_s3_holds_at_once(world: World) -> No
 
 async def test_aborting_again_is_the_same(world: World) -> None:
     upload = await world.sent()
-    await asyncio.gather(abort(world, upload), abort(world, upload))
-    await abort(world, upload)
+    await asyncio.gather(world.abort(upload), world.abort(upload))
+    await world.abort(upload)
     assert await world.names(upload) == ["upload.v1.UploadStarted", "upload.v1.UploadAborted"]
+
+
+async def test_the_video_of_an_aborted_upload_takes_another_at_once(world: World) -> None:
+    upload = await world.sent()
+    await world.abort(upload)
+    again = await world.initiate(upload.user_id, video_id=upload.video_id)
+    assert again.generation == upload.generation + 1
+
+
+async def test_the_early_abort_and_kafkas_have_one_id(world: World) -> None:
+    upload = await world.sent()
+    await world.abort(upload)
+    query = "SELECT headers ->> 'ce_id' FROM outbox WHERE headers ->> 'ce_type' = 'nextplay.upload.v1.UploadAborted'"
+    assert UUID(await world.pool.fetchval(query)) in world.told.applied
+
+
+class Silent(MemoryCatalog):
+    """A catalog that does not answer what it is told."""
+
+    async def deliver(self, event: Message, meta: EventMeta) -> Delivered:
+        raise Unavailable
+
+
+async def test_an_abort_while_the_catalog_is_away_holds_and_is_told_by_kafka(world: World) -> None:
+    upload = await world.sent()
+    world.catalog = Silent(videos=world.told.videos, claims=world.told.claims)
+    await world.abort(upload)
+    assert await world.status(upload) is Status.ABORTED
+    assert await world.names(upload) == ["upload.v1.UploadStarted", "upload.v1.UploadAborted"]
+    assert world.memory.multiparts == {}
 
 
 async def test_a_completed_upload_is_not_aborted(world: World) -> None:
     upload = await completed(world)
     with pytest.raises(UploadNotActive):
-        await abort(world, upload)
+        await world.abort(upload)
     assert upload.s3_key in world.memory.objects
 
 
 async def test_somebody_elses_upload_is_not_aborted(world: World) -> None:
     upload = await world.initiate()
     with pytest.raises(UploadNotFound):
-        await abort_upload(world.begin, world.objects, new_id(), upload.upload_id)
+        await abort_upload(world.begin, world.objects, world.catalog, new_id(), upload.upload_id)
     assert await world.status(upload) is Status.INITIATED
 
 
@@ -93,7 +122,7 @@ class Away(MemoryObjects):
 async def test_an_abort_while_s3_is_away_is_made_up_for(world: World) -> None:
     world.objects = objects = Away()
     upload = await world.sent()
-    await abort(world, upload)
+    await world.abort(upload)
     assert await world.status(upload) is Status.ABORTED
     await world.purge_all()
     assert objects.multiparts
@@ -174,7 +203,7 @@ async def test_the_specifications_statement_expires_uploads_too(world: World) ->
 
 async def test_old_rows_without_an_original_are_deleted(world: World) -> None:
     aborted, expired, whole = await world.sent(), await world.sent(), await completed(world)
-    await abort(world, aborted)
+    await world.abort(aborted)
     await world.age(expired, minutes=61)
     await expire_uploads(world.begin)
     assert await delete_ended_uploads(world.begin, days=7) == 0
@@ -344,7 +373,7 @@ async def test_each_upload_that_ended_is_told_once_as_which_it_is_counted(world:
     await world.memory.abort_multipart(lost.s3_key, lost.s3_upload_id)
     with pytest.raises(UploadNotActive):
         await world.complete(lost)
-    await abort(world, aborted)
+    await world.abort(aborted)
     await world.purge_all()
     await world.apply(told(VideoRejected, whole), deleted(whole))
     await world.purge_all()

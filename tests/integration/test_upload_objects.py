@@ -31,7 +31,7 @@ from services.upload.domain.parts import NamedPart, PartToSign
 from services.upload.domain.upload import Status, Upload
 from services.upload.fakes import MemoryObjects
 from services.upload.ports import Objects
-from services.upload.usecases.ending import abort_upload, expire_uploads
+from services.upload.usecases.ending import expire_uploads
 from services.upload.usecases.signing import get_upload, presign_parts
 
 FIRST, LAST = b"1" * (5 * MIB), b"2" * 1000
@@ -283,7 +283,7 @@ async def test_a_url_used_after_the_end_changes_nothing(world: World, put: Put) 
     urls = [await sign(world, upload, 2, len(LAST)) for upload in (completed, aborted, expired)]
     await world.complete(completed)
     before = await world.objects.head(completed.s3_key)
-    await abort_upload(world.begin, world.objects, aborted.user_id, aborted.upload_id)
+    await world.abort(aborted)
     await world.age(expired, minutes=61)
     await expire_uploads(world.begin)
     await world.purge_all()

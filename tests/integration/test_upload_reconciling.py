@@ -16,7 +16,7 @@ from services.upload.domain.findings import Held
 from services.upload.domain.upload import Status, Upload, original_key
 from services.upload.fakes import MemoryInventory
 from services.upload.reads import count_findings
-from services.upload.usecases.ending import abort_upload, expire_uploads
+from services.upload.usecases.ending import expire_uploads
 from services.upload.usecases.reconciling import Care, Reconciler, TooManyFindings, reconcile
 
 TYPE = "video/mp4"
@@ -378,7 +378,7 @@ async def test_uploads_under_way_lose_nothing_to_a_reconciler_that_runs_all_the_
             # Its row and its multipart upload become visible together: a young one is spared by its age alone.
             upload = await bench.world.sent()
             if number % 3 == 0:
-                await abort_upload(bench.world.begin, bench.world.objects, upload.user_id, upload.upload_id)
+                await bench.world.abort(upload)
             else:
                 await bench.world.complete(upload)
                 uploads.append(upload)

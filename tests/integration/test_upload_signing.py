@@ -15,7 +15,7 @@ from services.upload.domain.errors import UploadExpired, UploadNotActive, Upload
 from services.upload.domain.parts import PartToSign
 from services.upload.domain.upload import Status, Upload
 from services.upload.reads import find_generation, list_unfinished
-from services.upload.usecases.ending import abort_upload, expire_uploads
+from services.upload.usecases.ending import expire_uploads
 from services.upload.usecases.signing import Progress, SignedPart, get_upload, presign_parts
 
 
@@ -79,7 +79,7 @@ async def test_signing_at_once_never_exceeds_the_file(world: World) -> None:
 
 async def test_an_ended_upload_is_not_signed_for(world: World) -> None:
     aborted, completed, overdue, expired = [await world.sent() for _ in range(4)]
-    await abort_upload(world.begin, world.objects, aborted.user_id, aborted.upload_id)
+    await world.abort(aborted)
     await world.complete(completed)
     for upload in (aborted, completed):
         with pytest.raises(UploadNotActive):
@@ -149,7 +149,7 @@ async def test_a_killed_client_finds_its_uploads_again(world: World) -> None:
     ended = await world.initiate(user_id, fingerprint="the file")
     overdue = await world.initiate(user_id, fingerprint="the file")
     await world.initiate(fingerprint="the file")
-    await abort_upload(world.begin, world.objects, user_id, ended.upload_id)
+    await world.abort(ended)
     await world.age(overdue, minutes=61)
     found = await list_unfinished(world.pool, user_id, "the file", START, 10)
     assert [upload.upload_id for upload in found] == [wanted.upload_id]

@@ -29,6 +29,7 @@ from services.upload.fakes import MemoryCatalog, MemoryObjects
 from services.upload.ports import Begin, Catalog, Objects, Tx
 from services.upload.repository import Repository, upload_of
 from services.upload.usecases.completion import Answer, complete_upload, finish_completing
+from services.upload.usecases.ending import abort_upload
 from services.upload.usecases.initiate import Initiate, Limits, initiate_upload
 from services.upload.usecases.purging import claim_purges, purge
 from services.upload.usecases.signing import presign_parts
@@ -97,6 +98,9 @@ class World:
         return await complete_upload(
             self.begin, self.objects, self.catalog, WEEK, upload.user_id, upload.upload_id, client
         )
+
+    async def abort(self, upload: Upload) -> None:
+        await abort_upload(self.begin, self.objects, self.catalog, upload.user_id, upload.upload_id)
 
     async def run_finishing_job(self, *, after_seconds: float = 0) -> int:
         return await finish_completing(self.begin, self.objects, WEEK, after_seconds)

@@ -5,10 +5,11 @@ from datetime import timedelta
 from uuid import UUID
 
 from chassis import telemetry
-from chassis.errors import Unavailable
+from chassis.errors import Failure, Unavailable
+from chassis.events import EventMeta
 from services.upload.domain.errors import UploadNotFound
 from services.upload.domain.upload import ACTIVE, Status, Upload
-from services.upload.ports import Begin, Objects, Tx
+from services.upload.ports import Begin, Catalog, Objects, Tx
 from services.upload.usecases import analytics, events
 
 EXPIRED_AT_ONCE = 500
@@ -16,12 +17,16 @@ EXPIRED_AT_ONCE = 500
 log = telemetry.logger(__name__)
 
 
-async def abort_upload(begin: Begin, objects: Objects, user_id: UUID, upload_id: UUID) -> None:
+async def abort_upload(begin: Begin, objects: Objects, catalog: Catalog, user_id: UUID, upload_id: UUID) -> None:
     """Give an own upload up. Repeatable; an upload that expired or failed is given up already.
+
+    The catalog is told ahead of Kafka, so that the video takes another upload at once; if it does not answer within its
+    second, when the event has reached it.
 
     Raises UploadNotFound, and UploadNotActive for one that is COMPLETING or COMPLETED: whoever locks the row first
     wins.
     """
+    meta = None
     async with begin() as tx:
         upload = await tx.store.lock(upload_id, user_id)
         if upload is None:
@@ -29,20 +34,23 @@ async def abort_upload(begin: Begin, objects: Objects, user_id: UUID, upload_id:
         if upload.status in (Status.COMPLETING, Status.COMPLETED):
             upload.must_be_active()
         if upload.status in ACTIVE:
-            await end_by_abort(tx, upload)
-    if upload.status in ACTIVE:
+            meta = await end_by_abort(tx, upload)
+    if meta is not None:
         log.info("upload_aborted", user_id=user_id, video_id=upload.video_id, upload_id=upload_id)
+        with suppress(Failure):
+            await catalog.deliver(events.aborted(upload), meta)
     # At once, so that nothing more is taken; the purge that was ordered repeats it if S3 is away.
     with suppress(Unavailable):
         await objects.abort_multipart(upload.s3_key, upload.s3_upload_id)
 
 
-async def end_by_abort(tx: Tx, upload: Upload) -> None:
-    """Mark a locked, unfinished upload ABORTED, tell it, and have what S3 holds of it purged."""
+async def end_by_abort(tx: Tx, upload: Upload) -> EventMeta:
+    """Mark a locked, unfinished upload ABORTED, tell it, and have what S3 holds of it purged; the meta of its event."""
     await tx.store.save(upload.aborted())
-    tx.emit(events.aborted(upload))
+    meta = tx.emit(events.aborted(upload))
     tx.emit(analytics.aborted(upload))
     await tx.store.order_purge(upload.prefix, "aborted")
+    return meta
 
 
 async def expire_uploads(begin: Begin) -> int:

@@ -132,7 +132,8 @@ class UploadServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AbortUpload(self, request, context):
-        """Gives the upload up and frees what S3 holds of it; the video returns to DRAFT. Safe to repeat.
+        """Gives the upload up and frees what S3 holds of it; the video returns to DRAFT and takes another upload at once, or
+        where the catalog is away as soon as it is back. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -59,7 +59,9 @@ class UploadServiceStub:
     what it last confirmed, UPLOADING or DRAFT: the file is stored all the same, and the video becomes UPLOADED.
     """
     AbortUpload: _grpc.UnaryUnaryMultiCallable[_upload_service_pb2.AbortUploadRequest, _upload_service_pb2.AbortUploadResponse]
-    """Gives the upload up and frees what S3 holds of it; the video returns to DRAFT. Safe to repeat."""
+    """Gives the upload up and frees what S3 holds of it; the video returns to DRAFT and takes another upload at once, or
+    where the catalog is away as soon as it is back. Safe to repeat.
+    """
     GetUploadState: _grpc.UnaryUnaryMultiCallable[_upload_service_pb2.GetUploadStateRequest, _upload_service_pb2.GetUploadStateResponse]
     """The latest fact about a video's upload, told as the event that says it. For the job that finds stuck videos."""
 
@@ -94,7 +96,9 @@ class UploadServiceAsyncStub(UploadServiceStub):
     what it last confirmed, UPLOADING or DRAFT: the file is stored all the same, and the video becomes UPLOADED.
     """
     AbortUpload: _aio.UnaryUnaryMultiCallable[_upload_service_pb2.AbortUploadRequest, _upload_service_pb2.AbortUploadResponse]  # type: ignore[assignment]
-    """Gives the upload up and frees what S3 holds of it; the video returns to DRAFT. Safe to repeat."""
+    """Gives the upload up and frees what S3 holds of it; the video returns to DRAFT and takes another upload at once, or
+    where the catalog is away as soon as it is back. Safe to repeat.
+    """
     GetUploadState: _aio.UnaryUnaryMultiCallable[_upload_service_pb2.GetUploadStateRequest, _upload_service_pb2.GetUploadStateResponse]  # type: ignore[assignment]
     """The latest fact about a video's upload, told as the event that says it. For the job that finds stuck videos."""
 
@@ -168,7 +172,9 @@ class UploadServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _upload_service_pb2.AbortUploadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_upload_service_pb2.AbortUploadResponse, _abc.Awaitable[_upload_service_pb2.AbortUploadResponse]]:
-        """Gives the upload up and frees what S3 holds of it; the video returns to DRAFT. Safe to repeat."""
+        """Gives the upload up and frees what S3 holds of it; the video returns to DRAFT and takes another upload at once, or
+        where the catalog is away as soon as it is back. Safe to repeat.
+        """
 
     @_abc_1.abstractmethod
     def GetUploadState(
