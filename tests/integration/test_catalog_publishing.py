@@ -14,7 +14,7 @@ from nextplay.catalog.v1.catalog_events_pb2 import VideoPublished
 from nextplay.catalog.v1.publishing_service_pb2 import PublishVideoRequest, PublishVideoResponse
 from nextplay.catalog.v1.video_pb2 import Video
 from services.catalog.domain.commands import Publication
-from services.catalog.domain.errors import AssetsMissing, VideoNotFound, VideoNotReady
+from services.catalog.domain.errors import AlreadyPublished, AssetsMissing, VideoNotFound, VideoNotReady
 from services.catalog.domain.video import Status, Visibility
 from services.catalog.servicer import publishing
 from services.catalog.servicer.publishing import Publishing
@@ -40,11 +40,22 @@ async def test_publishing_twice_emits_one_event_and_gives_the_first_answer(catal
     clip = Clip()
     await catalog.make_ready(clip)
     first, *others = await asyncio.gather(
-        *(catalog.publish(clip), catalog.publish(clip), catalog.publish(clip, Publication(Visibility.PRIVATE)))
+        *(catalog.publish(clip), catalog.publish(clip), catalog.publish(clip, Publication(Visibility.PUBLIC)))
     )
     assert {video.published_at for video in (first, *others)} == {first.published_at}
     assert {video.visibility for video in (first, *others)} == {first.visibility}
     assert (await catalog.names_told(clip)).count("VideoPublished") == 1
+
+
+async def test_of_two_visibilities_at_once_one_is_published_and_the_other_is_told_so(catalog: Catalog) -> None:
+    clip = Clip()
+    await catalog.make_ready(clip)
+    asked = (Publication(Visibility.UNLISTED), Publication(Visibility.PRIVATE))
+    answers = await asyncio.gather(*(catalog.publish(clip, each) for each in asked), return_exceptions=True)
+    (published,) = [answer for answer in answers if not isinstance(answer, BaseException)]
+    (refused,) = [answer for answer in answers if isinstance(answer, AlreadyPublished)]
+    assert f"PUBLISHED as {published.visibility}" in str(refused)
+    assert (await catalog.video(clip)).visibility is published.visibility
 
 
 async def test_a_wish_to_publish_is_granted_in_the_transaction_that_makes_the_video_ready(catalog: Catalog) -> None:

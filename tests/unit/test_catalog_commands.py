@@ -10,6 +10,7 @@ import pytest
 from services.catalog.domain import commands
 from services.catalog.domain.commands import Action, Publication
 from services.catalog.domain.errors import (
+    AlreadyPublished,
     AssetsMissing,
     RetryNotAllowed,
     UploadNotAllowed,
@@ -130,8 +131,17 @@ def test_publishing_without_a_visibility_keeps_the_one_of_initiate() -> None:
     assert outcome.video.visibility is Visibility.UNLISTED
 
 
-def test_publishing_again_changes_nothing_whatever_is_asked() -> None:
-    assert commands.publish(video(Status.PUBLISHED), Publication(Visibility.PRIVATE), KINDS, NOW) is None
+@pytest.mark.parametrize("visibility", [None, Visibility.PUBLIC])
+def test_publishing_again_as_it_is_changes_nothing(visibility: Visibility | None) -> None:
+    again = Publication(visibility, notify_followers=False, when_ready=True)
+    assert commands.publish(video(Status.PUBLISHED), again, KINDS, NOW) is None
+
+
+@pytest.mark.parametrize("when_ready", [True, False])
+def test_publishing_again_with_another_visibility_is_refused_with_the_present_one(when_ready: bool) -> None:
+    with pytest.raises(AlreadyPublished, match="PUBLISHED as public, not as private") as refused:
+        commands.publish(video(Status.PUBLISHED), Publication(Visibility.PRIVATE, when_ready=when_ready), KINDS, NOW)
+    assert "PATCH" in refused.value.next_action
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.READY, Status.PUBLISHED, Status.DELETED}))

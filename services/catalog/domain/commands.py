@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from services.catalog.domain.errors import (
+    AlreadyPublished,
     AssetsMissing,
     RetryNotAllowed,
     UploadNotAllowed,
@@ -113,9 +114,12 @@ class Publication:
 def publish(video: Video, asked: Publication, asset_kinds: frozenset[str], now: datetime) -> Outcome | None:
     """Publish a READY video, or with `when_ready` note the wish for one that is on its way; None for a repeat.
 
-    Raises VideoNotReady (naming the status, also DELETED, as its owner reads it) or AssetsMissing.
+    Raises VideoNotReady (naming the status, also DELETED, as its owner reads it) or AssetsMissing, and AlreadyPublished
+    where a repeat asks for another visibility: who asks for privacy must not be told that all is well.
     """
     if video.status is Status.PUBLISHED:
+        if asked.visibility not in (None, video.visibility):
+            raise AlreadyPublished(f"The video is PUBLISHED as {video.visibility}, not as {asked.visibility}.")
         return None
     wished = replace(
         video, visibility=asked.visibility or video.visibility, notify_followers=asked.notify_followers, heard_at=now

@@ -27,6 +27,15 @@ class VideoNotReady(
     """A video can be published only when it is READY."""
 
 
+class AlreadyPublished(
+    Failure,
+    kind=Kind.CONFLICT,
+    code="ALREADY_PUBLISHED",
+    next_action="Change the visibility with PATCH /v1/videos/{video_id}; publish changes it no more.",
+):
+    """A published video is not published again with another visibility."""
+
+
 class AssetsMissing(
     Failure,
     kind=Kind.CONFLICT,

@@ -13,7 +13,7 @@ from services.catalog.usecases.settling import settle
 async def publish_video(tx: Tx, video_id: UUID, user_id: UUID, asked: commands.Publication, now: datetime) -> Video:
     """Publish an own video now, or note that it be published when it is READY; a repeat changes nothing.
 
-    Raises VideoNotFound, VideoNotReady, AssetsMissing.
+    Raises VideoNotFound, VideoNotReady, AssetsMissing, AlreadyPublished.
     """
     video = await tx.store.videos.lock_own(video_id, user_id)
     if video is None:

@@ -48,7 +48,8 @@ class PublishingServiceServicer:
 
     def PublishVideo(self, request, context):
         """Publishes an own video that is READY, or with `when_ready` as soon as it is. Safe to repeat: a second call gives
-        the answer of the first.
+        the answer of the first, or CONFLICT where it asks for another visibility than the video is published with, which
+        only UpdateVideo changes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

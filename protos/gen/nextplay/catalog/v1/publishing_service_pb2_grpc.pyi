@@ -35,7 +35,8 @@ class PublishingServiceStub:
     def __new__(cls, channel: _aio.Channel) -> PublishingServiceAsyncStub: ...
     PublishVideo: _grpc.UnaryUnaryMultiCallable[_publishing_service_pb2.PublishVideoRequest, _publishing_service_pb2.PublishVideoResponse]
     """Publishes an own video that is READY, or with `when_ready` as soon as it is. Safe to repeat: a second call gives
-    the answer of the first.
+    the answer of the first, or CONFLICT where it asks for another visibility than the video is published with, which
+    only UpdateVideo changes.
     """
 
 @_typing.type_check_only
@@ -45,7 +46,8 @@ class PublishingServiceAsyncStub(PublishingServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     PublishVideo: _aio.UnaryUnaryMultiCallable[_publishing_service_pb2.PublishVideoRequest, _publishing_service_pb2.PublishVideoResponse]  # type: ignore[assignment]
     """Publishes an own video that is READY, or with `when_ready` as soon as it is. Safe to repeat: a second call gives
-    the answer of the first.
+    the answer of the first, or CONFLICT where it asks for another visibility than the video is published with, which
+    only UpdateVideo changes.
     """
 
 class PublishingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -58,7 +60,8 @@ class PublishingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_publishing_service_pb2.PublishVideoResponse, _abc.Awaitable[_publishing_service_pb2.PublishVideoResponse]]:
         """Publishes an own video that is READY, or with `when_ready` as soon as it is. Safe to repeat: a second call gives
-        the answer of the first.
+        the answer of the first, or CONFLICT where it asks for another visibility than the video is published with, which
+        only UpdateVideo changes.
         """
 
 def add_PublishingServiceServicer_to_server(servicer: PublishingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
