@@ -34,6 +34,7 @@ _SYSTEM = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache")
 """What a dynamically linked program needs to start."""
 _CONFINE = Path(__file__).with_name("confine.py").resolve()
 _SURVEY_SECONDS = 20.0
+_END_SECONDS = 5.0
 _STDERR_BYTES = 8 * 1024
 _LINE_BYTES = 1024 * 1024
 
@@ -98,11 +99,17 @@ class Confined:
         return self._complaints.decode("utf-8", "replace").strip()
 
     async def kill(self) -> None:
-        """End the whole process group at once, also what the program left behind, and reap it."""
+        """End the whole process group at once, also what the program left behind, and reap it.
+
+        Where neither namespaces nor seccomp are in force, something may have left the group with the pipes open; nobody
+        waits for that.
+        """
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        await self._process.wait()
-        await self._listener
+        ending = asyncio.create_task(self._process.wait())
+        _, late = await asyncio.wait({ending, self._listener}, timeout=_END_SECONDS)
+        for task in late:
+            task.cancel()
 
     async def _listen(self, stderr: asyncio.StreamReader) -> None:
         while piece := await stderr.read(4096):

@@ -89,6 +89,33 @@ print("ready", flush=True)
     assert await none_is_left_in(tmp_path)
 
 
+async def test_what_leaves_the_group_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """Where no layer forbids it, a program may start another one that holds the pipes open and can't be found."""
+    program = """
+import os, time
+if child := os.fork():
+    print(child, flush=True)
+else:
+    os.setsid()
+    time.sleep(600)
+"""
+    command = [sys.executable, "-I", "-c", program]
+    limits = replace(LIMITS, wall_seconds=2)
+    strays: list[int] = []
+
+    async def wait_for_its_end() -> None:
+        async with confined(command, directory=tmp_path, limits=limits, readable=PYTHON, layers=frozenset()) as child:
+            strays.append(int(await child.stdout.readline()))
+            await child.ended()
+            await child.stdout.read()
+
+    try:
+        with pytest.raises(OutOfTime):
+            await asyncio.wait_for(wait_for_its_end(), 60)
+    finally:
+        os.kill(strays[0], signal.SIGKILL)
+
+
 async def none_is_left_in(directory: Path) -> bool:
     for _ in range(500):
         if not running_in(directory):
