@@ -95,8 +95,9 @@ def test_a_deleted_video_takes_no_command_and_deleting_it_again_changes_nothing(
     with pytest.raises(VideoNotFound):
         commands.claim(deleted, uuid4(), TOLD, NOW)
     for when_ready in (True, False):
-        with pytest.raises(VideoNotReady, match="DELETED"):
+        with pytest.raises(VideoNotReady, match="DELETED") as refused:
             commands.publish(deleted, Publication(when_ready=when_ready), KINDS, NOW)
+        assert (refused.value.code, "READY" in refused.value.next_action) == ("VIDEO_NOT_READY", False)
     with pytest.raises(RetryNotAllowed, match="DELETED"):
         commands.retry(deleted, NOW)
     with pytest.raises(VideoNotFound):

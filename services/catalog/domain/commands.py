@@ -10,6 +10,7 @@ from services.catalog.domain.errors import (
     AssetsMissing,
     RetryNotAllowed,
     UploadNotAllowed,
+    VideoDeleted,
     VideoNotFound,
     VideoNotReady,
 )
@@ -129,6 +130,8 @@ def publish(video: Video, asked: Publication, asset_kinds: frozenset[str], now: 
         if wished == replace(video, heard_at=now):
             return None
         return Outcome(wished, _entry(wished, Cause.PUBLISH, now, said=(("when_ready", "true"), _visibility(wished))))
+    if video.status is Status.DELETED:
+        raise VideoDeleted("The video is DELETED; it can't be published any more.")
     if video.status not in TABLE[Cause.PUBLISH].sources:
         raise VideoNotReady(f"The video is {video.status}; it can be published only when it is READY.")
     if missing := missing_assets(asset_kinds):

@@ -27,6 +27,15 @@ class VideoNotReady(
     """A video can be published only when it is READY."""
 
 
+class VideoDeleted(
+    VideoNotReady,
+    kind=Kind.CONFLICT,
+    code=VideoNotReady.code,
+    next_action="Upload the clip as a new video; what is deleted stays so.",
+):
+    """A deleted video can't be published."""
+
+
 class AlreadyPublished(
     Failure,
     kind=Kind.CONFLICT,
