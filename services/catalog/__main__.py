@@ -100,7 +100,7 @@ async def serve(service: Service, settings: Settings) -> None:
         (add_IngestServiceServicer_to_server, Ingest(begin, UPLOAD_HANDLERS, utc_now)),
         (add_PublishingServiceServicer_to_server, Publishing(database.primary, begin, utc_now)),
         (add_FollowServiceServicer_to_server, Follows(database.primary, begin, page_key)),
-        (add_FeedServiceServicer_to_server, Feeds(database, sign_asset, page_key)),
+        (add_FeedServiceServicer_to_server, Feeds(database, sign_asset, rules, page_key)),
         (add_PlaybackServiceServicer_to_server, playback),
     ]
     await service.enter(grpc_server(settings.grpc_bind, servicers, verifier, stopping=service.stopping))

@@ -27,6 +27,7 @@ from nextplay.catalog.v1.video_pb2 import Video
 from services.catalog.consumers.feeds import HANDLERS
 from services.catalog.domain.commands import Change
 from services.catalog.domain.video import Visibility
+from services.catalog.domain.wording import Rules
 from services.catalog.fakes.playback import fake_urls
 from services.catalog.ports import Begin, Tx
 from services.catalog.ports.feeds import FeedFanout
@@ -57,7 +58,7 @@ def begin(pool: Pool) -> Begin:
 @pytest.fixture
 def servicer(pool: Pool) -> Feeds:
     link = asset_urls(fake_urls(utc_now), public_base_url=PUBLIC_URL, key=b"key", clock=utc_now)
-    return Feeds(Database(pool, pool), link, b"key")
+    return Feeds(Database(pool, pool), link, Rules(("sports", "music"), len), b"key")
 
 
 async def apply(begin: Begin, *events: Message) -> None:
@@ -411,7 +412,9 @@ async def test_discovery_shows_public_videos_of_everybody(pool: Pool, servicer: 
 
     assert await discovered(DiscoverVideosRequest()) == [str(music), str(sports)]
     assert await discovered(DiscoverVideosRequest(category="sports")) == [str(sports)]
-    assert await discovered(DiscoverVideosRequest(category="unheard of")) == []
+    for unknown in ("unheard of", ""):
+        with pytest.raises(InvalidArgument, match=f"category must be one of sports, music, is '{unknown}'"):
+            await discovered(DiscoverVideosRequest(category=unknown))
 
 
 @pytest.mark.parametrize("category", [None, "sports"])

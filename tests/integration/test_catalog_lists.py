@@ -76,6 +76,15 @@ async def test_own_videos_are_filtered_by_status_and_category(pool: Pool, lists:
     assert ids(await own(lists, ListVideosRequest(status=Video.Status.DELETED))) == []
 
 
+@pytest.mark.parametrize("category", ["sprots", ""])
+async def test_own_videos_of_a_category_that_none_may_have_are_refused_with_the_list(
+    lists: Videos, category: str
+) -> None:
+    with pytest.raises(InvalidArgument, match=f"must be one of sports, music, is '{category}'") as refused:
+        await own(lists, ListVideosRequest(category=category))
+    assert refused.value.fields[0].field == "category"
+
+
 @pytest.mark.parametrize("status", [0, 99])
 async def test_a_number_that_is_no_status_is_refused(lists: Videos, status: int) -> None:
     with pytest.raises(InvalidArgument) as refused:

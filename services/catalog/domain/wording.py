@@ -42,11 +42,21 @@ def change(
     if description is not None:
         description = _text(rules, "description", description, 0, MAX_DESCRIPTION, "\t\r\n", wrong)
     if category is not None and category not in rules.categories:
-        rule = f"must be one of {', '.join(rules.categories)}, is {category[:64]!r}"
-        wrong.append(FieldViolation("category", rule))
+        wrong.append(_unknown(category, rules))
     if wrong:
         raise InvalidArgument(fields=wrong)
     return Change(title, description, category, visibility)
+
+
+def known_category(rules: Rules, category: str) -> str:
+    """The category. Raises InvalidArgument for one that no video may have."""
+    if category not in rules.categories:
+        raise InvalidArgument(fields=[_unknown(category, rules)])
+    return category
+
+
+def _unknown(category: str, rules: Rules) -> FieldViolation:
+    return FieldViolation("category", f"must be one of {', '.join(rules.categories)}, is {category[:64]!r}")
 
 
 def _text(

@@ -9,6 +9,7 @@ from nextplay.catalog.v1.feeds_service_pb2 import DiscoverVideosRequest, GetFeed
 from nextplay.catalog.v1.video_pb2 import Video
 from nextplay.catalog.v1.videos_service_pb2 import ListUserVideosRequest, ListVideosRequest, VideoSummary
 from services.catalog.domain.video import Status
+from services.catalog.domain.wording import Rules, known_category
 from services.catalog.ports.playback import SignedUrl
 from services.catalog.reads.lists import ListedVideo
 from services.catalog.usecases.events import status_message, timestamp, visibility_message
@@ -40,6 +41,11 @@ def status_filter(request: ListVideosRequest) -> Status | None:
     except ValueError as error:
         rule = f"must be one of {', '.join(Status)}, is {request.status}"
         raise InvalidArgument(fields=[FieldViolation("status", rule)]) from error
+
+
+def category_filter(request: ListVideosRequest | DiscoverVideosRequest, rules: Rules) -> str | None:
+    """Raises InvalidArgument for a category that no video may have."""
+    return known_category(rules, request.category) if request.HasField("category") else None
 
 
 def by_publication(row: ListedVideo) -> Position:

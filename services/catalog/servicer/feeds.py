@@ -12,6 +12,7 @@ from nextplay.catalog.v1.feeds_service_pb2 import (
     GetFeedResponse,
 )
 from nextplay.catalog.v1.feeds_service_pb2_grpc import FeedServiceServicer
+from services.catalog.domain.wording import Rules
 from services.catalog.mapping import lists as mapping
 from services.catalog.ports.playback import SignAsset
 from services.catalog.reads import lists as reads
@@ -24,6 +25,7 @@ class Feeds(FeedServiceServicer):
 
     database: Database
     sign: SignAsset
+    rules: Rules
     page_key: bytes = field(repr=False)
 
     async def GetFeed(self, request: GetFeedRequest, context: Any) -> GetFeedResponse:
@@ -35,7 +37,7 @@ class Feeds(FeedServiceServicer):
 
     async def DiscoverVideos(self, request: DiscoverVideosRequest, context: Any) -> DiscoverVideosResponse:
         asked = mapping.discovery_asked(request, current_user().user_id, self.page_key)
-        category = request.category if request.HasField("category") else None
+        category = mapping.category_filter(request, self.rules)
         rows = await reads.discover(self.database, category, asked.after, asked.limit)
         videos, token = await summaries(asked, rows, mapping.by_publication, self.sign)
         return DiscoverVideosResponse(videos=videos, next_page_token=token)

@@ -87,9 +87,9 @@ class Videos(VideoServiceServicer):
     async def ListVideos(self, request: ListVideosRequest, context: Any) -> ListVideosResponse:
         user_id = current_user().user_id
         asked = mapping_lists.own_asked(request, user_id, self.page_key)
-        category = request.category if request.HasField("category") else None
+        category_asked = mapping_lists.category_filter(request, self.rules)
         status_asked = mapping_lists.status_filter(request)
-        rows = await lists.list_own(self.database, user_id, status_asked, category, asked.after, asked.limit)
+        rows = await lists.list_own(self.database, user_id, status_asked, category_asked, asked.after, asked.limit)
         listed, token = await summaries(asked, rows, mapping_lists.by_creation, self.sign)
         return ListVideosResponse(videos=listed, next_page_token=token)
 

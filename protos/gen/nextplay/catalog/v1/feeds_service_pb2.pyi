@@ -90,7 +90,7 @@ class DiscoverVideosRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     category: _builtins.str
-    """Only videos of this category."""
+    """Only videos of this category, one of the configured list."""
     page_size: _builtins.int
     """How many at most: 1 to 100; 20 when absent."""
     page_token: _builtins.str

@@ -635,7 +635,7 @@ class ListVideosRequest(_message.Message):
     status: _video_pb2.Video.Status.ValueType
     """Only videos in this status."""
     category: _builtins.str
-    """Only videos of this category."""
+    """Only videos of this category, one of the configured list."""
     page_size: _builtins.int
     """How many at most: 1 to 100; 20 when absent."""
     page_token: _builtins.str
