@@ -309,7 +309,7 @@ def test_a_complete_with_a_part_that_is_too_small_names_it(alice: Person) -> Non
     reply = alice.post(presign, {"part_number": 2, "content_length": 1000})
     problem(reply, 400, "INVALID_ARGUMENT", "2", "1")
     reply = alice.post(presign, {"part_number": 1, "content_length": 1000})
-    problem(reply, 400, "INVALID_ARGUMENT", "2000 bytes", "1000 bytes")
+    problem(reply, 400, "INVALID_ARGUMENT", "2,000 bytes", "1,000 bytes")
     upload = alice.initiate(6 * MIB)
     etags = [alice.send(upload["upload_id"], 1, bytes(MIB)), alice.send(upload["upload_id"], 2, bytes(5 * MIB))]
     parts = [{"part_number": number, "etag": etag} for number, etag in enumerate(etags, start=1)]

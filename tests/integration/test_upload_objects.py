@@ -252,7 +252,7 @@ async def test_wrong_parts_on_the_real_s3_are_named_and_lose_nothing(world: Worl
     assert await put(await sign(world, upload, 1, len(FIRST)), FIRST) == 200
     late = await sign(world, upload, 2, len(LAST))
     assert await put(late, LAST[1:]) == 403
-    with pytest.raises(PartsMissing, match=r"^Part 2 is missing: 5242880 of 5243880 bytes are there\.$"):
+    with pytest.raises(PartsMissing, match=r"^Part 2 is missing: 5,242,880 of 5,243,880 bytes are there\.$"):
         await world.complete(upload)
     assert await put(late, LAST) == 200
     with pytest.raises(PartMismatch, match="part 2"):

@@ -49,7 +49,7 @@ def test_a_file_is_cut_into_parts_of_10_mib() -> None:
 @pytest.mark.parametrize("number", [0, 6, 10_001, 2**32 - 1])
 def test_a_part_number_lies_within_what_5_mib_parts_would_need(number: int) -> None:
     assert signable(PartToSign(number, 1, None)) == [
-        FieldViolation("part_number", f"must be 1 to 5 for a file of {FILE} bytes, is {number}")
+        FieldViolation("part_number", f"must be 1 to 5 for a file of {FILE:,} bytes, is {number:,}")
     ]
     assert signable(PartToSign(5, 1, None)) == []
 
@@ -58,7 +58,7 @@ def test_a_part_number_lies_within_what_5_mib_parts_would_need(number: int) -> N
 def test_a_part_has_1_byte_to_the_size_of_the_file(length: int) -> None:
     [violation] = signable(PartToSign(1, length, None))
     assert violation == FieldViolation(
-        "content_length", f"must be 1 to {FILE} bytes, the size of the file, is {length} bytes"
+        "content_length", f"must be 1 to {FILE:,} bytes, the size of the file, is {length:,} bytes"
     )
 
 
@@ -67,7 +67,7 @@ def test_all_signed_parts_together_do_not_exceed_the_file() -> None:
     assert signable(PartToSign(3, 5 * MIB, None), signed=signed) == []
     assert signable(PartToSign(3, 5 * MIB + 1, None), signed=signed) == [
         FieldViolation(
-            "content_length", f"makes all signed parts {FILE + 1} bytes together; declared were {FILE} bytes"
+            "content_length", f"makes all signed parts {FILE + 1:,} bytes together; declared were {FILE:,} bytes"
         )
     ]
 
@@ -148,18 +148,18 @@ def test_without_a_list_all_that_s3_holds_is_assembled() -> None:
 
 
 def test_the_clients_list_may_come_in_any_order_and_leave_parts_out() -> None:
-    client = [NamedPart(4, "etag4"), NamedPart(1, "etag1")]
-    assert parts_to_assemble(15 * MIB, {}, held(p1=10, p2=10, p4=5), client) == ((1, "etag1"), (4, "etag4"))
+    client = [NamedPart(3, "etag3"), NamedPart(1, "etag1")]
+    assert parts_to_assemble(15 * MIB, {}, held(p1=10, p2=10, p3=5), client) == ((1, "etag1"), (3, "etag3"))
 
 
 @pytest.mark.parametrize(
     ("received", "client", "told"),
     [
-        ({}, None, "Parts 1, 2 and 3 are missing: 0 of 26214400 bytes are there."),
-        ({"p1": 10, "p3": 5}, None, "Part 2 is missing: 15728640 of 26214400 bytes are there."),
-        ({"p1": 10, "p2": 10, "p3": 5}, [1, 2], "Part 3 is missing: 20971520 of 26214400 bytes are there."),
+        ({}, None, "Parts 1, 2 and 3 are missing: 0 of 26,214,400 bytes are there."),
+        ({"p1": 10, "p3": 5}, None, "Part 2 is missing: 15,728,640 of 26,214,400 bytes are there."),
+        ({"p1": 10, "p2": 10, "p3": 5}, [1, 2], "Part 3 is missing: 20,971,520 of 26,214,400 bytes are there."),
         ({"p1": 10, "p3": 5}, [1, 2, 3], "Part 2 did not arrive."),
-        ({"p1": 10}, [1, 7, 9], "Parts 7 and 9 did not arrive."),
+        ({"p1": 10}, [1, 4, 5], "Parts 4 and 5 did not arrive."),
     ],
 )
 def test_missing_parts_are_named(received: dict[str, int], client: list[int] | None, told: str) -> None:
@@ -180,13 +180,14 @@ def test_a_wrong_etag_is_named() -> None:
 def test_more_bytes_than_declared_are_refused_with_both_numbers() -> None:
     with pytest.raises(PartMismatch) as raised:
         parts_to_assemble(FILE, {}, held(p1=10, p2=10, p3=6), None)
-    assert str(raised.value) == "Parts 1, 2 and 3 add up to 27262976 bytes; declared were 26214400 bytes."
+    assert str(raised.value) == "Parts 1, 2 and 3 add up to 27,262,976 bytes; declared were 26,214,400 bytes."
 
 
 def test_a_small_part_before_the_last_is_named_with_its_size() -> None:
     with pytest.raises(PartTooSmall) as raised:
         parts_to_assemble(FILE, {}, held(p1=10, p2=4, p3=11), None)
-    assert str(raised.value) == "All parts but the last have at least 5242880 bytes (5 MiB): part 2 has 4194304 bytes."
+    told = "All parts but the last have at least 5,242,880 bytes (5 MiB): part 2 has 4,194,304 bytes."
+    assert str(raised.value) == told
 
 
 def test_of_a_part_that_was_sent_again_the_client_chooses_by_etag_and_else_the_last_counts() -> None:
@@ -209,9 +210,20 @@ def test_a_part_named_twice_is_refused() -> None:
     assert raised.value.fields == (FieldViolation("parts[1].part_number", "names part 1 a second time"),)
 
 
+def test_parts_that_the_file_cannot_have_are_not_said_to_be_missing() -> None:
+    client = [NamedPart(number, "etag") for number in (1, 30, 0, 1)]
+    with pytest.raises(InvalidArgument) as raised:
+        parts_to_assemble(12_000_000, {}, held(p1=5), client)
+    assert [(violation.field, violation.message) for violation in raised.value.fields] == [
+        ("parts[1].part_number", "must be 1 to 3 for a file of 12,000,000 bytes, is 30"),
+        ("parts[2].part_number", "must be 1 to 3 for a file of 12,000,000 bytes, is 0"),
+        ("parts[3].part_number", "names part 1 a second time"),
+    ]
+
+
 @pytest.mark.parametrize("length", [1, 999, 1000])
 def test_the_only_part_of_a_file_has_its_size(length: int) -> None:
-    rule = f"must be 1000 bytes, the size of the file, in its only part; is {length} bytes"
+    rule = f"must be 1,000 bytes, the size of the file, in its only part; is {length:,} bytes"
     wrong = [] if length == 1000 else [FieldViolation("content_length", rule)]
     assert signable(PartToSign(1, length, None), size=1000) == wrong
 

@@ -70,7 +70,7 @@ def test_an_active_upload_takes_parts(upload: Upload) -> None:
         (
             SHORT,
             UploadNotActive,
-            "The upload failed (SIZE_MISMATCH): The stored file has 999 bytes, declared were 1000 bytes.",
+            "The upload failed (SIZE_MISMATCH): The stored file has 999 bytes, declared were 1,000 bytes.",
         ),
     ],
 )

@@ -56,15 +56,15 @@ class PartTooSmall(
     Failure,
     kind=Kind.CONFLICT,
     code="PART_TOO_SMALL",
-    next_action="Send the file again in parts of at least 5242880 bytes (5 MiB), but for the last.",
+    next_action="Send the file again in parts of at least 5,242,880 bytes (5 MiB), but for the last.",
 ):
-    """A part other than the last has less than 5242880 bytes (5 MiB)."""
+    """A part other than the last has less than 5,242,880 bytes (5 MiB)."""
 
 
 class FileTooLarge(
     Failure, kind=Kind.TOO_LARGE, code="FILE_TOO_LARGE", next_action="Trim or compress the clip and announce it again."
 ):
-    """The file is larger than 157286400 bytes (150 MB)."""
+    """The file is larger than 157,286,400 bytes (150 MB)."""
 
 
 class UnsupportedContentType(

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -59,23 +59,19 @@ def check_parts(file_size_bytes: int, parts: Sequence[PartToSign], *, part_check
     """Whether each of these may be a part of the file; with `part_checksums` none may be without its SHA-256. Raises
     InvalidArgument with all that is wrong."""
     wrong: list[FieldViolation] = []
-    highest = _ceil(file_size_bytes, MIN_PART_BYTES)
+    size = f"{file_size_bytes:,} bytes, the size of the file"
     seen: set[int] = set()
     for part in parts:
-        if not 1 <= part.number <= highest:
-            rule = f"must be 1 to {highest} for a file of {file_size_bytes} bytes, is {part.number}"
-            wrong.append(FieldViolation(f"{part.field}part_number", rule))
-        if part.number in seen:
-            wrong.append(FieldViolation(f"{part.field}part_number", f"names part {part.number} a second time"))
+        wrong += _wrong_number(file_size_bytes, part.number, seen, part.field)
         seen.add(part.number)
         if not 1 <= part.content_length <= file_size_bytes:
-            rule = f"must be 1 to {file_size_bytes} bytes, the size of the file, is {part.content_length} bytes"
+            rule = f"must be 1 to {size}, is {part.content_length:,} bytes"
             wrong.append(FieldViolation(f"{part.field}content_length", rule))
-        elif highest == 1 and part.content_length != file_size_bytes:
-            rule = f"must be {file_size_bytes} bytes, the size of the file, in its only part; is {part.content_length}"
-            wrong.append(FieldViolation(f"{part.field}content_length", f"{rule} bytes"))
+        elif _highest_number(file_size_bytes) == 1 and part.content_length != file_size_bytes:
+            rule = f"must be {size}, in its only part; is {part.content_length:,} bytes"
+            wrong.append(FieldViolation(f"{part.field}content_length", rule))
         if part.checksum_sha256 is not None and not _is_sha256(part.checksum_sha256):
-            rule = f"must be a SHA-256 in base64 (44 characters), has {len(part.checksum_sha256)} characters"
+            rule = f"must be a SHA-256 in base64 (44 characters), has {len(part.checksum_sha256):,} characters"
             wrong.append(FieldViolation(f"{part.field}checksum_sha256", rule))
         elif part_checksums and part.checksum_sha256 is None:
             rule = "is missing; the upload was announced with part_checksums, so each part is signed with its SHA-256"
@@ -89,7 +85,7 @@ def check_sum(file_size_bytes: int, before: Mapping[int, int], parts: Sequence[P
     that is signed again is replaced. Raises InvalidArgument."""
     total = sum({**before, **{part.number: part.content_length for part in parts}}.values())
     if total > file_size_bytes:
-        rule = f"makes all signed parts {total} bytes together; declared were {file_size_bytes} bytes"
+        rule = f"makes all signed parts {total:,} bytes together; declared were {file_size_bytes:,} bytes"
         raise InvalidArgument(fields=[FieldViolation(f"{parts[-1].field}content_length", rule)])
 
 
@@ -129,37 +125,51 @@ def parts_to_assemble(
     In an upload with `part_checksums` those with which the parts were signed last count: a part that was signed with
     none, or that came with another one by S3's word, is not the part that the client means.
 
-    Raises PartsMissing, PartMismatch and PartTooSmall, naming the parts; InvalidArgument for a part named twice.
+    Raises PartsMissing, PartMismatch and PartTooSmall, naming the parts; InvalidArgument for a part that is named twice
+    or that the file cannot have.
     """
-    chosen = present(received, signed) if client is None else _agreed(received, client)
+    chosen = present(received, signed) if client is None else _agreed(file_size_bytes, received, client)
     total = sum(part.size_bytes for part in chosen)
     if total < file_size_bytes:
         _raise_missing(file_size_bytes, total, missing_parts(file_size_bytes, signed, chosen))
     if small := [part for part in chosen[:-1] if part.size_bytes < MIN_PART_BYTES]:
-        sizes = ", ".join(f"part {part.number} has {part.size_bytes} bytes" for part in small)
+        sizes = ", ".join(f"part {part.number} has {part.size_bytes:,} bytes" for part in small)
         raise PartTooSmall(
-            f"All parts but the last have at least {MIN_PART_BYTES} bytes (5 MiB): {sizes}.",
+            f"All parts but the last have at least {MIN_PART_BYTES:,} bytes (5 MiB): {sizes}.",
             fields=[FieldViolation("parts", f"part {part.number} is too small") for part in small],
         )
     if total > file_size_bytes:
         numbers = named([part.number for part in chosen]).capitalize()
         raise PartMismatch(
-            f"{numbers} add up to {total} bytes; declared were {file_size_bytes} bytes.",
-            fields=[FieldViolation("parts", f"{total} bytes instead of {file_size_bytes} bytes")],
+            f"{numbers} add up to {total:,} bytes; declared were {file_size_bytes:,} bytes.",
+            fields=[FieldViolation("parts", f"{total:,} bytes instead of {file_size_bytes:,} bytes")],
         )
     if checksums is not None:
         _must_be_as_signed(chosen, checksums)
     return tuple((part.number, part.etag) for part in chosen)
 
 
-def _agreed(received: Sequence[Received], client: Sequence[NamedPart]) -> list[Received]:
+def _wrong_number(file_size_bytes: int, number: int, seen: Collection[int], field: str) -> list[FieldViolation]:
+    """What is wrong with the number of a part that comes after those `seen`."""
+    wrong: list[FieldViolation] = []
+    highest = _highest_number(file_size_bytes)
+    if not 1 <= number <= highest:
+        rule = f"must be 1 to {highest} for a file of {file_size_bytes:,} bytes, is {number:,}"
+        wrong.append(FieldViolation(f"{field}part_number", rule))
+    if number in seen:
+        wrong.append(FieldViolation(f"{field}part_number", f"names part {number:,} a second time"))
+    return wrong
+
+
+def _agreed(file_size_bytes: int, received: Sequence[Received], client: Sequence[NamedPart]) -> list[Received]:
     """The parts that the client names, ascending, where S3 holds all of them with the same ETags."""
     etags: dict[int, str] = {}
+    wrong: list[FieldViolation] = []
     for index, part in enumerate(client):
-        if part.number in etags:
-            rule = f"names part {part.number} a second time"
-            raise InvalidArgument(fields=[FieldViolation(f"parts[{index}].part_number", rule)])
+        wrong += _wrong_number(file_size_bytes, part.number, etags, f"parts[{index}].")
         etags[part.number] = part.etag
+    if wrong:
+        raise InvalidArgument(fields=wrong)
     numbers = {part.number for part in received}
     if absent := sorted(etags.keys() - numbers):
         raise PartsMissing(
@@ -190,9 +200,13 @@ def _is_as_signed(part: ReceivedPart, signed: str | None) -> bool:
 def _raise_missing(file_size_bytes: int, total: int, numbers: Sequence[int]) -> None:
     raise PartsMissing(
         f"{named(numbers).capitalize()} {'are' if len(numbers) > 1 else 'is'} missing: "
-        f"{total} of {file_size_bytes} bytes are there.",
+        f"{total:,} of {file_size_bytes:,} bytes are there.",
         fields=[FieldViolation("parts", f"part {number} is missing") for number in numbers],
     )
+
+
+def _highest_number(file_size_bytes: int) -> int:
+    return _ceil(file_size_bytes, MIN_PART_BYTES)
 
 
 def _cut(file_size_bytes: int, known: Mapping[int, int]) -> int:

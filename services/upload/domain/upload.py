@@ -126,7 +126,7 @@ class Upload:
 
     def failed_by_size(self, size_bytes: int) -> "Upload":
         """The object has another size than was declared."""
-        message = f"The stored file has {size_bytes} bytes, declared were {self.file_size_bytes} bytes."
+        message = f"The stored file has {size_bytes:,} bytes, declared were {self.file_size_bytes:,} bytes."
         return self._failed(FailureCode.SIZE_MISMATCH, message)
 
     def _expired(self) -> str:

@@ -95,7 +95,7 @@ async def _held_use(begin: Begin, limits: Limits, command: Initiate) -> AsyncIte
         wait = math.ceil(use.reset_seconds)
         raise RateLimited(
             f"{limits.initiates} uploads were started in the last {minutes} minutes, which is the limit; "
-            f"the next is accepted in {wait} seconds.",
+            f"the next is accepted in {wait:,} seconds.",
             retry_after=wait,
         )
     try:
