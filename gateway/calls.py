@@ -69,13 +69,20 @@ def _metadata(request: Request) -> list[tuple[str, str]]:
     """What travels on: who calls, the idempotency key, and the trace."""
     given = {name: value.decode("latin-1") for name, value in request.scope["headers"]}
     key = given.get(b"idempotency-key")
-    if key is not None and not re.fullmatch("[ -~]{1,255}", key):
-        told = f"must be 1 to 255 printable ASCII characters, is {len(key)} characters long"
-        raise InvalidArgument(fields=[FieldViolation("Idempotency-Key", told)])
+    if key is not None and (wrong := _wrong_in_key(key)):
+        rule = f"must be 1 to 255 printable ASCII characters, {wrong}"
+        raise InvalidArgument(fields=[FieldViolation("Idempotency-Key", rule)])
     sent = {"authorization": given.get(b"authorization"), "idempotency-key": key}
     sent["traceparent"] = traceparent_of_current_span()
     # An Authorization that cannot be a token is not sent, so that the service answers as it does without one.
     return [(name, value) for name, value in sent.items() if value and re.fullmatch("[ -~]{1,8192}", value)]
+
+
+def _wrong_in_key(key: str) -> str | None:
+    if other := re.search("[^ -~]", key):
+        kind = "a character outside ASCII" if other[0] > "~" else "a control character"
+        return f"has {kind} (byte 0x{ord(other[0]):02X}) at position {other.start() + 1:,}"
+    return None if 1 <= len(key) <= 255 else f"is {len(key):,} characters long"
 
 
 async def _reply(call: Any, request: Request) -> Any:

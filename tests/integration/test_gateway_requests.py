@@ -320,11 +320,21 @@ async def test_a_wrong_verb_names_all_that_the_path_takes(world: World) -> None:
         assert (await world.http.request(verb, "/v1/feed")).status_code == 405
 
 
-@pytest.mark.parametrize("key", ["", "x" * 256, "ключ".encode(), b"a\tb"])
-async def test_an_idempotency_key_that_is_no_key_is_refused(world: World, key: str | bytes) -> None:
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("", "is 0 characters long"),
+        ("x" * 256, "is 256 characters long"),
+        ("1-ключ".encode(), "has a character outside ASCII (byte 0xD0) at position 3"),
+        ("é".encode() * 200, "has a character outside ASCII (byte 0xC3) at position 1"),
+        (b"a\tb", "has a control character (byte 0x09) at position 2"),
+    ],
+    ids=["empty", "long", "cyrillic", "long and accented", "tab"],
+)
+async def test_an_idempotency_key_that_is_no_key_is_refused(world: World, key: str | bytes, told: str) -> None:
     requests = world.replies("CompleteUpload")
     answer = await world.http.post("/v1/uploads/abc/complete", headers={"Idempotency-Key": key})
-    assert_refused(answer, "Idempotency-Key", "1 to 255")
+    assert_refused(answer, "Idempotency-Key", f"must be 1 to 255 printable ASCII characters, {told}")
     assert not requests
 
 
