@@ -103,12 +103,21 @@ def _rendered(request: Request, endpoint: Endpoint, reply: Any) -> Response:
     body, media_type = (reply.data, reply.content_type) if is_body else (_json(reply).encode(), "application/json")
     if endpoint.verb != "GET":
         return Response(body, media_type=media_type)
-    etag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+    etag = _etag(reply, body)
     headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
     known = request.headers.get("if-none-match")
-    if known and {tag.strip().removeprefix("W/") for tag in known.split(",")} & {etag, "*"}:
+    if known and {tag.strip().removeprefix("W/") for tag in known.split(",")} & {etag.removeprefix("W/"), "*"}:
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type=media_type)
+
+
+def _etag(reply: Any, body: bytes) -> str:
+    """Names what the body tells: its bytes, or weakly those without `server_time`, which differs at every read."""
+    weak = "server_time" in reply.DESCRIPTOR.fields_by_name and reply.HasField("server_time")
+    if weak:
+        reply.ClearField("server_time")
+        body = _json(reply).encode()
+    return f'{"W/" if weak else ""}"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
 
 
 async def _stream(call: Any, stopping: asyncio.Event, heartbeat_seconds: float) -> Response:

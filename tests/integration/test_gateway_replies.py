@@ -76,6 +76,21 @@ async def test_an_unchanged_reply_is_not_sent_again(world: World, known: str) ->
     assert changed.headers["etag"] != etag
 
 
+async def test_the_time_of_an_answer_does_not_make_it_another_one(world: World) -> None:
+    world.replies("GetUpload", upload_id="one", status=1, server_time={"seconds": 1766664000})
+    first = await world.http.get("/v1/uploads/one")
+    world.replies("GetUpload", upload_id="one", status=1, server_time={"seconds": 1766664001})
+    second = await world.http.get("/v1/uploads/one")
+    assert [answer.json()["server_time"][-3:] for answer in (first, second)] == ["00Z", "01Z"]
+    etag = second.headers["etag"]
+    assert etag == first.headers["etag"]
+    assert etag.startswith('W/"'), "it names what is told, not each byte"
+    again = await world.http.get("/v1/uploads/one", headers={"If-None-Match": etag})
+    assert (again.status_code, again.headers["etag"]) == (304, etag)
+    world.replies("GetUpload", upload_id="one", status=2, server_time={"seconds": 1766664001})
+    assert (await world.http.get("/v1/uploads/one")).headers["etag"] != etag
+
+
 async def test_only_get_has_an_etag(world: World) -> None:
     world.replies("CompleteUpload", status=3)
     answer = await world.http.post("/v1/uploads/abc/complete", headers={"If-None-Match": "*"})
