@@ -80,6 +80,18 @@ async def test_what_an_edit_shows_of_a_longer_recording_counts_and_comes_out(tmp
     assert len(watch(made.top).frames) == 900
 
 
+async def test_frames_of_another_size_on_the_way_make_a_clip_no_longer(tmp_path: Path) -> None:
+    parts = []
+    for size in ("64x64", "96x96"):
+        parts.append(tmp_path / f"{size}.h264")
+        ffmpeg(*STILL, f"color=s={size}:r=30:d=15", *H264, "-bf", "0", parts[-1])
+    both, clip = tmp_path / "both.h264", tmp_path / "clip.mp4"
+    both.write_bytes(b"".join(part.read_bytes() for part in parts))
+    ffmpeg("-framerate", "30", "-i", both, "-c", "copy", clip)
+    made = await transcode(clip, tmp_path)
+    assert len(watch(made.top).frames) == 900
+
+
 async def test_a_last_frame_that_is_shown_for_long_counts(tmp_path: Path) -> None:
     clip = _without_edits(tmp_path, 300)
     data = boxes.steps(clip.read_bytes(), (299, 1 / 30), (1, 20.1))

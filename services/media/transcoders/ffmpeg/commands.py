@@ -106,7 +106,8 @@ def encode_command(ffmpeg: Path, source: Source, plan: Plan, *, threads: int) ->
         command += [
             *("-map", f"[{name}]", *_video_encoder(rendition, source, sharing)),
             *(("-map", f"[{name}-audio]", *_audio_encoder(rendition)) if source.audio else ()),
-            *("-t", longest, *_mp4(), rendition_path(rendition)),
+            # Where the frames change on the way, FFmpeg begins its filters anew, and those may cut a frame too late.
+            *("-frames:v", str(plan.frames), "-t", longest, *_mp4(), rendition_path(rendition)),
         ]
     command += ["-map", "[thumbnail]", "-frames:v", "1", "-c:v", "mjpeg", "-q:v", "3", "-map_metadata", "-1"]
     return [*command, "-fflags", "+bitexact", "-flags:v", "+bitexact", "-f", "image2", "-update", "1", THUMBNAIL]
