@@ -101,6 +101,7 @@ def test_visibility_decides_who_finds_and_plays_a_video_and_may_change_at_any_ti
         return lists_with(bob, alice, uploaded.video_id) == everywhere or None
 
     assert alice.post(f"{path}/publish", {"visibility": "public"}).status_code == 200
+    problem(alice.post(f"{path}/publish", {"visibility": "private"}), 409, "ALREADY_PUBLISHED")
     until(everywhere_again, seconds=20, what="the video in every list")
     playlist = asset_urls(bob, uploaded.video_id)["HLS"]
     assert httpx.get(playlist, timeout=20).status_code == 200
@@ -188,7 +189,7 @@ def drafted(alice: Person) -> str:
 
 def uploading(alice: Person) -> str:
     initiated = alice.initiate(2000)
-    alice.send(initiated["upload_id"], 1, bytes(1000))
+    alice.send(initiated["upload_id"], 1, bytes(2000))
     becomes(alice, initiated["video_id"], "UPLOADING")
     return str(initiated["video_id"])
 
@@ -232,8 +233,8 @@ def test_a_video_deleted_in_any_state_leaves_nothing_and_nothing_brings_it_back(
         standing = status_of(owner, video_id)
         assert (standing["status"], standing["final"], standing["allowed_actions"]) == ("DELETED", True, [])
         assert video_id not in listed(owner, "/v1/videos")
-        problem(owner.post(f"{path}/publish"), 404, "VIDEO_NOT_FOUND")
-        problem(owner.post(f"{path}/retry"), 404, "VIDEO_NOT_FOUND")
+        problem(owner.post(f"{path}/publish"), 409, "VIDEO_NOT_READY")
+        problem(owner.post(f"{path}/retry"), 409, "RETRY_NOT_ALLOWED")
         problem(owner.patch(path, {"title": "Back"}), 404, "VIDEO_NOT_FOUND")
         again = {"title": "a", "category": "sports", "filename": "a.mp4", "content_type": "video/mp4"}
         problem(
