@@ -94,7 +94,7 @@ async def test_an_added_rpc_is_described(described: dict[str, Any]) -> None:
     put = described["paths"]["/v1/shelves/{shelf_id}/videos"]["post"]
     assert put["summary"] == "Puts an own video on a shelf."
     assert put["security"] == [{"bearer": []}]
-    assert {"200", "400", "401", "404", "413", "415", "500", "503", "504"} == set(put["responses"])
+    assert {"200", "400", "401", "404", "408", "413", "415", "500", "503", "504"} == set(put["responses"])
     assert json.dumps(described).count('"#/components/schemas/PutOnShelfRequest"') == 1
     assert (
         "text/event-stream" in described["paths"]["/v1/shelves/{shelf_id}/events"]["get"]["responses"]["200"]["content"]
