@@ -17,7 +17,7 @@ from tests.e2e.broker import EVENT_TOPICS, in_thread, records_of, send_again, se
 from tests.e2e.bucket import delete_object
 from tests.e2e.conftest import MakePerson
 from tests.e2e.once import ready_once, sequences
-from tests.e2e.people import becomes, execute, status_of, until
+from tests.e2e.people import Person, announcement, becomes, execute, status_of, until
 
 
 @contextmanager
@@ -316,13 +316,24 @@ def is_ready(platform: Stack) -> bool | None:
 def test_a_clip_survives_the_death_of_any_process(
     person: MakePerson, platform: Stack, clip: Path, process: str
 ) -> None:
-    uploaded = person("alice").upload(clip)
+    alice = person("alice")
+    uploaded = alice.upload(clip)
     pid = platform.pid(process)
     platform.kill(process)
     platform.wait_ready(process, other_than=pid)
     until(lambda: is_ready(platform), seconds=20, what="the gateway reaching every service again")
     uploaded.becomes("READY", seconds=120)
     ready_once(platform, uploaded)
+    until(lambda: is_accepted(alice), seconds=30, what="another upload being accepted")
+
+
+def is_accepted(user: Person) -> bool | None:
+    """Whether the user may upload a clip now; None while the answer is to come back later."""
+    reply = user.post("/v1/uploads/initiate", announcement(1000))
+    if reply.status_code == 503:
+        return None
+    assert reply.status_code == 200, reply.text
+    return True
 
 
 def test_statuses_read_after_complete_show_uploaded_or_later(person: MakePerson, clip: Path) -> None:
