@@ -121,11 +121,13 @@ SET remote_id = coalesce(remote_id, $2),
 WHERE run_id = $1 AND status IN ('SUBMITTED', 'PROGRESSING') AND coalesce(remote_id, $2) = $2
 
 -- name: take_up_run
--- By transcode_runs_open: a run that was handed on goes on with whoever claims its job next, and uses up no attempt.
-UPDATE transcode_jobs AS job SET attempts = run.attempt
+-- By transcode_runs_open: a run that was handed on goes on with whoever claims its job next, and uses up no attempt. A
+-- worker that gave it back had queued the job again; one that was lost is counted.
+UPDATE transcode_jobs AS job
+SET attempts = run.attempt, losses = job.losses + (job.status = 'PROCESSING')::int
 FROM transcode_runs AS run JOIN remote_jobs USING (run_id)
 WHERE job.job_id = $1 AND run.job_id = job.job_id AND run.outcome IS NULL
-RETURNING run.run_id, run.attempt
+RETURNING run.run_id, run.attempt, job.losses
 
 -- name: goes_on
 -- By primary keys: the next claim of the job takes this run up.

@@ -67,7 +67,8 @@ class Repository:
         for row in await JOBS.claim(self._connection, owner, lease_seconds):
             if take_up and (handed_on := await self._connection.fetchrow(QUERIES["take_up_run"], row["job_id"])):
                 await self._count("mark_processing", row["job_id"])
-                return replace(_run(row, handed_on["run_id"]), attempt=handed_on["attempt"], taken_up=True)
+                run_id, attempt, losses = handed_on
+                return replace(_run(row, run_id), attempt=attempt, losses=losses, taken_up=True)
             run = _run(row, run_id)
             await self._count("begin_run", run_id, run.job.job_id, run.attempt, run.output_s3_prefix)
             await self._count("mark_processing", run.job.job_id)

@@ -21,7 +21,7 @@ from chassis.object_store import ObjectStore
 from chassis.postgres import Pool, open_pool
 from chassis.transaction import transactions
 from services.media import ladder
-from services.media.domain.job import STAGES, Run
+from services.media.domain.job import MAX_LOSSES, STAGES, Run
 from services.media.domain.outcomes import Fault
 from services.media.domain.remote import News, RemoteStatus
 from services.media.domain.source import Source
@@ -332,6 +332,36 @@ async def test_a_worker_that_dies_costs_neither_an_attempt_nor_a_second_job(
     assert await names_of_told(pool, clip) == ["TranscodeStarted", "TranscodeCompleted"]
     assert len(aws.jobs) == 1
     assert "preview.mp4" in await keys_below(tools.objects, run.output_s3_prefix)  # type: ignore[arg-type]
+
+
+async def test_a_run_that_kills_whoever_takes_it_up_fails_and_is_cancelled(
+    pool: Pool, begin: Begin, tools: Tools, aws: MediaConvertStandIn, clip: Clip
+) -> None:
+    run, working = await begun(pool, begin, tools, aws, clip)
+    for _ in range(MAX_LOSSES):
+        await let_leases_end(pool)
+        assert (await take(begin)).run_id == run.run_id
+    await let_leases_end(pool)
+    assert await runs.claim_run(begin, "tester", LEASE_SECONDS, new_id, take_up=True) == []
+    job = await job_of(pool, clip)
+    assert (job["status"], job["lease_owner"], job["losses"]) == ("FAILED", None, MAX_LOSSES + 1)
+    assert await names_of_told(pool, clip) == ["TranscodeStarted", "TranscodeFailed"]
+    assert await pool.fetchval("SELECT outcome FROM transcode_runs WHERE run_id = $1", run.run_id) == "FAILED"
+    working.cancel()
+    await asyncio.wait([working])
+
+
+async def test_workers_that_are_told_to_stop_are_no_losses(
+    pool: Pool, begin: Begin, tools: Tools, aws: MediaConvertStandIn, clip: Clip
+) -> None:
+    run, working = await begun(pool, begin, tools, aws, clip)
+    working.cancel()
+    await asyncio.wait([working])
+    for _ in range(MAX_LOSSES + 2):
+        again = await take(begin)
+        assert (again.run_id, again.attempt) == (run.run_id, 1)
+        await runs.leave_run(begin, again)
+    assert (await job_of(pool, clip))["losses"] == 0
 
 
 async def test_a_worker_that_dies_when_all_is_stored_costs_no_second_job(

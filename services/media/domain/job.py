@@ -72,7 +72,8 @@ class Run:
     """One attempt at a job under a lease: `fence` proves that it still owns the job, `attempt` counts from 1.
 
     `queued_at` is when the job was asked for, `traceparent` the trace in which that was. `taken_up`: another worker
-    began the run and handed it on to a service outside, which still carries it out.
+    began the run and handed it on to a service outside, which still carries it out. `losses`: so many workers
+    have died with the job, if this claim found one more that did.
     """
 
     run_id: UUID
@@ -82,6 +83,7 @@ class Run:
     queued_at: datetime
     traceparent: str | None
     taken_up: bool = False
+    losses: int = 0
 
     @property
     def output_s3_prefix(self) -> str:

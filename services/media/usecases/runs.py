@@ -40,11 +40,13 @@ async def claim_run(
             return []
         lost = await tx.store.end_lost_runs(run)
         if lost is not None:
-            run, fault = replace(run, attempt=lost.attempt), worker_lost(lost.attempt)
-            if lost.count > MAX_LOSSES:
-                await tx.store.release_job(run)
-                await _fail(tx, run, fault, attempts=lost.attempt - 1 + lost.count)
-                return []
+            run = replace(run, attempt=lost.attempt, losses=lost.count)
+        fault = worker_lost(run.attempt)
+        if run.losses > MAX_LOSSES:
+            await tx.store.release_job(run)
+            await _fail(tx, run, fault, attempts=run.attempt - 1 + run.losses)
+            return []
+        if lost is not None:
             await _tell(tx, run, facts.retry_scheduled(run, fault, lost.attempt, lost.found_at))
             metrics.retries_scheduled.add(1, {"code": fault.code})
     if run.attempt == 1 and not run.taken_up:
