@@ -22,7 +22,7 @@ import hashlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 from uuid import UUID
 
 import asyncpg
@@ -140,8 +140,7 @@ def _reply_of(known: asyncpg.Record | None, request_hash: bytes) -> bytes:
         raise IdempotencyMismatch
     if known is None or known["reply"] is None:
         raise RequestInFlight(retry_after=max(1.0, known["free_in"] if known else 1.0))
-    reply: bytes = known["reply"]
-    return reply
+    return cast(bytes, known["reply"])
 
 
 async def _release(pool: Pool, reserved: Reserved) -> None:

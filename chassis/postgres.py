@@ -119,8 +119,9 @@ async def open_pool(
 async def acquire(pool: Pool) -> AsyncIterator[Connection]:
     """A connection for a few statements. Raises Unavailable when none is free for 5 s or the server goes away."""
     with translated():
-        # Of a deadline asyncpg makes a task; who finds a connection idle does not wait.
-        async with pool.acquire(timeout=None if pool.get_idle_size() else ACQUIRE_SECONDS) as connection:
+        # Of a deadline asyncpg makes a task; who finds a connection free does not wait. `get_idle_size` would tell by
+        # asking each of twenty, which takes as long as a query.
+        async with pool.acquire(timeout=ACQUIRE_SECONDS if pool._queue.empty() else None) as connection:  # type: ignore[attr-defined]
             yield connection
 
 

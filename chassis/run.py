@@ -29,9 +29,7 @@ T = TypeVar("T")
 Check = Callable[[], Awaitable[object]]
 Compose = Callable[["Service"], Awaitable[object]]
 
-CHECK_SECONDS = 2.0
-PART_SECONDS = 12.0
-STOP_SECONDS = 24.0
+CHECK_SECONDS, PART_SECONDS, STOP_SECONDS = 2.0, 12.0, 24.0
 DONE, FAILED = 0, 1
 
 log = logger(__name__)

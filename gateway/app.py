@@ -4,8 +4,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 import prometheus_client
@@ -29,13 +28,8 @@ CORS: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Who answers a verb at the paths of a template."""
-
-    verb: str
-    path: str
-    answer: Answer
+Route: TypeAlias = tuple[str, str, Answer]
+"""A verb, the template of paths, and who answers it there."""
 
 
 def gateway_app(
@@ -43,13 +37,13 @@ def gateway_app(
 ) -> ASGIApp:
     """The application over a channel for each context. Raises `ValueError` for a contract that it cannot serve."""
     own = _own(contract, service)
-    routes = [Route("GET", path, own) for path in (*PROBES, "/openapi.json")]
+    routes: list[Route] = [("GET", path, own) for path in (*PROBES, "/openapi.json")]
     for endpoint in contract.endpoints:
         channel = channels[endpoint.context]
         answer = endpoint_answer(endpoint, contract.comments, channel, settings, service.stopping)
-        routes.append(Route(endpoint.verb, endpoint.path, answer))
+        routes.append((endpoint.verb, endpoint.path, answer))
     app, origins = _routed(routes), settings.cors_origins
-    return observed(CORSMiddleware(app, origins, **CORS) if origins else app)
+    return observed(CORSMiddleware(app, origins, **CORS) if origins else app, service.stopping)
 
 
 def _own(contract: Contract, service: Service) -> Answer:
@@ -73,22 +67,23 @@ def _own(contract: Contract, service: Service) -> Answer:
 
 def _routed(routes: Sequence[Route]) -> ASGIApp:
     """The first template that takes a path decides about its verbs: words stand before fields, so that nothing is asked
-    about an upload called `initiate`. Few routes have as many segments as a path, so few are tried."""
+    about an upload called `initiate`. Few routes have as many segments as a path and end like it, so few are tried."""
     by_length = defaultdict(list)
-    for route in routes:
-        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route.path.replace(".", r"\."))
-        by_length[route.path.count("/")].append((route, re.compile(pattern)))
+    for verb, template, answer in routes:
+        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template.replace(".", r"\."))
+        route = verb, template, template.rpartition("}")[2], re.compile(pattern), answer
+        by_length[template.count("/")].append(route)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         path, verb = scope["path"], "GET" if scope["method"] == "HEAD" else scope["method"]
         verbs, taken = set(), ""
-        for route, pattern in by_length.get(path.count("/"), ()):
-            if taken in ("", route.path) and (found := pattern.fullmatch(path)):
-                taken = route.path
-                verbs.add(route.verb)
-                if route.verb == verb:
-                    scope.update(route=route.path, path_params=found.groupdict())
-                    response = await route.answer(Request(scope, receive))
+        for takes, template, end, pattern, answer in by_length.get(path.count("/"), ()):
+            if path.endswith(end) and taken in ("", template) and (found := pattern.fullmatch(path)):
+                taken = template
+                verbs.add(takes)
+                if takes == verb:
+                    scope.update(route=template, path_params=found.groupdict())
+                    response = await answer(Request(scope, receive))
                     break
         else:
             response = _refused(scope["method"], verbs)

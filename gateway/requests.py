@@ -152,7 +152,7 @@ def _query_values(request: Request, fields: Mapping[str, FieldDescriptor]) -> di
     """The JSON values of the query's parameters. Text that stands for none stays, for the schema to refuse."""
     try:
         query = request.scope["query_string"].decode("ascii")
-        pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=100)
+        pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=100) if query else []
     except ValueError as error:
         raise Unreadable("The query is not percent-encoded UTF-8, or has more than 100 parameters.") from error
     if "after_sequence" in fields and (seen := request.headers.get("last-event-id")):

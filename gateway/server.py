@@ -16,8 +16,8 @@ from gateway.settings import Settings
 
 MAX_HEAD_BYTES = 512 * 1024
 HEAD_SECONDS = 10.0
-OFF: dict[str, Any] = {"access_log": False, "server_header": False, "proxy_headers": False, "log_config": None}
-TIMES: dict[str, Any] = {"timeout_keep_alive": 30, "timeout_graceful_shutdown": 10}
+GIVEN: dict[str, Any] = {"access_log": False, "server_header": False, "proxy_headers": False, "log_config": None}
+GIVEN |= {"timeout_keep_alive": 30, "timeout_graceful_shutdown": 10, "headers": [("X-Content-Type-Options", "nosniff")]}
 
 
 ON_HANG_UP = "on_hang_up"
@@ -116,7 +116,7 @@ async def http_server(app: ASGIApp, settings: Settings) -> AsyncIterator[int]:
     """
     host, _, port = settings.http_bind.rpartition(":")
     listening = socket.create_server((host, int(port)))
-    config = uvicorn.Config(app, http=Connection, ws="none", lifespan="off", **OFF, **TIMES)
+    config = uvicorn.Config(app, http=Connection, ws="none", lifespan="off", **GIVEN)
     config.limit_concurrency = settings.max_connections
     config.load()
     server = uvicorn.Server(config)

@@ -17,6 +17,7 @@ class Rows:
 
     async def read(self, keys: Collection[int]) -> Mapping[int, int]:
         self.asked.append(set(keys))
+        await asyncio.sleep(0)  # as every query waits, also for an answer that is there
         await self.let.wait()
         if self.failure:
             raise self.failure
@@ -29,12 +30,12 @@ async def begun(rows: Rows, queries: int) -> None:
             await asyncio.sleep(0)
 
 
-async def test_who_asks_at_once_shares_a_query_and_gets_the_own_answer() -> None:
+async def test_of_those_who_ask_at_once_all_but_the_first_share_a_query_and_each_gets_the_own_answer() -> None:
     rows = Rows()
     rows.let.set()
     together = Together(rows.read)
     assert await asyncio.gather(*(together.get(key) for key in (1, 2, 0, 2))) == [10, 20, None, 20]
-    assert rows.asked == [{0, 1, 2}]
+    assert rows.asked == [{1}, {0, 2}]
 
 
 async def test_who_asks_during_a_query_is_answered_by_the_next_and_not_by_what_is_older_than_the_question() -> None:
@@ -57,6 +58,17 @@ async def test_who_does_not_wait_any_more_takes_nobodys_answer_away() -> None:
     gone.cancel()
     rows.let.set()
     assert await stays == 10
+    assert rows.asked == [{1}, {1}]
+
+
+async def test_who_waits_for_a_shared_query_and_leaves_takes_nobodys_answer_away() -> None:
+    rows = Rows()
+    together = Together(rows.read)
+    first, gone, stays = (asyncio.create_task(together.get(key)) for key in (1, 2, 2))
+    await begun(rows, 1)
+    gone.cancel()
+    rows.let.set()
+    assert await asyncio.gather(first, stays) == [10, 20]
 
 
 async def test_a_failed_query_fails_whom_it_was_for_and_nobody_later() -> None:
@@ -74,5 +86,5 @@ async def test_a_query_has_only_so_many_keys() -> None:
     rows = Rows()
     rows.let.set()
     together = Together(rows.read)
-    await asyncio.gather(*(together.get(key) for key in range(MOST + 1)))
-    assert [len(keys) for keys in rows.asked] == [MOST, 1]
+    await asyncio.gather(*(together.get(key) for key in range(MOST + 2)))
+    assert [len(keys) for keys in rows.asked] == [1, MOST, 1]

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 from uuid import UUID
 
@@ -9,10 +10,11 @@ import asyncpg
 
 from chassis import queries
 from chassis.clock import utc_now
-from chassis.postgres import Connection, Database, acquire
+from chassis.postgres import Connection, Database
 from services.catalog.domain.errors import VideoNotFound
 from services.catalog.domain.outlook import Outlook, Running, RunProgress, Waiting, look_out
 from services.catalog.domain.video import Video
+from services.catalog.reads.kept import Kept
 from services.catalog.reads.replica import Ask, ask_either, ask_replica
 from services.catalog.reads.together import Together
 from services.catalog.repository.videos import video_from
@@ -42,6 +44,7 @@ class Statuses:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._kept = Kept(database.primary)
         self._on_replica = Together(self._ask_replica)
         self._on_primary = Together(self._ask_primary)
 
@@ -64,8 +67,7 @@ class Statuses:
         return await ask_replica(self._database, _statuses(asked)) or {}
 
     async def _ask_primary(self, asked: Collection[OwnVideo]) -> Mapping[OwnVideo, Standing]:
-        async with acquire(self._database.primary) as connection:
-            return await _statuses(asked)(connection)
+        return await self._kept.ask(_statuses(asked))
 
 
 async def read_statuses(database: Database, asked: Collection[OwnVideo]) -> Mapping[OwnVideo, Standing]:
@@ -101,7 +103,9 @@ def _statuses(asked: Collection[OwnVideo]) -> Ask[Mapping[OwnVideo, Standing]]:
     return ask
 
 
+@lru_cache(1000)
 def _standing(row: asyncpg.Record) -> Standing:
+    """Most reads find what the one before has found."""
     return Standing(video_from(row), _run(row))
 
 

@@ -12,8 +12,8 @@ MOST = 500
 
 
 class Together(Generic[K, V]):
-    """Answers for keys by `read`, which is asked for many at once: for all that came in one turn of the event loop, and
-    then for all that came while the query before was under way.
+    """Answers for keys by `read`, which is asked for many at once: for whoever comes first alone, and then for all that
+    came while the query before was under way.
 
     A query holds nobody up who would not have waited for the database anyway, and the more that ask, the fewer queries
     each of them costs. Who does not wait any more takes nobody's answer away.
@@ -22,15 +22,21 @@ class Together(Generic[K, V]):
     def __init__(self, read: Callable[[Collection[K]], Awaitable[Mapping[K, V]]]) -> None:
         self._read = read
         self._asked: list[tuple[K, asyncio.Future[V | None]]] = []
-        self._reading: asyncio.Task[None] | None = None
+        self._reading = False
+        self._sharing: asyncio.Task[None] | None = None  # kept, because an event loop keeps no task
 
     async def get(self, key: K) -> V | None:
         """What `read` finds for the key, as it is after this call; None for nothing. Raises what `read` raises."""
-        answer: asyncio.Future[V | None] = asyncio.get_running_loop().create_future()
-        self._asked.append((key, answer))
-        if self._reading is None:
-            self._reading = asyncio.create_task(self._read_all())
-        return await answer
+        if self._reading:
+            answer: asyncio.Future[V | None] = asyncio.get_running_loop().create_future()
+            self._asked.append((key, answer))
+            return await answer
+        self._reading = True
+        try:
+            return (await self._read({key})).get(key)
+        finally:
+            self._sharing = asyncio.create_task(self._read_all()) if self._asked else None
+            self._reading = self._sharing is not None
 
     async def _read_all(self) -> None:
         try:
@@ -38,7 +44,7 @@ class Together(Generic[K, V]):
                 batch, self._asked = self._asked[:MOST], self._asked[MOST:]
                 await self._answer(batch)
         finally:
-            self._reading = None
+            self._reading = False
 
     async def _answer(self, batch: Collection[tuple[K, asyncio.Future[V | None]]]) -> None:
         try:
