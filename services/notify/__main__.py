@@ -17,12 +17,13 @@ from chassis.run import Service
 from chassis.transaction import transactions
 from chassis.work import waking, work
 from nextplay.notify.v1.notifications_service_pb2_grpc import add_NotificationServiceServicer_to_server
-from services.notify import maintenance, usecases
+from services.notify import maintenance
 from services.notify.consumers import HANDLERS
 from services.notify.followers import followers_in_catalog
-from services.notify.repository import Repository
-from services.notify.servicer import Notifications
+from services.notify.repository import open_store
+from services.notify.servicer.inbox import Notifications
 from services.notify.settings import Settings
+from services.notify.usecases import fanouts
 
 
 async def serve(service: Service, settings: Settings) -> None:
@@ -33,10 +34,10 @@ async def serve(service: Service, settings: Settings) -> None:
     catalog = await service.enter(channel(settings.catalog.address, token=ServiceToken(settings.service_token.file)))
 
     wake = asyncio.Event()
-    begin = transactions(pool, Repository, wake.set)
+    begin = transactions(pool, open_store, wake.set)
     owner = f"{socket.gethostname()}:{os.getpid()}"
-    claim = partial(usecases.claim_fanouts, begin, owner)
-    tell = partial(usecases.tell_followers, begin, followers_in_catalog(catalog))
+    claim = partial(fanouts.claim_fanouts, begin, owner)
+    tell = partial(fanouts.tell_followers, begin, followers_in_catalog(catalog))
     service.task("fan-out", work("fan-out", claim, tell, wake=wake))
 
     health = ConsumerHealth()
@@ -53,7 +54,7 @@ async def serve(service: Service, settings: Settings) -> None:
 
 async def delete_old_notifications(service: Service, settings: Settings) -> dict[str, int]:
     pool = await _open_pool(service, settings)
-    return await maintenance.delete_old_notifications(transactions(pool, Repository, lambda: None), settings.keep_days)
+    return await maintenance.delete_old_notifications(transactions(pool, open_store, lambda: None), settings.keep_days)
 
 
 async def clean_up(service: Service, settings: Settings) -> dict[str, int]:

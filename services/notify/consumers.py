@@ -9,9 +9,9 @@ from chassis.consumer import Handler
 from chassis.events import EventMeta
 from nextplay.catalog.v1.catalog_events_pb2 import VideoDeleted, VideoHidden, VideoPublished, VideoStatusChanged
 from nextplay.catalog.v1.video_pb2 import Video
-from services.notify import usecases
 from services.notify.domain.notification import Outcome, Publication, Reason
 from services.notify.ports import Store, Tx
+from services.notify.usecases import fanouts, outcomes
 
 
 async def on_video_status_changed(event: VideoStatusChanged, tx: Tx, meta: EventMeta) -> None:
@@ -24,21 +24,21 @@ async def on_video_status_changed(event: VideoStatusChanged, tx: Tx, meta: Event
         status=Video.Status.Name(event.to_status),
         reason=Reason(reason.code, reason.message, reason.next_action) if event.HasField("reason") else None,
     )
-    await usecases.tell_owner(tx, outcome)
+    await outcomes.tell_owner(tx, outcome)
 
 
 async def on_video_published(event: VideoPublished, tx: Tx, meta: EventMeta) -> None:
     if event.visibility == Video.Visibility.public and event.notify_followers:
         publication = Publication(UUID(event.video_id), UUID(event.user_id), event.title)
-        await usecases.announce(tx, publication)
+        await fanouts.announce(tx, publication)
 
 
 async def on_video_hidden(event: VideoHidden, tx: Tx, meta: EventMeta) -> None:
-    await usecases.hide(tx, UUID(event.video_id))
+    await fanouts.hide(tx, UUID(event.video_id))
 
 
 async def on_video_deleted(event: VideoDeleted, tx: Tx, meta: EventMeta) -> None:
-    await usecases.forget(tx, UUID(event.video_id))
+    await fanouts.forget(tx, UUID(event.video_id))
 
 
 HANDLERS: Mapping[type[Message], Handler[Store]] = {

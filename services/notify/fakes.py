@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from chassis.errors import Unavailable
-from services.notify.ports import FollowersPage, PageTokenRefused
+from services.notify.ports.fanouts import FollowersPage, PageTokenRefused
 
 
 class FakeFollowers:

@@ -8,7 +8,7 @@ from chassis.errors import Kind
 from chassis.grpc_errors import failure_from, peer_failure_from
 from nextplay.catalog.v1.follows_service_pb2 import ListFollowersRequest
 from nextplay.catalog.v1.follows_service_pb2_grpc import FollowServiceStub
-from services.notify.ports import FollowersPage, ListFollowers, PageTokenRefused
+from services.notify.ports.fanouts import FollowersPage, ListFollowers, PageTokenRefused
 
 PAGE_SIZE = 1_000
 

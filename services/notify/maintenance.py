@@ -3,13 +3,13 @@
 from chassis.consumer import forget_applied_events
 from chassis.idempotency import delete_expired_keys
 from chassis.postgres import Pool
-from services.notify import usecases
 from services.notify.ports import Begin
+from services.notify.usecases import inbox
 
 
 async def delete_old_notifications(begin: Begin, keep_days: int) -> dict[str, int]:
     """Delete the notifications that are older than they are kept."""
-    return {"notifications": await usecases.delete_old_notifications(begin, keep_days)}
+    return {"notifications": await inbox.delete_old_notifications(begin, keep_days)}
 
 
 async def clean_up(pool: Pool) -> dict[str, int]:

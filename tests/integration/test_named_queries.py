@@ -12,7 +12,7 @@ from chassis import queries
 from chassis.leases import Leases
 from chassis.postgres import Connection
 from services.media import repository as media
-from services.notify import repository as notify
+from services.notify.repository.fanouts import FANOUTS
 from services.upload import repository as upload
 
 
@@ -26,6 +26,16 @@ async def plan_of(connection: Connection, statement: str) -> str:
     plan = await connection.fetch(f"EXPLAIN EXECUTE asked{arguments}")
     await connection.execute("DEALLOCATE asked")
     return "\n".join(row[0] for row in plan)
+
+
+def named(context: str) -> dict[str, str]:
+    """A context's own statements, from its one file or its package of files."""
+    package = f"services.{context}"
+    folder = resources.files(package).joinpath("queries")
+    if not folder.is_dir():
+        return dict(queries.load(package))
+    files = [file.name for file in folder.iterdir() if file.name.endswith(".sql")]
+    return {name: sql for file in files for name, sql in queries.load(f"{package}.queries", file).items()}
 
 
 @asynccontextmanager
@@ -48,12 +58,12 @@ def on_work(leases: Leases) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("context", "leases"),
-    [("upload", upload.PURGES), ("media", media.JOBS), ("media", media.PURGES), ("notify", notify.FANOUTS)],
+    [("upload", upload.PURGES), ("media", media.JOBS), ("media", media.PURGES), ("notify", FANOUTS)],
 )
 async def test_no_named_query_reads_a_whole_table(scratch_schema: MakeScratch, context: str, leases: Leases) -> None:
     async with connected(scratch_schema, context) as connection:
         assert "Seq Scan on outbox" in await plan_of(connection, "SELECT * FROM outbox WHERE data = $1")
-        for name, statement in {**on_work(leases), **queries.load(f"services.{context}")}.items():
+        for name, statement in {**on_work(leases), **named(context)}.items():
             plan = await plan_of(connection, statement)
             assert "Seq Scan" not in plan, f"{name}\n{plan}"
 

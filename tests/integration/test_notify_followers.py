@@ -24,7 +24,7 @@ from services.catalog.servicer.follows import Follows
 from services.notify import followers
 from services.notify.fakes import FakeFollowers
 from services.notify.followers import followers_in_catalog
-from services.notify.ports import ListFollowers, PageTokenRefused
+from services.notify.ports.fanouts import ListFollowers, PageTokenRefused
 
 AUTHOR = uuid4()
 PAGE_SIZE = 3

@@ -17,8 +17,8 @@ from chassis.transaction import transactions
 from nextplay.notify.v1.notifications_service_pb2 import ListNotificationsRequest, MarkReadRequest
 from services.notify.domain.notification import Outcome, to_owner
 from services.notify.ports import Begin
-from services.notify.repository import Repository
-from services.notify.servicer import Notifications
+from services.notify.repository import open_store
+from services.notify.servicer.inbox import Notifications
 
 CONTEXT = None
 
@@ -32,7 +32,7 @@ async def pool(scratch_schema: Callable[[Traversable], Awaitable[Scratch]]) -> A
 
 @pytest.fixture
 def begin(pool: Pool) -> Begin:
-    return transactions(pool, Repository, lambda: None)
+    return transactions(pool, open_store, lambda: None)
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ async def tell(begin: Begin, user_id: UUID, count: int, *, at_once: bool = False
     written = [notification for outcome in outcomes if (notification := to_owner(outcome))]
     for portion in [written] if at_once else [[notification] for notification in written]:
         async with begin() as tx:
-            await tx.store.write(portion)
+            await tx.store.ledger.write(portion)
 
 
 async def all_pages(notifications: Notifications, *, page_size: int, unread_only: bool = False) -> Sequence[list[str]]:
@@ -162,7 +162,7 @@ async def test_unread_pages_have_unread_ones_alone(notifications: Notifications,
 async def test_a_repeated_request_with_a_key_gets_the_reply_of_the_first(
     notifications: Notifications, begin: Begin, alice: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.notify.servicer.idempotency_key", lambda: "key-1")
+    monkeypatch.setattr("services.notify.servicer.inbox.idempotency_key", lambda: "key-1")
     await tell(begin, alice, 2)
     ((newest, older),) = await all_pages(notifications, page_size=10)
     request = MarkReadRequest(notification_ids=[newest])

@@ -19,13 +19,14 @@ from chassis.postgres import Pool, open_pool
 from chassis.transaction import transactions
 from nextplay.catalog.v1.catalog_events_pb2 import VideoDeleted, VideoHidden, VideoPublished, VideoStatusChanged
 from nextplay.catalog.v1.video_pb2 import Reason, Video
-from services.notify import usecases
 from services.notify.consumers import HANDLERS
 from services.notify.domain.fanout import Fanout
 from services.notify.fakes import FakeFollowers
 from services.notify.ports import Begin
-from services.notify.reads import InboxEntry, list_notifications
-from services.notify.repository import Repository
+from services.notify.reads.inbox import InboxEntry, list_notifications
+from services.notify.repository import open_store
+from services.notify.usecases import fanouts
+from services.notify.usecases import inbox as inbox_usecases
 
 OWNER = uuid4()
 
@@ -39,7 +40,7 @@ async def pool(scratch_schema: Callable[[Traversable], Awaitable[Scratch]]) -> A
 
 @pytest.fixture
 def begin(pool: Pool) -> Begin:
-    return transactions(pool, Repository, lambda: None)
+    return transactions(pool, open_store, lambda: None)
 
 
 async def apply(begin: Begin, *events: Message, shift: timedelta = timedelta()) -> None:
@@ -83,15 +84,15 @@ async def told(pool: Pool, users: Sequence[UUID]) -> list[int]:
 
 
 async def claimed(begin: Begin) -> Fanout:
-    (fanout,) = await usecases.claim_fanouts(begin, "test")
+    (fanout,) = await fanouts.claim_fanouts(begin, "test")
     return fanout
 
 
 async def finish(begin: Begin, followers: FakeFollowers) -> None:
     """Do the pages that are due, one after the other, until none is left."""
-    while fanouts := await usecases.claim_fanouts(begin, "test"):
-        for fanout in fanouts:
-            await usecases.tell_followers(begin, followers, fanout)
+    while due := await fanouts.claim_fanouts(begin, "test"):
+        for fanout in due:
+            await fanouts.tell_followers(begin, followers, fanout)
 
 
 async def end_leases(pool: Pool) -> None:
@@ -165,14 +166,14 @@ async def test_a_publication_that_is_told_is_not_told_again(pool: Pool, begin: B
 )
 async def test_followers_are_not_told_where_they_should_not_be(pool: Pool, begin: Begin, event: VideoPublished) -> None:
     await apply(begin, event)
-    assert await usecases.claim_fanouts(begin, "test") == []
+    assert await fanouts.claim_fanouts(begin, "test") == []
 
 
 async def test_a_killed_fanout_goes_on_with_the_page_it_had_not_written(pool: Pool, begin: Begin) -> None:
     users = [uuid4() for _ in range(30)]
     followers = FakeFollowers(users, page_size=10)
     await apply(begin, published(uuid4()))
-    await usecases.tell_followers(begin, followers, await claimed(begin))
+    await fanouts.tell_followers(begin, followers, await claimed(begin))
     killed = await claimed(begin)
     assert killed.page_token == "10"
     await end_leases(pool)
@@ -187,9 +188,9 @@ async def test_a_worker_that_lost_its_lease_writes_nothing(pool: Pool, begin: Be
     slow = await claimed(begin)
     await end_leases(pool)
     successor = await claimed(begin)
-    await usecases.tell_followers(begin, followers, slow)
+    await fanouts.tell_followers(begin, followers, slow)
     assert await told(pool, users) == [0]
-    await usecases.tell_followers(begin, followers, successor)
+    await fanouts.tell_followers(begin, followers, successor)
     assert await told(pool, users) == [1]
 
 
@@ -201,10 +202,10 @@ async def test_a_video_that_is_taken_back_is_told_to_nobody_else(
     video_id = uuid4()
     followers = FakeFollowers(users, page_size=10)
     await apply(begin, published(video_id))
-    await usecases.tell_followers(begin, followers, await claimed(begin))
+    await fanouts.tell_followers(begin, followers, await claimed(begin))
     held = await claimed(begin)
     await apply(begin, taken_back(video_id=str(video_id), user_id=str(OWNER)))
-    await usecases.tell_followers(begin, followers, held)
+    await fanouts.tell_followers(begin, followers, held)
     await end_leases(pool)
     await finish(begin, followers)
     assert await told(pool, users) == [1] * 10 + [0] * 10
@@ -213,7 +214,7 @@ async def test_a_video_that_is_taken_back_is_told_to_nobody_else(
 async def test_a_publication_that_arrives_after_the_deletion_is_void(pool: Pool, begin: Begin) -> None:
     video_id = uuid4()
     await apply(begin, VideoDeleted(video_id=str(video_id), user_id=str(OWNER)), published(video_id))
-    assert await usecases.claim_fanouts(begin, "test") == []
+    assert await fanouts.claim_fanouts(begin, "test") == []
 
 
 @pytest.mark.parametrize("shift", [timedelta(minutes=-1), timedelta(minutes=1)])
@@ -221,7 +222,7 @@ async def test_what_arrives_later_counts_whatever_the_clocks_said(pool: Pool, be
     video_id, hidden = uuid4(), uuid4()
     await apply(begin, VideoHidden(video_id=str(video_id), user_id=str(OWNER)), published(hidden))
     await apply(begin, published(video_id), VideoHidden(video_id=str(hidden), user_id=str(OWNER)), shift=shift)
-    assert [fanout.publication.video_id for fanout in await usecases.claim_fanouts(begin, "test")] == [video_id]
+    assert [fanout.publication.video_id for fanout in await fanouts.claim_fanouts(begin, "test")] == [video_id]
 
 
 async def test_a_deletion_that_did_not_see_the_fanout_still_ends_it(pool: Pool, begin: Begin) -> None:
@@ -229,7 +230,7 @@ async def test_a_deletion_that_did_not_see_the_fanout_still_ends_it(pool: Pool, 
     video_id = uuid4()
     await apply(begin, published(video_id))
     async with begin() as tx:
-        await tx.store.delete(video_id)
+        await tx.store.fanouts.delete(video_id)
     await finish(begin, FakeFollowers(users))
     assert await told(pool, users) == [0]
     assert await pool.fetchval("SELECT status FROM fanouts") == "CANCELLED"
@@ -240,7 +241,7 @@ async def test_a_video_that_is_hidden_and_shown_again_is_told_to_the_rest(pool: 
     video_id = uuid4()
     followers = FakeFollowers(users, page_size=10)
     await apply(begin, published(video_id))
-    await usecases.tell_followers(begin, followers, await claimed(begin))
+    await fanouts.tell_followers(begin, followers, await claimed(begin))
     await apply(begin, VideoHidden(video_id=str(video_id), user_id=str(OWNER)))
     await apply(begin, published(video_id), shift=timedelta(seconds=1))
     await finish(begin, followers)
@@ -252,8 +253,8 @@ async def test_a_fanout_waits_while_followers_cannot_be_had(pool: Pool, begin: B
     followers = FakeFollowers(users)
     followers.away = True
     await apply(begin, published(uuid4()))
-    await usecases.tell_followers(begin, followers, await claimed(begin))
-    assert await usecases.claim_fanouts(begin, "test") == []
+    await fanouts.tell_followers(begin, followers, await claimed(begin))
+    assert await fanouts.claim_fanouts(begin, "test") == []
     followers.away = False
     await end_leases(pool)
     await finish(begin, followers)
@@ -266,7 +267,7 @@ async def test_a_page_token_that_is_not_known_any_more_begins_again_without_a_se
     users = [uuid4() for _ in range(20)]
     followers = FakeFollowers(users, page_size=10)
     await apply(begin, published(uuid4()))
-    await usecases.tell_followers(begin, followers, await claimed(begin))
+    await fanouts.tell_followers(begin, followers, await claimed(begin))
     followers.refuses_tokens, followers.page_size = True, 20
     await finish(begin, followers)
     assert await told(pool, users) == [1] * 20
@@ -277,11 +278,11 @@ async def test_a_large_fanout_takes_turns_with_a_small_one(pool: Pool, begin: Be
     followers = FakeFollowers([uuid4() for _ in range(40)], page_size=10)
     await apply(begin, published(large))
     await apply(begin, published(small))
-    first, second = await usecases.claim_fanouts(begin, "test")
+    first, second = await fanouts.claim_fanouts(begin, "test")
     assert (first.publication.video_id, second.publication.video_id) == (large, small)
-    await usecases.tell_followers(begin, followers, first)
+    await fanouts.tell_followers(begin, followers, first)
     await pool.execute("UPDATE fanouts SET lease_until = now()")
-    first, second = await usecases.claim_fanouts(begin, "test")
+    first, second = await fanouts.claim_fanouts(begin, "test")
     assert (first.publication.video_id, second.publication.video_id) == (small, large)
 
 
@@ -292,18 +293,18 @@ async def test_only_what_is_older_than_it_is_kept_is_deleted(pool: Pool, begin: 
         "UPDATE notifications SET created_at = now() - interval '91 days' WHERE notification_id = $1",
         old.notification_id,
     )
-    assert await usecases.delete_old_notifications(begin, days=90) == 1
+    assert await inbox_usecases.delete_old_notifications(begin, days=90) == 1
     assert await inbox(pool, OWNER) == kept
-    assert await usecases.delete_old_notifications(begin, days=90) == 0
+    assert await inbox_usecases.delete_old_notifications(begin, days=90) == 0
 
 
 async def test_old_notifications_are_deleted_in_portions_until_none_is_left(
     pool: Pool, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(usecases, "DELETED_AT_ONCE", 2)
+    monkeypatch.setattr(inbox_usecases, "DELETED_AT_ONCE", 2)
     await apply(begin, *(came_to("READY") for _ in range(5)))
     await pool.execute("UPDATE notifications SET created_at = $1", datetime(2020, 1, 1, tzinfo=UTC))
-    assert await usecases.delete_old_notifications(begin, days=90) == 5
+    assert await inbox_usecases.delete_old_notifications(begin, days=90) == 5
 
 
 async def test_the_login_role_cannot_change_the_tables(pool: Pool) -> None:

@@ -6,8 +6,8 @@ import pytest
 from chassis.errors import InvalidArgument
 from chassis.paging import START
 from nextplay.notify.v1.notifications_service_pb2 import ListNotificationsRequest, MarkReadRequest, Notification
-from services.notify.mapping import inbox_page, inbox_page_asked, what_to_mark
-from services.notify.reads import InboxEntry
+from services.notify.mapping.inbox import inbox_page, inbox_page_asked, what_to_mark
+from services.notify.reads.inbox import InboxEntry
 
 KEY = b"a key of at least thirty-two bytes"
 ALICE = UUID("22222222-2222-4222-8222-222222222222")

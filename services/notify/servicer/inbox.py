@@ -1,4 +1,4 @@
-"""The gRPC methods of notify: each parses, calls and renders."""
+"""The gRPC methods of the inbox."""
 
 from typing import Any
 
@@ -13,8 +13,10 @@ from nextplay.notify.v1.notifications_service_pb2 import (
     MarkReadResponse,
 )
 from nextplay.notify.v1.notifications_service_pb2_grpc import NotificationServiceServicer
-from services.notify import mapping, reads, usecases
+from services.notify.mapping import inbox as mapping
 from services.notify.ports import Begin, Tx
+from services.notify.reads.inbox import list_notifications
+from services.notify.usecases import inbox
 
 
 class Notifications(NotificationServiceServicer):
@@ -28,7 +30,7 @@ class Notifications(NotificationServiceServicer):
     async def ListNotifications(self, request: ListNotificationsRequest, context: Any) -> ListNotificationsResponse:
         user_id = current_user().user_id
         asked = mapping.inbox_page_asked(request, user_id, self._page_key)
-        entries, unread_count = await reads.list_notifications(
+        entries, unread_count = await list_notifications(
             self._pool, user_id, asked.after, asked.limit, unread_only=request.unread_only
         )
         return mapping.inbox_page(asked, entries, unread_count)
@@ -51,4 +53,4 @@ class Notifications(NotificationServiceServicer):
             async def keep(tx: Tx, marked_count: int, unread_count: int) -> None:
                 await store_reply(tx.connection, outcome, mapping.marked(marked_count, unread_count))
 
-            return mapping.marked(*await usecases.mark_read(self._begin, user_id, ids, until, keep))
+            return mapping.marked(*await inbox.mark_read(self._begin, user_id, ids, until, keep))

@@ -9,7 +9,7 @@ from chassis import queries
 from chassis.paging import Position
 from chassis.postgres import Pool, acquire
 
-QUERIES = queries.load("services.notify")
+QUERIES = queries.load("services.notify.queries", "inbox.sql")
 
 
 @dataclass(frozen=True, slots=True)

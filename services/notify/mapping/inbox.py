@@ -16,7 +16,7 @@ from nextplay.notify.v1.notifications_service_pb2 import (
     MarkReadResponse,
     Notification,
 )
-from services.notify.reads import InboxEntry
+from services.notify.reads.inbox import InboxEntry
 
 
 def inbox_page_asked(request: ListNotificationsRequest, user_id: UUID, key: bytes) -> AskedPage:

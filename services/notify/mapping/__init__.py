@@ -1,0 +1,1 @@
+"""Between messages and what the use cases know, one file per subject."""

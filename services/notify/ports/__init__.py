@@ -1,0 +1,22 @@
+"""What the use cases need from outside, as Protocols; the adapters are `repository` and `followers`."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from chassis import transaction
+from services.notify.ports.fanouts import FanoutStore
+from services.notify.ports.inbox import InboxStore
+from services.notify.ports.ledger import LedgerStore
+
+
+@dataclass(frozen=True)
+class Store:
+    """The tables of notify, by subject, bound to one connection."""
+
+    ledger: LedgerStore
+    inbox: InboxStore
+    fanouts: FanoutStore
+
+
+Tx: TypeAlias = transaction.Tx[Store]
+Begin: TypeAlias = transaction.Begin[Store]

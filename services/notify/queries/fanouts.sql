@@ -1,0 +1,30 @@
+-- Publications on their way to followers, and the videos that were deleted.
+
+-- name: is_deleted
+-- By primary key.
+SELECT EXISTS (SELECT FROM deleted_videos WHERE video_id = $1)
+
+-- name: delete_video
+-- A tombstone, for ever.
+INSERT INTO deleted_videos (video_id) VALUES ($1) ON CONFLICT DO NOTHING
+
+-- name: start_fanout
+-- A cancelled one begins again with the first page: the ledger knows whom it has told. One that is under way or done
+-- stays as it is.
+INSERT INTO fanouts (video_id, author_id, video_title) VALUES ($1, $2, $3)
+ON CONFLICT (video_id) DO UPDATE
+SET status = 'PENDING', page_token = '', video_title = excluded.video_title, attempts = 0, next_at = now()
+WHERE fanouts.status = 'CANCELLED'
+
+-- name: cancel_fanout
+-- By primary key; without its owner the claim is void (chassis/leases). Waits for a page that is being written, because
+-- that transaction holds the row.
+UPDATE fanouts SET status = 'CANCELLED', lease_owner = NULL, lease_until = NULL
+WHERE video_id = $1 AND status = 'PENDING'
+
+-- name: advance_fanout
+-- By primary key, of a row that is locked; back to the end of the queue, so that fan-outs take turns page by page.
+UPDATE fanouts
+SET page_token = $2, status = CASE WHEN $2 = '' THEN 'DONE' ELSE 'PENDING' END, attempts = 0,
+    lease_owner = NULL, lease_until = NULL, next_at = now()
+WHERE video_id = $1

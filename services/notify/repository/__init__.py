@@ -1,0 +1,12 @@
+"""The tables of notify behind the ports; SQL in `queries`."""
+
+from chassis.postgres import Connection
+from services.notify.ports import Store
+from services.notify.repository.fanouts import Fanouts
+from services.notify.repository.inbox import Inbox
+from services.notify.repository.ledger import Ledger
+
+
+def open_store(connection: Connection) -> Store:
+    """The repositories of one connection."""
+    return Store(ledger=Ledger(connection), inbox=Inbox(connection), fanouts=Fanouts(connection))

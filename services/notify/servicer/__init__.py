@@ -1,0 +1,1 @@
+"""The gRPC methods of notify, one file per subject: each parses, calls and renders."""

@@ -1,0 +1,40 @@
+"""What was told, read and kept."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from services.notify.ports import Begin, Tx
+
+DELETED_AT_ONCE = 5_000
+
+
+async def mark_read(
+    begin: Begin,
+    user_id: UUID,
+    notification_ids: Sequence[UUID],
+    until: datetime | None,
+    keep: Callable[[Tx, int, int], Awaitable[None]],
+) -> tuple[int, int]:
+    """Mark own notifications as read, those named and all up to `until`; how many it marked and how many stay unread.
+
+    `keep` is called with the transaction and both numbers, so that the reply is stored with the change.
+    """
+    async with begin() as tx:
+        marked = await tx.store.inbox.mark_read(user_id, notification_ids) if notification_ids else 0
+        if until is not None:
+            marked += await tx.store.inbox.mark_read_until(user_id, until)
+        unread = await tx.store.inbox.unread_count(user_id)
+        await keep(tx, marked, unread)
+    return marked, unread
+
+
+async def delete_old_notifications(begin: Begin, days: int) -> int:
+    """Delete what was written more than `days` days ago, in portions, and say how many."""
+    deleted = 0
+    while True:
+        async with begin() as tx:
+            portion = await tx.store.ledger.delete_written_before(days, DELETED_AT_ONCE)
+        deleted += portion
+        if portion < DELETED_AT_ONCE:
+            return deleted
