@@ -274,14 +274,14 @@ def output_with_sound(output: Mapping[str, Any]) -> bool | None:
 
 def hls_variant(made: Mapping[str, bytes], name: str, base: str) -> dict[str, bytes]:
     """A media playlist of the ladder with its segments, named and numbered (from 1) as MediaConvert does."""
-    playlist = made[f"renditions/hls/master_{name}.m3u8"].decode()
-    segments = [line for line in playlist.splitlines() if line.endswith(".ts")]
+    lines = made[f"renditions/hls/master_{name}.m3u8"].decode().splitlines()
+    segments = [number for number, line in enumerate(lines) if line.endswith(".ts")]
     files = {}
-    for number, segment in enumerate(segments, 1):
+    for number, line in enumerate(segments, 1):
         key = f"{base}_{number:05d}.ts"
-        files[key] = made[f"renditions/hls/{segment}"]
-        playlist = playlist.replace(segment + "\n", "\0" + key.rpartition("/")[2] + "\n")
-    return files | {f"{base}.m3u8": playlist.replace("\0", "").encode()}
+        files[key] = made[f"renditions/hls/{lines[line]}"]
+        lines[line] = key.rpartition("/")[2]
+    return files | {f"{base}.m3u8": "\n".join([*lines, ""]).encode()}
 
 
 def _size(output: Mapping[str, Any]) -> tuple[int, int]:

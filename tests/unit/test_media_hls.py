@@ -1,4 +1,4 @@
-"""The master playlist, and what is read from FFmpeg's media playlists."""
+"""The playlists that are written, and what is read from those that a converter made."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -7,7 +7,14 @@ import m3u8
 import pytest
 
 from services.media.ladder import LADDER, Rendition
-from services.media.transcoders.ffmpeg.hls import Segment, Variant, codecs_of, master_playlist, read_segments
+from services.media.transcoders.ffmpeg.hls import (
+    Segment,
+    Variant,
+    codecs_of,
+    master_playlist,
+    media_playlist,
+    read_segments,
+)
 
 MEDIA = """#EXTM3U
 #EXT-X-VERSION:6
@@ -31,6 +38,36 @@ def test_segments_are_read_with_their_durations_and_sizes(tmp_path: Path) -> Non
         Segment("720p_000.ts", 6.0, 600),
         Segment("720p_001.ts", 1.5, 300),
     ]
+
+
+def test_a_media_playlist_says_of_its_segments_what_was_read(tmp_path: Path) -> None:
+    (tmp_path / "720p_000.ts").write_bytes(bytes(600))
+    (tmp_path / "720p_001.ts").write_bytes(bytes(300))
+    (tmp_path / "720p.m3u8").write_text(MEDIA)
+    segments = read_segments(tmp_path / "720p.m3u8")
+    assert media_playlist(segments) == MEDIA
+
+
+def test_the_target_duration_is_never_0() -> None:
+    assert m3u8.loads(media_playlist([Segment("a_0.ts", 0.4, 188)])).target_duration == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["http://elsewhere/720p_000.ts", "../720p_000.ts", "/720p_000.ts", "480p_000.ts", "720p_000.ts?to=whom", "720p"],
+)
+def test_a_segment_that_is_not_the_playlists_own_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "720p_001.ts").write_bytes(bytes(300))
+    (tmp_path / "720p.m3u8").write_text(MEDIA.replace("720p_000.ts", name))
+    with pytest.raises(ValueError, match="names"):
+        read_segments(tmp_path / "720p.m3u8")
+
+
+def test_a_segment_that_is_named_twice_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "720p_001.ts").write_bytes(bytes(300))
+    (tmp_path / "720p.m3u8").write_text(MEDIA.replace("720p_000.ts", "720p_001.ts"))
+    with pytest.raises(ValueError, match="names"):
+        read_segments(tmp_path / "720p.m3u8")
 
 
 def test_the_master_playlist_says_average_codecs_size_rate_and_the_peak_but_of_no_short_rest() -> None:

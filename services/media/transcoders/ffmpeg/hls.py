@@ -1,6 +1,7 @@
-"""HLS packaging of one run: reads FFmpeg's media playlists, writes the master playlist (RFC 8216).
+"""HLS packaging of one run: reads the media playlists that a converter made, and writes all playlists (RFC 8216).
 
-FFmpeg's own master playlist has no FRAME-RATE, and leaves every variant of a clip up to half a second out.
+FFmpeg's own master playlist has no FRAME-RATE, and leaves every variant of a clip up to half a second out. Of media
+playlists only the segments are taken: what else a converter may have written (a key, an address) reaches no player.
 """
 
 import itertools
@@ -15,6 +16,8 @@ from services.media.ladder import Rendition
 
 MASTER = "master.m3u8"
 _AAC_LC = "mp4a.40.2"
+_DIGITS = 6
+"""Of a second that is not whole: microseconds. What is read again from a playlist of ours is the same."""
 
 
 @dataclass(frozen=True)
@@ -64,30 +67,39 @@ class Variant:
 
 
 def read_segments(playlist: Path) -> list[Segment]:
-    """The segments that a media playlist names, beside it."""
+    """The segments that a media playlist names, beside it. Raises ValueError for names that are not its own."""
     return [
         Segment(name, seconds, playlist.with_name(name).stat().st_size)
-        for name, seconds in segment_entries(playlist.read_text("utf-8"))
+        for name, seconds in segment_entries(playlist)
         if seconds > 0
     ]
 
 
-def segment_entries(playlist: str) -> list[tuple[str, float]]:
-    """The name and the duration (seconds) of each segment in the text of a media playlist."""
-    entries = re.findall(r"^#EXTINF:([\d.]+),.*\n(?!#)(.+)$", playlist, re.MULTILINE)
-    return [(name, float(seconds)) for seconds, name in entries]
+def segment_entries(playlist: Path) -> list[tuple[str, float]]:
+    """The name and the duration (seconds) of each segment that a media playlist names: its own name and a number, none
+    twice. Raises ValueError for others.
+    """
+    text = playlist.read_text("utf-8")
+    names = [line for line in text.splitlines() if line and not line.startswith("#")]
+    if len(set(names)) < len(names) or not all(re.fullmatch(rf"{playlist.stem}_\d+\.ts", name) for name in names):
+        raise ValueError(f"{playlist.name} names {names}")
+    durations = re.findall(r"^#EXTINF:(\d+(?:\.\d+)?),", text, re.MULTILINE)
+    return [(name, round(float(seconds), _DIGITS)) for name, seconds in zip(names, durations, strict=True)]
 
 
 def target_seconds(durations: Iterable[float]) -> int:
-    """EXT-X-TARGETDURATION: what no duration, rounded, passes; at least 1."""
+    """EXT-X-TARGETDURATION: what no duration, rounded, passes; at least 1, because players refuse 0."""
     return max(1, *(math.floor(seconds + 0.5) for seconds in durations))
 
 
-def mend_target_duration(playlist: Path) -> None:
-    """FFmpeg's is 0 for half a second, which players refuse, and not always what RFC 8216 asks for elsewhere."""
-    text = playlist.read_text("utf-8")
-    target = target_seconds(seconds for _, seconds in segment_entries(text))
-    playlist.write_text(re.sub(r"(?<=#EXT-X-TARGETDURATION:)\d+", str(target), text), "utf-8")
+def media_playlist(segments: Sequence[Segment]) -> str:
+    lines = [
+        *("#EXTM3U", "#EXT-X-VERSION:6", f"#EXT-X-TARGETDURATION:{target_seconds(part.seconds for part in segments)}"),
+        *("#EXT-X-MEDIA-SEQUENCE:0", "#EXT-X-PLAYLIST-TYPE:VOD", "#EXT-X-INDEPENDENT-SEGMENTS"),
+    ]
+    for segment in segments:
+        lines += [f"#EXTINF:{segment.seconds:.{_DIGITS}f},", segment.name]
+    return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
 
 
 def codecs_of(mp4: Path, *, audio: bool) -> str:

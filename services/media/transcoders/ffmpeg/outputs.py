@@ -22,9 +22,9 @@ class Made:
 
     @classmethod
     def read(cls, directory: Path, plan: Plan, *, audio: bool) -> "Made":
-        """Read the media playlists and renditions, and write the master playlist beside them."""
-        for rendition in plan.renditions:
-            hls.mend_target_duration(directory / commands.playlist_path(rendition))
+        """Read renditions and segments, and write the playlists over those of the converter. Raises ValueError for
+        segments that are none of ours.
+        """
         variants = tuple(
             hls.Variant(
                 rendition,
@@ -36,6 +36,8 @@ class Made:
             for rendition in plan.renditions
         )
         made = cls(directory, plan, variants)
+        for variant in variants:
+            (directory / variant.playlist).write_text(hls.media_playlist(variant.segments), "utf-8")
         (directory / made.master).write_text(hls.master_playlist(variants), "utf-8")
         return made
 

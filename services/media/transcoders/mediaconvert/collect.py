@@ -1,19 +1,20 @@
 """What MediaConvert left below a run's prefix, read back; and what it can't make, made of that.
 
 It can't cut one output shorter than the others, nor name a captured frame, nor leave the frame rate out of the master
-playlist's guesses: preview, thumbnail and master playlist are ours, the same as the FFmpeg transcoder's.
+playlist's guesses: preview, thumbnail and playlists are ours, the same as the FFmpeg transcoder's.
 """
 
-import re
+import math
 import shutil
 from contextlib import suppress
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
 from chassis.object_store import ObjectNotFound
 from chassis.telemetry import logger
 from services.media.domain.outcomes import Fault, Rejected, corrupt, disk_full
-from services.media.ladder import Plan
+from services.media.ladder import SEGMENT_SECONDS, Plan
 from services.media.ports import Objects, Report, Task
 from services.media.storage import storage_faults, store_files, together
 from services.media.transcoders.ffmpeg import MIN_FREE_BYTES, PACKAGE_SECONDS, commands, hls
@@ -23,8 +24,6 @@ from services.media.transcoders.mediaconvert.template import CAPTURES, capture_p
 
 LEAST_DURATION = 0.9
 """The share of the announced duration that must come out; a clip that lacks more is damaged."""
-
-_SEGMENT = re.compile(r"[A-Za-z0-9_.-]+\.ts")
 
 log = logger(__name__)
 
@@ -73,7 +72,7 @@ async def _read_back(objects: Objects, prefix: str, plan: Plan, directory: Path)
     with storage_faults():
         try:
             await together(_fetch_thumbnail(objects, prefix, directory), *map(fetch, (*playlists, *renditions)))
-            await together(*(fetch(path) for playlist in playlists for path in _segments(directory, playlist)))
+            await together(*(fetch(path) for playlist in playlists for path in _segments(directory / playlist, plan)))
         except ObjectNotFound as error:
             raise _incomplete(str(error)) from error
 
@@ -89,12 +88,19 @@ async def _fetch_thumbnail(objects: Objects, prefix: str, directory: Path) -> No
     raise _incomplete("no frame was captured")
 
 
-def _segments(directory: Path, playlist: str) -> list[str]:
-    """The paths of the segments that a media playlist names, which are beside it."""
-    names = [name for name, _ in hls.segment_entries((directory / playlist).read_text("utf-8"))]
-    if not names or not all(_SEGMENT.fullmatch(name) for name in names):
-        raise _incomplete(f"{playlist} names {names}")
-    return [f"{commands.HLS}/{name}" for name in names]
+def _segments(playlist: Path, plan: Plan) -> list[str]:
+    """The paths of the segments that a media playlist names. All but the last last as long as was asked for, to the
+    frame, and the last no longer.
+    """
+    try:
+        entries = hls.segment_entries(playlist)
+    except ValueError as error:
+        raise _incomplete(str(error)) from error
+    *whole, last = [seconds for _, seconds in entries] or [math.inf]
+    frame = 1 / plan.frame_rate + Fraction(1, 1000)
+    if last > SEGMENT_SECONDS + frame or any(abs(seconds - SEGMENT_SECONDS) > frame for seconds in whole):
+        raise _incomplete(f"the segments of {playlist.name} last {[*whole, last]} s")
+    return [f"{commands.HLS}/{name}" for name, _ in entries]
 
 
 async def _cut_preview(ffmpeg: Path, memory_bytes: int, plan: Plan, directory: Path) -> None:
