@@ -55,17 +55,25 @@ def without_earlier_original(video: Video) -> Video:
 
 @dataclass(frozen=True)
 class Generation:
-    """How one generation goes: what ends it, after how many runs, and whether its failure is retried or replaced."""
+    """How one generation goes: what ends it, after how many runs, and whether its failure is retried or replaced.
+
+    One that failed because its original is `gone` can only be replaced.
+    """
 
     end: Cause
     runs: int
     started: bool
     retried: bool
     wished: bool
+    gone: bool = False
 
     @property
     def is_retry_of_a_failure(self) -> bool:
-        return self.retried and self.end is Cause.TRANSCODE_FAILED
+        return self.retried and self.can_be_retried
+
+    @property
+    def can_be_retried(self) -> bool:
+        return self.end is Cause.TRANSCODE_FAILED and not self.gone
 
 
 generations = st.builds(
@@ -75,6 +83,7 @@ generations = st.builds(
     started=st.booleans(),
     retried=st.booleans(),
     wished=st.booleans(),
+    gone=st.booleans(),
 )
 
 
@@ -152,7 +161,11 @@ def media_tells(plan: Generation, generation: int) -> list[Sent]:
             told.append(media.TranscodeRetryScheduled(**names, attempt=attempt, code="STORAGE_ERROR"))
     match plan.end:
         case Cause.TRANSCODE_FAILED:
-            told.append(media.TranscodeFailed(**names, code="TRANSCODER_ERROR", message="It failed.", attempts=4))
+            told.append(
+                media.TranscodeFailed(
+                    **names, code="STORAGE_ERROR", message="It failed.", attempts=4, original_gone=plan.gone
+                )
+            )
         case Cause.TRANSCODE_COMPLETED:
             assets = [
                 media.Asset(kind=kind, s3_bucket="b", s3_key=f"videos/{generation}/{kind}", content_type="video/mp4")

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from chassis.errors import Unavailable
 from chassis.object_store import ObjectNotFound
 from chassis.telemetry import logger
-from services.media.domain.outcomes import Fault
+from services.media.domain.outcomes import Fault, original_gone
 from services.media.ports import Objects
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ def storage_faults() -> Iterator[None]:
     except Unavailable as error:
         raise Fault("STORAGE_ERROR", "The storage of videos did not answer.", transient=True) from error
     except ObjectNotFound as error:
-        raise Fault("STORAGE_ERROR", "The uploaded file is not stored any more.", transient=False) from error
+        raise original_gone() from error
     except ClientError as error:
         refusal = error.response["Error"]["Code"]
         log.error("storage_refused", cause=error, operation=error.operation_name, refusal=refusal)

@@ -103,6 +103,15 @@ class Clip:
             **self._names(generation), code="TRANSCODER_ERROR", message="The clip could not be converted.", attempts=4
         )
 
+    def found_gone(self, generation: int = 1) -> media.TranscodeFailed:
+        return media.TranscodeFailed(
+            **self._names(generation),
+            code="STORAGE_ERROR",
+            message="The uploaded file is not stored any more.",
+            attempts=1,
+            original_gone=True,
+        )
+
     def rejected(self, generation: int = 1) -> media.VideoRejected:
         return media.VideoRejected(
             **self._names(generation),

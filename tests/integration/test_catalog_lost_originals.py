@@ -4,6 +4,7 @@ import pytest
 from catalog_videos import Catalog, Clip
 
 from chassis.clock import new_id, utc_now
+from nextplay.catalog.v1.catalog_events_pb2 import VideoStatusChanged
 from services.catalog.domain.commands import Action, allowed_actions
 from services.catalog.domain.errors import RetryNotAllowed
 from services.catalog.domain.video import Status
@@ -18,9 +19,31 @@ async def test_a_lost_original_cannot_be_retried_from_but_replaced(catalog: Cata
     actions = allowed_actions(video, utc_now())
     assert Action.RETRY not in actions
     assert Action.UPLOAD in actions
-    with pytest.raises(RetryNotAllowed, match="was kept until"):
+    with pytest.raises(RetryNotAllowed, match="not stored any more"):
         await catalog.retry(clip)
     assert [entry.event for entry in await catalog.timeline(clip)][-1] == "OriginalLost"
+
+
+@pytest.mark.parametrize("upload_is_told_late", [False, True])
+async def test_a_video_whose_original_media_found_gone_can_only_be_uploaded_again(
+    catalog: Catalog, upload_is_told_late: bool
+) -> None:
+    clip = Clip()
+    await catalog.claim(clip)
+    told = [clip.completed(), clip.found_gone()]
+    await catalog.hear(*(reversed(told) if upload_is_told_late else told))
+    video = await catalog.video(clip)
+    assert (video.status, video.kept_original) == (Status.PROCESSING_FAILED, None)
+    actions = allowed_actions(video, utc_now())
+    assert Action.RETRY not in actions
+    assert Action.UPLOAD in actions
+    with pytest.raises(RetryNotAllowed, match="not stored any more"):
+        await catalog.retry(clip)
+    *_, failed = [event for event in await catalog.told(clip) if isinstance(event, VideoStatusChanged)]
+    assert failed.reason.next_action == "Upload the clip again."
+    again = new_id()
+    assert await catalog.claim(clip, upload_id=again) == 2
+    assert (await catalog.video(clip)).original is None
 
 
 async def test_an_original_that_is_lost_after_a_retry_is_the_same_original(catalog: Catalog) -> None:

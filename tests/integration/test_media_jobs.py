@@ -200,6 +200,25 @@ async def test_damage_that_shows_while_decoding_rejects_and_leaves_no_object(poo
     assert list(stored(tools)) == [clip.key]
 
 
+@pytest.mark.parametrize("is_stored", [True, False])
+async def test_a_failure_tells_whether_the_original_is_gone(pool: Pool, begin: Begin, is_stored: bool) -> None:
+    clip = Clip()
+    tools = fake_tools(begin, clip)
+    if is_stored:
+        fault = Fault("STORAGE_ERROR", "It can't be stored.", transient=False)
+        tools = replace(tools, transcoder=FakeTranscoder(tools.objects, fault))
+    else:
+        await tools.objects.delete_prefix(clip.key)
+    await apply(begin, clip.uploaded())
+    await work_off(pool, tools)
+    *_, failed = await told(pool, clip)
+    assert (failed.DESCRIPTOR.name, failed.code, failed.original_gone) == (
+        "TranscodeFailed",
+        "STORAGE_ERROR",
+        not is_stored,
+    )
+
+
 async def test_a_transient_fault_is_tried_four_times_in_all(pool: Pool, begin: Begin) -> None:
     clip = Clip()
     tools = fake_tools(begin, clip)

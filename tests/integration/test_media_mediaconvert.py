@@ -584,7 +584,7 @@ async def test_without_the_original_no_job_is_paid_for(
     await object_store.delete_prefix(clip.key)
     with pytest.raises(Fault) as fault:
         await tools.transcoder.transcode(task_of(run, source), lambda stage, fraction: None)
-    assert (fault.value.code, fault.value.transient) == ("STORAGE_ERROR", False)
+    assert (fault.value.code, fault.value.transient, fault.value.original_gone) == ("STORAGE_ERROR", False, True)
     assert aws.jobs == {}
 
 

@@ -102,13 +102,13 @@ async def test_an_original_is_measured(make_prober: MakeProber, clip: bytes) -> 
 async def test_a_missing_original_is_a_permanent_storage_error(make_prober: MakeProber) -> None:
     with pytest.raises(Fault) as fault:
         await make_prober(MemoryObjects()).probe("original", 1000)
-    assert (fault.value.code, fault.value.transient) == ("STORAGE_ERROR", False)
+    assert (fault.value.code, fault.value.transient, fault.value.original_gone) == ("STORAGE_ERROR", False, True)
 
 
 async def test_an_original_out_of_reach_is_a_transient_storage_error(make_prober: MakeProber) -> None:
     with pytest.raises(Fault) as fault:
         await make_prober(Away()).probe("original", 1000)
-    assert (fault.value.code, fault.value.transient) == ("STORAGE_ERROR", True)
+    assert (fault.value.code, fault.value.transient, fault.value.original_gone) == ("STORAGE_ERROR", True, False)
 
 
 @pytest.mark.parametrize("kind", ["fake", "sandboxed"])
@@ -169,6 +169,7 @@ async def test_without_the_original_a_transcode_is_a_storage_error(
     with pytest.raises(Fault) as fault:
         await make_transcoder(objects).transcode(await task_for(clip, tmp_path), lambda stage, fraction: None)
     assert (fault.value.code, fault.value.transient) == ("STORAGE_ERROR", transient)
+    assert fault.value.original_gone is not transient
 
 
 async def test_outputs_that_cannot_be_stored_are_a_transient_storage_error(

@@ -18,7 +18,16 @@ from services.catalog.domain.errors import (
     VideoNotReady,
 )
 from services.catalog.domain.states import Cause, Fact, apply
-from services.catalog.domain.video import Measured, Original, Reason, Status, Video, Visibility
+from services.catalog.domain.video import (
+    RETRY_FIRST,
+    Measured,
+    Original,
+    Reason,
+    Status,
+    Video,
+    Visibility,
+    next_action,
+)
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 TOLD = commands.Description("A clip", "", "sports", Visibility.PUBLIC)
@@ -202,6 +211,22 @@ def test_a_failed_video_whose_original_is_gone_is_not_retried() -> None:
         commands.retry(failed, NOW + timedelta(days=7))
     with pytest.raises(RetryNotAllowed, match="not known"):
         commands.retry(replace(failed, original=None), NOW)
+    with pytest.raises(RetryNotAllowed, match="not stored any more"):
+        commands.retry(replace(failed, original_gone=True), NOW)
+
+
+@pytest.mark.parametrize("code", sorted(RETRY_FIRST))
+def test_a_retry_is_advised_exactly_while_the_original_may_be_there(code: str) -> None:
+    failed, reason = video(Status.PROCESSING_FAILED), Reason(code, "It broke.", "transcode")
+    over, gone = NOW + timedelta(days=7), replace(failed, original_gone=True)
+    assert Action.RETRY in commands.allowed_actions(failed, NOW)
+    assert next_action(failed, reason, NOW).startswith("Retry")
+    for without, at in ((failed, over), (gone, NOW), (replace(gone, original=None), NOW)):
+        assert Action.RETRY not in commands.allowed_actions(without, at)
+        advice = next_action(without, reason, at)
+        assert "upload" in advice.lower()
+        assert "retry" not in advice.lower()
+    assert next_action(replace(failed, original=None), reason, NOW).startswith("Retry"), "its upload is told later"
 
 
 def test_an_update_tells_what_changed_and_nothing_else() -> None:

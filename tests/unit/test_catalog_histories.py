@@ -57,7 +57,8 @@ def tell(plan: Generation, generation: int, uploads: bool) -> Telling:
         if attempt < plan.runs:
             media.append(fact(Cause.TRANSCODE_RETRY_SCHEDULED, attempt=attempt))
     if plan.end in MEDIA_ENDS:
-        media.append(fact(plan.end, reason=reason))
+        gone = plan.end is Cause.TRANSCODE_FAILED and plan.gone
+        media.append(fact(plan.end, reason=reason, original_gone=gone))
     else:
         media.append(fact(Cause.TRANSCODE_COMPLETED, measured=measured, assets=ASSETS, run_ms=1))
     return Telling(upload, media)
@@ -170,6 +171,8 @@ def test_every_order_of_arrival_ends_like_the_ordered_history(plans: list[Genera
                 heard.append(fact)
                 world.hear(fact)
     assert without_earlier_original(world.video) == without_earlier_original(in_order(plans).video)
+    if plans[-1].end is Cause.TRANSCODE_FAILED:
+        assert (commands.Action.RETRY in commands.allowed_actions(world.video, NOW)) is plans[-1].can_be_retried
 
 
 @settings(max_examples=100, deadline=None)

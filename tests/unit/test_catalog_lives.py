@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from chassis.consumer import Handler
 from chassis.events import EventMeta
 from chassis.transaction import QUERIES
+from services.catalog.domain.commands import Action, allowed_actions
 from services.catalog.domain.states import Cause
 from services.catalog.domain.video import Status
 from services.catalog.fakes.store import MemoryCatalog
@@ -40,6 +41,8 @@ def assert_ends_like_the_ordered_history(life: Life) -> None:
     ordered.check()
     assert without_earlier_original(life.video) == without_earlier_original(ordered.video)
     assert life.assets == ordered.assets
+    if life.plans[-1].end is Cause.TRANSCODE_FAILED:
+        assert (Action.RETRY in allowed_actions(life.video, NOW)) is life.plans[-1].can_be_retried
 
 
 @LIVES

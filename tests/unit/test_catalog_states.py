@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from services.catalog.domain import commands
-from services.catalog.domain.states import Cause, Fact, FromTheFuture, Outcome, apply
+from services.catalog.domain.states import Cause, Fact, FromTheFuture, Outcome, apply, lose_original
 from services.catalog.domain.video import Asset, Measured, Original, Reason, Status, Video, Visibility
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -43,6 +43,11 @@ COMPLETED = fact(Cause.UPLOAD_COMPLETED, original=ORIGINAL)
 PROCESSING = fact(Cause.TRANSCODE_STARTED, measured=MEASURED)
 DONE = fact(Cause.TRANSCODE_COMPLETED, measured=MEASURED, assets=ASSETS, run_ms=5000)
 FAILED = fact(Cause.TRANSCODE_FAILED, reason=Reason("TRANSCODER_ERROR", "It broke.", "transcode"))
+FAILED_GONE = fact(
+    Cause.TRANSCODE_FAILED,
+    reason=Reason("STORAGE_ERROR", "It is gone.", "transcode"),
+    original_gone=True,
+)
 TOO_LONG = fact(Cause.REJECTED_TOO_LONG, reason=Reason("DURATION_TOO_LONG", "42300 ms; at most 30000 ms.", "probe"))
 
 
@@ -183,6 +188,30 @@ def test_a_rejected_or_deleted_video_has_no_original_though_its_upload_is_told_l
     assert deleted
     assert (rejected.kept_original, deleted.video.kept_original) == (None, None)
     assert follow(draft(), COMPLETED, FAILED).video.kept_original == ORIGINAL
+
+
+@pytest.mark.parametrize("told", [(COMPLETED, FAILED_GONE), (FAILED_GONE, COMPLETED), (COMPLETED, FAILED_GONE, FAILED)])
+def test_an_original_that_media_found_gone_is_not_kept_whatever_was_told_first(told: tuple[Fact, ...]) -> None:
+    failed = follow(draft(), *told).video
+    assert (failed.status, failed.kept_original) == (Status.PROCESSING_FAILED, None)
+    again = commands.claim(failed, uuid4(), TOLD, NOW).video
+    stored = replace(ORIGINAL, upload_id=uuid4())
+    assert apply(again, replace(COMPLETED, generation=2, original=stored), NOW).video.kept_original == stored
+
+
+@pytest.mark.parametrize("lost_during", ["the next upload", "the next transcode"])
+def test_a_new_upload_has_its_original_though_the_one_before_was_lost(lost_during: str) -> None:
+    failed = follow(draft(), COMPLETED, FAILED).video
+    claimed = commands.claim(failed, uuid4(), TOLD, NOW).video
+    stored = replace(ORIGINAL, upload_id=uuid4())
+    completed = replace(COMPLETED, generation=2, original=stored)
+    if lost_during == "the next upload":
+        lost = lose_original(claimed, ORIGINAL.upload_id, NOW)
+        assert lost
+        assert lost.video.kept_original is None
+        assert apply(lost.video, completed, NOW).video.kept_original == stored
+    else:
+        assert lose_original(apply(claimed, completed, NOW).video, ORIGINAL.upload_id, NOW) is None
 
 
 def test_the_time_of_upload_is_the_one_that_upload_tells_though_it_comes_late() -> None:

@@ -94,6 +94,7 @@ def claim(video: Video, upload_id: UUID, told: Description, now: datetime) -> Ou
         generation=video.generation + 1,
         upload_id=upload_id,
         original=video.kept_original,
+        original_gone=False,
         measured=None,
         reason=None,
         publish_when_ready=False,
@@ -150,11 +151,13 @@ def retry(video: Video, now: datetime) -> Outcome:
     """Transcode again from the stored original, as the next generation: of a failed video, or of a draft that a failed
     video became for another upload, which came to nothing.
 
-    Raises RetryNotAllowed (naming the status, or when the original was given up).
+    Raises RetryNotAllowed (naming the status, or why there is no original).
     """
     if video.status not in TABLE[Cause.RETRY].sources or _is_held(video):
         raise RetryNotAllowed(f"The video is {video.status}; only one in PROCESSING_FAILED can be retried.")
     original = video.original
+    if video.original_gone:
+        raise RetryNotAllowed(f"The video is {video.status} and its original is not stored any more; upload it again.")
     if original is None:
         raise RetryNotAllowed(f"The video is {video.status} and its original is not known; upload it again.")
     if original.expires_at <= now:
@@ -233,7 +236,7 @@ def allowed_actions(video: Video, now: datetime) -> list[Action]:
     """What the owner may do at this moment."""
     if video.status is Status.DELETED:
         return []
-    kept = video.original is not None and video.original.expires_at > now
+    kept = video.original is not None and not video.has_no_original_left(now)
     possible = {
         Action.UPLOAD: video.status in TABLE[Cause.CLAIM].sources and not _is_held(video),
         Action.PUBLISH: video.status in TABLE[Cause.PUBLISH].sources,

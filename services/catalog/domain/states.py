@@ -95,6 +95,7 @@ class Fact:
     generation: int
     occurred_at: datetime
     original: Original | None = None
+    original_gone: bool = False
     measured: Measured | None = None
     reason: Reason | None = None
     assets: tuple[Asset, ...] = ()
@@ -149,7 +150,7 @@ def apply(video: Video, fact: Fact, now: datetime) -> Outcome:
     if fact.cause in _ENDS_UPLOAD or moved.status in _REJECTED:
         moved = replace(moved, publish_when_ready=False)  # the wish was for this upload, which will never be READY
     if Status.UPLOADED in path:
-        moved = replace(moved, uploaded_at=fact.occurred_at, original=fact.original)
+        moved = replace(moved, uploaded_at=fact.occurred_at, original=fact.original, original_gone=fact.original_gone)
     entry = _entry(fact, transitions)
     if fact.cause is not Cause.TRANSCODE_COMPLETED:
         return Outcome(moved, entry, transitions)
@@ -166,8 +167,7 @@ def lose_original(video: Video, upload_id: UUID, lost_at: datetime) -> Outcome |
     original = video.original
     if original is None or original.upload_id != upload_id or video.status is Status.DELETED:
         return None
-    lost = replace(original, expires_at=min(original.expires_at, lost_at))
-    return Outcome(replace(video, original=lost), Entry("OriginalLost", lost_at, video.generation))
+    return Outcome(replace(video, original_gone=True), Entry("OriginalLost", lost_at, video.generation))
 
 
 def step(video: Video, cause: Cause, now: datetime) -> tuple[Video, tuple[Transition, ...]]:
@@ -224,6 +224,7 @@ def _keep(video: Video, fact: Fact, now: datetime) -> Video:
     return replace(
         video,
         original=fact.original or video.original,
+        original_gone=fact.original_gone or video.original_gone,
         measured=fact.measured or video.measured,
         uploaded_at=uploaded_at,
         heard_at=now,

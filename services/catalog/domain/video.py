@@ -40,11 +40,6 @@ class Reason:
     message: str
     stage: Literal["upload", "probe", "transcode"]
 
-    @property
-    def next_action(self) -> str:
-        """What the owner can do, as a sentence; a code that a newer media may bring has a general one."""
-        return NEXT_ACTIONS.get(self.code, "Upload the clip again.")
-
 
 NEXT_ACTIONS = {
     "UPLOAD_ABORTED": "Upload the clip again.",
@@ -58,10 +53,15 @@ NEXT_ACTIONS = {
     "CORRUPT": "Export the clip again and upload the new file.",
     "NO_VIDEO_TRACK": "Choose a file with a picture and upload it.",
     "TOO_LARGE_FRAME": "Scale the clip down and upload it again.",
+    "TRANSCODE_TIMEOUT": "Export the clip with simpler settings and upload it.",
+    "TRANSCODER_ERROR": "Export the clip again and upload it.",
+}
+RETRY_FIRST = {
     "TRANSCODE_TIMEOUT": "Retry; if it fails again, export the clip with simpler settings and upload it.",
     "TRANSCODER_ERROR": "Retry; if it fails again, export the clip again and upload it.",
     "STORAGE_ERROR": "Retry in a few minutes; if it fails again, upload the clip again.",
 }
+"""What is advised instead while the original may still be there."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,8 @@ class Video:
 
     `sequence` counts the changes of status from 1 without gaps; `generation` counts uploads and retries from 1.
     `upload_id` holds the present generation; None after an upload that ended without an original.
-    `reason` belongs to the present status. `heard_at` is when something was last told about it.
+    `reason` belongs to the present status. `heard_at` is when something was last told about it. `original_gone` is
+    remembered apart from the original, of which upload may tell later than media that it found none.
     """
 
     video_id: UUID
@@ -128,6 +129,7 @@ class Video:
     heard_at: datetime
     upload_id: UUID | None
     original: Original | None = None
+    original_gone: bool = False
     measured: Measured | None = None
     reason: Reason | None = None
     publish_when_ready: bool = False
@@ -140,8 +142,19 @@ class Video:
     @property
     def kept_original(self) -> Original | None:
         """The stored original; that of a rejected or deleted video has gone with it."""
-        is_gone = self.status in (Status.REJECTED_TOO_LONG, Status.REJECTED_FORMAT, Status.DELETED)
-        return None if is_gone else self.original
+        went_with_it = self.status in (Status.REJECTED_TOO_LONG, Status.REJECTED_FORMAT, Status.DELETED)
+        return None if went_with_it or self.original_gone else self.original
+
+    def has_no_original_left(self, now: datetime) -> bool:
+        """Whether the original is known to be lost, or its time to be over."""
+        return self.original_gone or (self.original is not None and self.original.expires_at <= now)
+
+
+def next_action(video: Video, reason: Reason, now: datetime) -> str:
+    """What the owner can do about it, as a sentence; a code that a newer media may bring has a general one."""
+    if reason.code in RETRY_FIRST and not video.has_no_original_left(now):
+        return RETRY_FIRST[reason.code]
+    return NEXT_ACTIONS.get(reason.code, "Upload the clip again.")
 
 
 def is_open(status: Status, visibility: Visibility) -> bool:

@@ -73,7 +73,7 @@ def retried_message(video: Video) -> RetryVideoResponse:
     )
 
 
-def video_message(seen: Seen, viewer: UUID, signed: Mapping[str, SignedUrl]) -> GetVideoResponse:
+def video_message(seen: Seen, viewer: UUID, signed: Mapping[str, SignedUrl], now: datetime) -> GetVideoResponse:
     """The video as this viewer may see it: reason, original and the wish to publish are the owner's affair.
 
     `signed` has the URL of each asset by its kind.
@@ -101,7 +101,7 @@ def video_message(seen: Seen, viewer: UUID, signed: Mapping[str, SignedUrl]) -> 
     if viewer == video.user_id:
         message.publish_when_ready = video.publish_when_ready
         if video.reason:
-            message.reason.CopyFrom(reason_message(video.reason))
+            message.reason.CopyFrom(reason_message(video, video.reason, now))
         if video.kept_original:
             message.original_expires_at.CopyFrom(timestamp(video.kept_original.expires_at))
     return message
@@ -155,7 +155,7 @@ def _standing(standing: Standing, outlook: Outlook, now: datetime) -> _Standing:
         progress=progress(video, run),
         eta_seconds=eta_seconds(video, run, outlook, now),
         queue_position=queue_position(video, outlook),
-        reason=reason_message(video.reason) if video.reason else None,
+        reason=reason_message(video, video.reason, now) if video.reason else None,
         sequence=video.sequence,
         generation=video.generation,
         final=is_final(video),

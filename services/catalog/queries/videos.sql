@@ -30,7 +30,7 @@ UPDATE videos SET
     changed_at = $9, heard_at = CASE WHEN heard_at = $10 THEN heard_at ELSE now() END, upload_id = $11, input_s3_key = $12, size_bytes = $13, tier = $14,
     original_expires_at = $15, duration_ms = $16, width = $17, height = $18, fps = $19, run_ms = $20,
     reason_code = $21, reason_message = $22, reason_stage = $23, publish_when_ready = $24, notify_followers = $25,
-    uploaded_at = $26, ready_at = $27, published_at = $28, original_upload_id = $29
+    uploaded_at = $26, ready_at = $27, published_at = $28, original_upload_id = $29, original_gone = $30
 WHERE video_id = $1
 
 -- name: find_assets
@@ -111,6 +111,6 @@ SELECT video_id FROM videos
 WHERE status IN ('DRAFT', 'REJECTED_TOO_LONG', 'REJECTED_FORMAT')
   AND created_at < now() - $1::interval
   AND heard_at < now() - interval '1 day'
-  AND (status <> 'DRAFT' OR original_expires_at IS NULL OR original_expires_at < now())
+  AND (status <> 'DRAFT' OR original_gone OR original_expires_at IS NULL OR original_expires_at < now())
 ORDER BY created_at
 LIMIT $2

@@ -78,6 +78,7 @@ class Videos:
             video.ready_at,
             video.published_at,
             original.upload_id if original else None,
+            video.original_gone,
         )
 
     async def assets(self, video_id: UUID) -> Sequence[Asset]:
@@ -186,6 +187,7 @@ def video_from(row: asyncpg.Record) -> Video:
         heard_at=row["heard_at"],
         upload_id=row["upload_id"],
         original=original,
+        original_gone=row["original_gone"],
         measured=measured,
         reason=reason,
         publish_when_ready=row["publish_when_ready"],

@@ -65,7 +65,7 @@ class Videos(VideoServiceServicer):
         seen = await videos.read_video(self.database, parse_uuid("video_id", request.video_id), viewer)
         video, keys = seen.video, {asset.kind: asset.s3_key for asset in seen.assets}
         signed = await sign_assets(self.sign, video.video_id, video.status, video.visibility, keys)
-        return mapping.video_message(seen, viewer, signed)
+        return mapping.video_message(seen, viewer, signed, self.clock())
 
     async def GetVideoStatus(self, request: GetVideoStatusRequest, context: Any) -> GetVideoStatusResponse:
         video_id = parse_uuid("video_id", request.video_id)

@@ -13,7 +13,7 @@ from nextplay.catalog.v1.catalog_events_pb2 import (
     VideoStatusChanged,
 )
 from services.catalog.domain.states import Transition
-from services.catalog.domain.video import Original, Reason, Status, Video, Visibility
+from services.catalog.domain.video import Original, Reason, Status, Video, Visibility, next_action
 
 
 def timestamp(time: datetime) -> Timestamp:
@@ -30,9 +30,12 @@ def visibility_message(visibility: Visibility) -> video_pb2.Video.Visibility.Val
     return video_pb2.Video.Visibility.Value(visibility.value)
 
 
-def reason_message(reason: Reason) -> video_pb2.Reason:
+def reason_message(video: Video, reason: Reason, now: datetime) -> video_pb2.Reason:
     return video_pb2.Reason(
-        code=reason.code, message=reason.message, stage=reason.stage, next_action=reason.next_action
+        code=reason.code,
+        message=reason.message,
+        stage=reason.stage,
+        next_action=next_action(video, reason, now),
     )
 
 
@@ -47,7 +50,7 @@ def status_changed(video: Video, transition: Transition) -> VideoStatusChanged:
         to_status=status_message(transition.to_status),
         sequence=transition.sequence,
         generation=video.generation,
-        reason=reason_message(transition.reason) if transition.reason else None,
+        reason=reason_message(video, transition.reason, video.changed_at) if transition.reason else None,
         title=video.title,
         changed_at=timestamp(video.changed_at),
     )

@@ -148,8 +148,15 @@ def _transcode_completed(event: media.TranscodeCompleted, at: datetime) -> Fact:
 
 def _transcode_failed(event: media.TranscodeFailed, at: datetime) -> Fact:
     reason = Reason(event.code, event.message, "transcode")
+    gone: Said = (("original_gone", "true"),) if event.original_gone else ()
     return Fact(
-        Cause.TRANSCODE_FAILED, event.generation, at, reason=reason, attempt=event.attempts or None, said=_said(reason)
+        Cause.TRANSCODE_FAILED,
+        event.generation,
+        at,
+        original_gone=event.original_gone,
+        reason=reason,
+        attempt=event.attempts or None,
+        said=_said(reason) + gone,
     )
 
 

@@ -36,11 +36,13 @@ class Rejected(Exception):
 
 
 class Fault(Exception):
-    """The run failed for a cause on our side. `transient`: another run may succeed. The message is for the owner."""
+    """The run failed for a cause on our side. `transient`: another run may succeed. `original_gone`: no run of any job
+    will, because there is nothing stored to convert. The message is for the owner.
+    """
 
-    def __init__(self, code: str, message: str, *, transient: bool) -> None:
+    def __init__(self, code: str, message: str, *, transient: bool, original_gone: bool = False) -> None:
         super().__init__(message)
-        self.code, self.transient = code, transient
+        self.code, self.transient, self.original_gone = code, transient, original_gone
 
 
 def not_a_video() -> Rejected:
@@ -71,6 +73,10 @@ def too_long(duration_ms: int, source: Source) -> Rejected:
         limit=f"{MAX_DURATION_MS} ms",
         source=source,
     )
+
+
+def original_gone() -> Fault:
+    return Fault("STORAGE_ERROR", "The uploaded file is not stored any more.", transient=False, original_gone=True)
 
 
 def disk_full() -> Fault:

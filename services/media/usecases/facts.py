@@ -76,7 +76,13 @@ def retry_scheduled(run: Run, fault: Fault, attempt: int, next_at: datetime) -> 
 
 
 def failed(run: Run, fault: Fault, attempts: int) -> TranscodeFailed:
-    return TranscodeFailed(**_names(run.job), code=public_code(fault.code), message=str(fault), attempts=attempts)
+    return TranscodeFailed(
+        **_names(run.job),
+        code=public_code(fault.code),
+        message=str(fault),
+        attempts=attempts,
+        original_gone=fault.original_gone,
+    )
 
 
 def _names(job: Job) -> dict[str, Any]:

@@ -316,6 +316,7 @@ class TranscodeFailed(_message.Message):
     CODE_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
+    ORIGINAL_GONE_FIELD_NUMBER: _builtins.int
     video_id: _builtins.str
     """The video (UUID)."""
     job_id: _builtins.str
@@ -330,6 +331,8 @@ class TranscodeFailed(_message.Message):
     """The reason as a sentence for the owner."""
     attempts: _builtins.int
     """How many runs there were."""
+    original_gone: _builtins.bool
+    """The original is not stored any more, so that a new job of it would fail too. Then the code is STORAGE_ERROR."""
     def __init__(
         self,
         *,
@@ -340,10 +343,11 @@ class TranscodeFailed(_message.Message):
         code: _builtins.str = ...,
         message: _builtins.str = ...,
         attempts: _builtins.int = ...,
+        original_gone: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "code", b"code", "generation", b"generation", "job_id", b"job_id", "message", b"message", "user_id", b"user_id", "video_id", b"video_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "code", b"code", "generation", b"generation", "job_id", b"job_id", "message", b"message", "original_gone", b"original_gone", "user_id", b"user_id", "video_id", b"video_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
