@@ -1,6 +1,6 @@
 """What a worker makes of the objects that MediaConvert left, whatever they say and whoever else is at it."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -103,3 +103,48 @@ async def test_segments_that_were_not_asked_for_are_a_transient_fault(
     with pytest.raises(Fault) as fault:
         await left.collect(changed(left, old, new), tmp_path)
     assert (fault.value.code, fault.value.transient) == ("TRANSCODER_ERROR", True)
+
+
+@dataclass
+class Overtaken(MemoryObjects):
+    """Objects at which somebody else does `meanwhile` before the call of that number."""
+
+    before_call: int = 0
+    meanwhile: Callable[[], Awaitable[object]] | None = None
+    calls: int = 0
+
+    async def download(self, key: str, path: Path) -> None:
+        await self._call()
+        await super().download(key, path)
+
+    async def put_file(self, key: str, path: Path, *, content_type: str, cache_control: str = "") -> None:
+        await self._call()
+        await super().put_file(key, path, content_type=content_type)
+
+    async def delete_prefix(self, prefix: str) -> int:
+        await self._call()
+        return await super().delete_prefix(prefix)
+
+    async def _call(self) -> None:
+        number, self.calls = self.calls, self.calls + 1
+        if number == self.before_call and self.meanwhile:
+            await self.meanwhile()
+
+
+@pytest.mark.parametrize("captures", [2, 1], ids=["both frames", "a clip that ends before the second frame"])
+async def test_a_worker_that_lost_its_lease_takes_nothing_from_its_successor(
+    left: Left, tmp_path: Path, captures: int
+) -> None:
+    there = {key: data for key, data in left.objects.items() if captures == 2 or "0000001.jpg" not in key}
+    alone = Overtaken(dict(there))
+    made = await left.collect(alone, tmp_path)
+    assert alone.stored[f"{PREFIX}thumbnail.jpg"] == f"the frame at {captures - 1} s".encode()
+    for number in range(alone.calls):
+        stored = dict(there)
+
+        async def loser(stored: dict[str, bytes] = stored) -> None:
+            assert await left.collect(MemoryObjects(stored), tmp_path) == made
+
+        successor = Overtaken(stored, before_call=number, meanwhile=loser)
+        assert await left.collect(successor, tmp_path) == made, f"overtaken before call {number}"
+        assert successor.stored == alone.stored

@@ -33,6 +33,8 @@ async def collect(
 ) -> Made:
     """Read the outputs back into `directory`, make and store the rest, the master playlist last.
 
+    Two workers may be at it, of which one does not know yet that it lost its lease. Both store the same bytes, and
+    only the captured frames are removed, of which each finds what the other made.
     Raises Rejected when what came out shows that the original is unacceptable, and Fault.
     """
     report("package", 0)
@@ -78,10 +80,12 @@ async def _read_back(objects: Objects, prefix: str, plan: Plan, directory: Path)
 
 
 async def _fetch_thumbnail(objects: Objects, prefix: str, directory: Path) -> None:
-    """What an earlier worker stored, who may have removed the captured frames already; else the second of them, or the
-    first of a clip that ends before it.
+    """The second captured frame, or the first of a clip that ends before it.
+
+    A worker that had the run before may be storing the thumbnail and removing the frames meanwhile. What it stored is
+    looked for after each frame that is not there, so that the first is never taken for the second, nor both missed.
     """
-    for path in (commands.THUMBNAIL, capture_path(1), capture_path(0)):
+    for path in (capture_path(1), commands.THUMBNAIL, capture_path(0), commands.THUMBNAIL):
         with suppress(ObjectNotFound):
             await objects.download(prefix + path, directory / commands.THUMBNAIL)
             return
