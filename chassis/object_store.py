@@ -77,7 +77,8 @@ _NEUTRAL = {
     "EntityTooSmall": PartTooSmall,
     "InvalidRange": _BeyondTheEnd,
 }
-_BUSY = {"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "RequestLimitExceeded"}
+BUSY = {"SlowDown", "RequestTimeout", "OperationAborted", "Throttling", "ThrottlingException", "RequestLimitExceeded"}
+"""What S3 says to a request that it will take when it is sent again, though the status is one of a refusal."""
 
 
 @dataclass(frozen=True)
@@ -313,7 +314,7 @@ async def call(seconds: float = CALL_SECONDS) -> AsyncIterator[None]:
         code, status = error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"]
         if code in _NEUTRAL:
             raise _NEUTRAL[code] from error
-        if status < 500 and status != 429 and code not in _BUSY:
+        if status < 500 and status != 429 and code not in BUSY:
             log.error("object_store_refused", operation=error.operation_name, code=code)
         raise Unavailable("The object store is not able to answer at the moment.", retry_after=1.0) from error
     except (BotoCoreError, aiohttp.ClientError, TimeoutError, OSError) as error:

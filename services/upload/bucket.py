@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import stamina
 from botocore.exceptions import ClientError
 
 from chassis.errors import Unavailable
-from chassis.object_store import call
+from chassis.object_store import BUSY, call
 from chassis.telemetry import logger
 
 if TYPE_CHECKING:
@@ -31,10 +32,12 @@ HEADERS = ("content-type", "x-amz-checksum-sha256")
 CORS_ID = "nextplay-uploads"
 LIFECYCLE_ID = "nextplay-abort-incomplete-uploads"
 AGAIN_SECONDS = 3600.0
-AWAY_SECONDS = 10.0
+MENDED_SECONDS = 60.0
+"""As often it is looked whether what differs has been put right by somebody."""
+AWAY_SECONDS = 60.0
+"""As long the pauses grow while S3 is away."""
 
 _ABSENT = ("NoSuchCORSConfiguration", "NoSuchLifecycleConfiguration")
-_REFUSED = ("AccessDenied", "NotImplemented", "MethodNotAllowed")
 
 Rule: TypeAlias = dict[str, Any]
 """A rule as S3 says it."""
@@ -43,7 +46,7 @@ log = logger(__name__)
 
 
 class Refused(Exception):
-    """S3 does not let us, or can't do this; the message is its code."""
+    """S3 does not let us, can't do this, or knows no such key or bucket; the message is its code."""
 
 
 @dataclass(frozen=True)
@@ -60,18 +63,16 @@ async def watch_bucket(
 ) -> None:
     """Set the bucket up, and again every hour, until cancelled; `facts` say what is not as it should be."""
     while True:
-        try:
-            found = await set_up_bucket(client, bucket, wanted)
-        except Unavailable:
-            await asyncio.sleep(AWAY_SECONDS)
-            continue
+        async for attempt in stamina.retry_context(on=Unavailable, attempts=None, timeout=None, wait_max=AWAY_SECONDS):
+            with attempt:
+                found = await set_up_bucket(client, bucket, wanted)
         for name in ("bucket_cors", "bucket_lifecycle"):
             told = facts.pop(name, None)
             if name in found:
                 facts[name] = found[name]
                 if found[name] != told:
                     log.warning("bucket_differs", rule=name, reason=found[name])
-        await asyncio.sleep(AGAIN_SECONDS)
+        await asyncio.sleep(MENDED_SECONDS if found else AGAIN_SECONDS)
 
 
 async def set_up_bucket(client: "S3Client", bucket: str, wanted: BucketRules) -> dict[str, str]:
@@ -132,12 +133,12 @@ async def _asked(request: Awaitable[Sequence[Rule]]) -> Sequence[Rule]:
         try:
             return await request
         except ClientError as error:
-            code = error.response["Error"]["Code"]
+            code, status = error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"]
             if code in _ABSENT:
                 return ()
-            if code in _REFUSED:
-                raise Refused(code) from error
-            raise
+            if code in BUSY or status == 429 or (status >= 500 and code != "NotImplemented"):
+                raise
+            raise Refused(code) from error
 
 
 def _cors_rule(wanted: BucketRules) -> Rule:

@@ -73,13 +73,16 @@ async def bucket(stack: Stack) -> AsyncIterator[Bucket]:
 class Counting:
     """The client, which notes what is put, and refuses or does not know some of its calls."""
 
-    def __init__(self, client: Any, refused: str = "", code: str = "AccessDenied") -> None:
-        self._client, self._refused, self._code, self.puts = client, refused, code, list[str]()
+    def __init__(self, client: Any, refused: str = "", code: str = "AccessDenied", status: int = 403) -> None:
+        self._client, self._refused, self._said = client, refused, (code, status)
+        self.asked, self.puts = 0, list[str]()
 
     def __getattr__(self, name: str) -> Any:
         async def call(**told: Any) -> Any:
             if self._refused and name.startswith(self._refused):
-                said = {"Error": {"Code": self._code}, "ResponseMetadata": {"HTTPStatusCode": 403}}
+                self.asked += 1
+                code, status = self._said
+                said = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
                 raise ClientError(said, name)  # type: ignore[arg-type]
             if name.startswith("put"):
                 self.puts.append(name)
@@ -158,9 +161,27 @@ async def test_a_rule_that_expires_originals_is_told(bucket: Bucket) -> None:
     assert LIFECYCLE_ID in [rule["ID"] for rule in await bucket.lifecycle()], "the rest is put right"
 
 
-@pytest.mark.parametrize("code", ["AccessDenied", "NotImplemented"])
-async def test_what_may_be_read_but_not_set_is_compared_and_told(bucket: Bucket, code: str) -> None:
-    client: Any = Counting(bucket.client, "put", code)
+LASTING = [
+    ("AccessDenied", 403),
+    ("InvalidAccessKeyId", 403),
+    ("NoSuchBucket", 404),
+    ("MethodNotAllowed", 405),
+    ("PermanentRedirect", 301),
+    ("MalformedXML", 400),
+    ("NotImplemented", 501),
+]
+PASSING = [
+    ("SlowDown", 503),
+    ("RequestTimeout", 400),
+    ("OperationAborted", 409),
+    ("TooManyRequests", 429),
+    ("InternalError", 500),
+]
+
+
+@pytest.mark.parametrize(("code", "status"), LASTING)
+async def test_what_may_be_read_but_not_set_is_compared_and_told(bucket: Bucket, code: str, status: int) -> None:
+    client: Any = Counting(bucket.client, "put", code, status)
     found = await set_up_bucket(client, bucket.name, WANTED)
     told = f"and S3 does not let us put that right ({code})"
     assert found == {
@@ -178,38 +199,52 @@ async def test_who_may_not_even_look_says_so_and_changes_nothing(stack: Stack) -
     assert found == {"bucket_cors": NOT_KNOWN, "bucket_lifecycle": NOT_KNOWN}
 
 
-async def test_a_store_that_is_away_is_waited_for(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("code", "status"), PASSING)
+async def test_a_store_that_is_away_is_waited_for(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch, code: str, status: int
+) -> None:
     monkeypatch.setattr("services.upload.bucket.AWAY_SECONDS", 0.05)
     facts: dict[str, object] = {}
-    client: Any = Counting(bucket.client, "get", "SlowDown")
+    client: Any = Counting(bucket.client, "get", code, status)
     with pytest.raises(Unavailable):
         await set_up_bucket(client, bucket.name, WANTED)
     watching = asyncio.create_task(watch_bucket(client, bucket.name, WANTED, facts))
-    client._refused = ""
+
+    async def it_was_asked_again() -> bool:
+        return client.asked > 3
 
     async def both_are_there() -> bool:
         return bool(await bucket.cors() and await bucket.lifecycle())
 
+    await until(it_was_asked_again)
+    assert facts == {}
+    client._refused = ""
     await until(both_are_there)
     watching.cancel()
     assert facts == {}
 
 
-async def test_what_differs_is_a_fact_of_readiness_until_it_is_right(
-    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("code", "status"), LASTING)
+async def test_a_lasting_refusal_is_a_fact_of_readiness_until_it_is_mended_and_logged_once(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, code: str, status: int
 ) -> None:
-    monkeypatch.setattr("services.upload.bucket.AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr("services.upload.bucket.MENDED_SECONDS", 0.05)
     facts: dict[str, object] = {"other": 1}
-    client: Any = Counting(bucket.client, "put")
+    client: Any = Counting(bucket.client, "get", code, status)
     watching = asyncio.create_task(watch_bucket(client, bucket.name, WANTED, facts))
 
-    async def all_are_told() -> bool:
-        return set(facts) == {"other", "bucket_cors", "bucket_lifecycle"}
+    async def it_was_looked_at_again() -> bool:
+        return client.asked > 4
 
     async def none_is_told() -> bool:
-        return set(facts) == {"other"}
+        return facts == {"other": 1}
 
-    await until(all_are_told)
+    await until(it_was_looked_at_again)
+    told = f"it is not known whether it is as it should be: S3 does not let us look ({code})"
+    assert facts == {"other": 1, "bucket_cors": told, "bucket_lifecycle": told}
     client._refused = ""
     await until(none_is_told)
     watching.cancel()
+    logged = [vars(record)["fields"]["rule"] for record in caplog.records if record.getMessage() == "bucket_differs"]
+    assert sorted(logged) == ["bucket_cors", "bucket_lifecycle"]
+    assert "object_store_refused" not in caplog.text
