@@ -158,7 +158,9 @@ class Store(Protocol):
     async def runs_to_sweep(self, ended_seconds_ago: float, limit: int) -> Sequence[tuple[UUID, str]]:
         """Runs that ended without winning, with the prefixes of what they may have stored."""
 
-    async def mark_swept(self, run_id: UUID) -> None: ...
+    async def mark_swept(self, run_id: UUID) -> None:
+        """The run's objects were removed. While a service outside may still store some, the run comes again."""
+
     async def sweep_later(self, run_id: UUID) -> None:
         """Let others be swept before a run that could not be."""
 

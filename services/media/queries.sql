@@ -92,8 +92,17 @@ WHERE run.job_id = job.job_id AND run.outcome IS NULL AND job.lease_owner IS NUL
   AND job.completed_at < now() - make_interval(secs => $1)
 
 -- name: mark_swept
--- By primary key.
-UPDATE transcode_runs SET swept_at = now() WHERE run_id = $1
+-- By primary keys. A job of a service outside that is not known to have ended may store more, though nobody may be able
+-- to cancel it, because its id was lost: for a day its run comes again, each time after the delay.
+UPDATE transcode_runs AS run
+SET swept_at = CASE WHEN NOT goes_on THEN now() END, ended_at = CASE WHEN goes_on THEN now() ELSE ended_at END
+FROM (
+    SELECT EXISTS (
+        SELECT FROM remote_jobs
+        WHERE run_id = $1 AND status IN ('SUBMITTED', 'PROGRESSING') AND submitted_at > now() - interval '1 day'
+    ) AS goes_on
+) AS remote
+WHERE run.run_id = $1
 
 -- name: sweep_later
 -- By primary key: to the end of the order in which runs are swept, and not before the delay has passed again.

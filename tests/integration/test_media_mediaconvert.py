@@ -21,7 +21,7 @@ from chassis.object_store import ObjectStore
 from chassis.postgres import Pool, open_pool
 from chassis.transaction import transactions
 from services.media import ladder
-from services.media.domain.job import MAX_LOSSES, STAGES, Run
+from services.media.domain.job import MAX_LOSSES, STAGES, Run, RunOutcome
 from services.media.domain.outcomes import Fault
 from services.media.domain.remote import News, RemoteStatus
 from services.media.domain.source import Source
@@ -334,6 +334,20 @@ async def test_a_worker_that_dies_costs_neither_an_attempt_nor_a_second_job(
     assert "preview.mp4" in await keys_below(tools.objects, run.output_s3_prefix)  # type: ignore[arg-type]
 
 
+async def test_a_worker_that_finds_its_lease_lost_removes_nothing_of_the_run_that_another_took_up(
+    pool: Pool, begin: Begin, tools: Tools, aws: MediaConvertStandIn, clip: Clip, object_store: ObjectStore
+) -> None:
+    run, working = await begun(pool, begin, tools, aws, clip)
+    await let_leases_end(pool)
+    again = await take(begin)
+    await object_store.put(f"{run.output_s3_prefix}preview.mp4", b"the other's", content_type="video/mp4")
+    working.cancel()
+    await asyncio.wait([working])
+    assert await keys_below(object_store, run.output_s3_prefix) == {"preview.mp4"}
+    job = await job_of(pool, clip)
+    assert (job["status"], job["fence"], job["lease_owner"]) == ("PROCESSING", again.fence, "tester")
+
+
 async def test_a_run_that_kills_whoever_takes_it_up_fails_and_is_cancelled(
     pool: Pool, begin: Begin, tools: Tools, aws: MediaConvertStandIn, clip: Clip
 ) -> None:
@@ -455,6 +469,29 @@ async def test_what_a_cancelled_job_still_stores_is_swept(
     assert await outputs.sweep(begin, object_store, ended_seconds_ago=0) == 0, "the run ends only now"
     assert await outputs.sweep(begin, object_store, ended_seconds_ago=0) == 1
     assert await keys_below(object_store, run.output_s3_prefix) == set()
+
+
+@pytest.mark.parametrize("heard", [None, RemoteStatus.PROGRESSING], ids=["unknown", "under way"])
+async def test_while_a_job_may_still_store_something_its_run_is_swept_again(
+    pool: Pool, begin: Begin, object_store: ObjectStore, heard: RemoteStatus | None
+) -> None:
+    """The worker died during CreateJob, say: nobody knows an id to cancel."""
+    run = await handed_on(begin, Clip())
+    if heard:
+        await remote.hear(begin, News(run.run_id, "1-abc", heard))
+    async with begin() as tx:
+        await tx.store.end_run(run.run_id, RunOutcome.FAILED)
+    for _ in range(2):
+        await object_store.put(f"{run.output_s3_prefix}late.ts", b"late", content_type="video/mp2t")
+        assert await outputs.sweep(begin, object_store, ended_seconds_ago=0) == 1
+        assert await keys_below(object_store, run.output_s3_prefix) == set()
+        assert await outputs.sweep(begin, object_store, ended_seconds_ago=900) == 0, "not before the delay has passed"
+    if heard:
+        await remote.hear(begin, News(run.run_id, "1-abc", RemoteStatus.CANCELED))
+    else:
+        await pool.execute("UPDATE remote_jobs SET submitted_at = now() - interval '25 hours'")
+    assert await outputs.sweep(begin, object_store, ended_seconds_ago=0) == 1
+    assert await outputs.sweep(begin, object_store, ended_seconds_ago=0) == 0, "that was the last time"
 
 
 async def test_runs_that_were_never_submitted_do_not_lengthen_the_search_for_unwanted_jobs(
