@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class NotificationServiceStub:
-    """Reads and marks the caller's notifications.
+    """Reads, watches and marks the caller's notifications, and keeps what they want to be told.
     """
 
     def __init__(self, channel):
@@ -45,10 +45,25 @@ class NotificationServiceStub:
                 request_serializer=nextplay_dot_notify_dot_v1_dot_notifications__service__pb2.MarkReadRequest.SerializeToString,
                 response_deserializer=nextplay_dot_notify_dot_v1_dot_notifications__service__pb2.MarkReadResponse.FromString,
                 _registered_method=True)
+        self.WatchNotifications = channel.unary_stream(
+                '/nextplay.notify.v1.NotificationService/WatchNotifications',
+                request_serializer=nextplay_dot_notify_dot_v1_dot_notifications__service__pb2.WatchNotificationsRequest.SerializeToString,
+                response_deserializer=nextplay_dot_notify_dot_v1_dot_notifications__service__pb2.WatchNotificationsResponse.FromString,
+                _registered_method=True)
+        self.GetPreferences = channel.unary_unary(
+                '/nextplay.notify.v1.NotificationService/GetPreferences',
+                request_serializer=nextplay_dot_notify_dot_v1_dot_notifications__service__pb2.GetPreferencesRequest.SerializeToString,
+                response_deserializer=nextplay_dot_notify_dot_v1_dot_notifications__service__pb2.GetPreferencesResponse.FromString,
+                _registered_method=True)
+        self.ReplacePreferences = channel.unary_unary(
+                '/nextplay.notify.v1.NotificationService/ReplacePreferences',
+                request_serializer=nextplay_dot_notify_dot_v1_dot_notifications__service__pb2.ReplacePreferencesRequest.SerializeToString,
+                response_deserializer=nextplay_dot_notify_dot_v1_dot_notifications__service__pb2.ReplacePreferencesResponse.FromString,
+                _registered_method=True)
 
 
 class NotificationServiceServicer:
-    """Reads and marks the caller's notifications.
+    """Reads, watches and marks the caller's notifications, and keeps what they want to be told.
     """
 
     def ListNotifications(self, request, context):
@@ -60,6 +75,28 @@ class NotificationServiceServicer:
 
     def MarkRead(self, request, context):
         """Marks own notifications as read: those named, or all up to a time. Unknown ids are passed over. Safe to repeat.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchNotifications(self, request, context):
+        """The caller's notifications as they are written, one message each, in order and none left out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPreferences(self, request, context):
+        """What the caller wants to be told, and how: every kind on every channel, and whom they have muted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplacePreferences(self, request, context):
+        """Replaces the caller's preferences as a whole: a kind on a channel that is not named is told, and an author who is not
+        named is not muted. What waits to be delivered and is not wanted any more is not delivered. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -78,6 +115,21 @@ def add_NotificationServiceServicer_to_server(servicer, server):
                     request_deserializer=nextplay_dot_notify_dot_v1_dot_notifications__service__pb2.MarkReadRequest.FromString,
                     response_serializer=nextplay_dot_notify_dot_v1_dot_notifications__service__pb2.MarkReadResponse.SerializeToString,
             ),
+            'WatchNotifications': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchNotifications,
+                    request_deserializer=nextplay_dot_notify_dot_v1_dot_notifications__service__pb2.WatchNotificationsRequest.FromString,
+                    response_serializer=nextplay_dot_notify_dot_v1_dot_notifications__service__pb2.WatchNotificationsResponse.SerializeToString,
+            ),
+            'GetPreferences': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPreferences,
+                    request_deserializer=nextplay_dot_notify_dot_v1_dot_notifications__service__pb2.GetPreferencesRequest.FromString,
+                    response_serializer=nextplay_dot_notify_dot_v1_dot_notifications__service__pb2.GetPreferencesResponse.SerializeToString,
+            ),
+            'ReplacePreferences': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplacePreferences,
+                    request_deserializer=nextplay_dot_notify_dot_v1_dot_notifications__service__pb2.ReplacePreferencesRequest.FromString,
+                    response_serializer=nextplay_dot_notify_dot_v1_dot_notifications__service__pb2.ReplacePreferencesResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'nextplay.notify.v1.NotificationService', rpc_method_handlers)
@@ -87,7 +139,7 @@ def add_NotificationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class NotificationService:
-    """Reads and marks the caller's notifications.
+    """Reads, watches and marks the caller's notifications, and keeps what they want to be told.
     """
 
     @staticmethod
@@ -134,6 +186,87 @@ class NotificationService:
             '/nextplay.notify.v1.NotificationService/MarkRead',
             nextplay_dot_notify_dot_v1_dot_notifications__service__pb2.MarkReadRequest.SerializeToString,
             nextplay_dot_notify_dot_v1_dot_notifications__service__pb2.MarkReadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchNotifications(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/nextplay.notify.v1.NotificationService/WatchNotifications',
+            nextplay_dot_notify_dot_v1_dot_notifications__service__pb2.WatchNotificationsRequest.SerializeToString,
+            nextplay_dot_notify_dot_v1_dot_notifications__service__pb2.WatchNotificationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPreferences(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nextplay.notify.v1.NotificationService/GetPreferences',
+            nextplay_dot_notify_dot_v1_dot_notifications__service__pb2.GetPreferencesRequest.SerializeToString,
+            nextplay_dot_notify_dot_v1_dot_notifications__service__pb2.GetPreferencesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplacePreferences(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nextplay.notify.v1.NotificationService/ReplacePreferences',
+            nextplay_dot_notify_dot_v1_dot_notifications__service__pb2.ReplacePreferencesRequest.SerializeToString,
+            nextplay_dot_notify_dot_v1_dot_notifications__service__pb2.ReplacePreferencesResponse.FromString,
             options,
             channel_credentials,
             insecure,
