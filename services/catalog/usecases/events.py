@@ -66,6 +66,7 @@ def video_published(video: Video, published_at: datetime) -> VideoPublished:
         category=video.category,
         published_at=timestamp(published_at),
         sequence=video.sequence,
+        generation=video.generation,
     )
 
 
@@ -74,11 +75,20 @@ def video_hidden(video: Video) -> VideoHidden:
         video_id=str(video.video_id),
         user_id=str(video.user_id),
         visibility=visibility_message(video.visibility),
+        sequence=video.sequence,
+        generation=video.generation,
+        title=video.title,
     )
 
 
 def video_deleted(video: Video) -> VideoDeleted:
-    return VideoDeleted(video_id=str(video.video_id), user_id=str(video.user_id), generation=video.generation)
+    return VideoDeleted(
+        video_id=str(video.video_id),
+        user_id=str(video.user_id),
+        generation=video.generation,
+        sequence=video.sequence,
+        title=video.title,
+    )
 
 
 def retry_requested(video: Video, original: Original) -> VideoRetryRequested:

@@ -27,7 +27,7 @@ from nextplay.api.v1 import options_pb2 as nextplay_dot_api_dot_v1_dot_options__
 from nextplay.catalog.v1 import video_pb2 as nextplay_dot_catalog_dot_v1_dot_video__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(nextplay/catalog/v1/catalog_events.proto\x12\x13nextplay.catalog.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dnextplay/api/v1/options.proto\x1a\x1fnextplay/catalog/v1/video.proto\"\xf3\x02\n\x12VideoStatusChanged\x12\x10\n\x08video_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x36\n\x0b\x66rom_status\x18\x03 \x01(\x0e\x32!.nextplay.catalog.v1.Video.Status\x12\x34\n\tto_status\x18\x04 \x01(\x0e\x32!.nextplay.catalog.v1.Video.Status\x12\x10\n\x08sequence\x18\x05 \x01(\r\x12\x12\n\ngeneration\x18\x06 \x01(\r\x12\x30\n\x06reason\x18\x07 \x01(\x0b\x32\x1b.nextplay.catalog.v1.ReasonH\x00\x88\x01\x01\x12\r\n\x05title\x18\x08 \x01(\t\x12.\n\nchanged_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp:*\xf2\xc7\x18&\n\x1anextplay.catalog.events.v1\x12\x08video_idB\t\n\x07_reason\"\x99\x02\n\x0eVideoPublished\x12\x10\n\x08video_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x39\n\nvisibility\x18\x03 \x01(\x0e\x32%.nextplay.catalog.v1.Video.Visibility\x12\x18\n\x10notify_followers\x18\x04 \x01(\x08\x12\r\n\x05title\x18\x05 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x06 \x01(\t\x12\x30\n\x0cpublished_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08sequence\x18\x08 \x01(\r:*\xf2\xc7\x18&\n\x1anextplay.catalog.events.v1\x12\x08video_id\"\x97\x01\n\x0bVideoHidden\x12\x10\n\x08video_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x39\n\nvisibility\x18\x03 \x01(\x0e\x32%.nextplay.catalog.v1.Video.Visibility:*\xf2\xc7\x18&\n\x1anextplay.catalog.events.v1\x12\x08video_id\"\xc3\x01\n\x13VideoRetryRequested\x12\x10\n\x08video_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\r\x12\x11\n\tupload_id\x18\x04 \x01(\t\x12\x14\n\x0cinput_s3_key\x18\x05 \x01(\t\x12\x0c\n\x04tier\x18\x06 \x01(\t\x12\x12\n\nsize_bytes\x18\x07 \x01(\r:*\xf2\xc7\x18&\n\x1anextplay.catalog.events.v1\x12\x08video_id\"q\n\x0cVideoDeleted\x12\x10\n\x08video_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\r:*\xf2\xc7\x18&\n\x1anextplay.catalog.events.v1\x12\x08video_idb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(nextplay/catalog/v1/catalog_events.proto\x12\x13nextplay.catalog.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dnextplay/api/v1/options.proto\x1a\x1fnextplay/catalog/v1/video.proto\"\xf3\x02\n\x12VideoStatusChanged\x12\x10\n\x08video_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x36\n\x0b\x66rom_status\x18\x03 \x01(\x0e\x32!.nextplay.catalog.v1.Video.Status\x12\x34\n\tto_status\x18\x04 \x01(\x0e\x32!.nextplay.catalog.v1.Video.Status\x12\x10\n\x08sequence\x18\x05 \x01(\r\x12\x12\n\ngeneration\x18\x06 \x01(\r\x12\x30\n\x06reason\x18\x07 \x01(\x0b\x32\x1b.nextplay.catalog.v1.ReasonH\x00\x88\x01\x01\x12\r\n\x05title\x18\x08 \x01(\t\x12.\n\nchanged_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp:*\xf2\xc7\x18&\n\x1anextplay.catalog.events.v1\x12\x08video_idB\t\n\x07_reason\"\xad\x02\n\x0eVideoPublished\x12\x10\n\x08video_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x39\n\nvisibility\x18\x03 \x01(\x0e\x32%.nextplay.catalog.v1.Video.Visibility\x12\x18\n\x10notify_followers\x18\x04 \x01(\x08\x12\r\n\x05title\x18\x05 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x06 \x01(\t\x12\x30\n\x0cpublished_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08sequence\x18\x08 \x01(\r\x12\x12\n\ngeneration\x18\t \x01(\r:*\xf2\xc7\x18&\n\x1anextplay.catalog.events.v1\x12\x08video_id\"\xcc\x01\n\x0bVideoHidden\x12\x10\n\x08video_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x39\n\nvisibility\x18\x03 \x01(\x0e\x32%.nextplay.catalog.v1.Video.Visibility\x12\x10\n\x08sequence\x18\x04 \x01(\r\x12\x12\n\ngeneration\x18\x05 \x01(\r\x12\r\n\x05title\x18\x06 \x01(\t:*\xf2\xc7\x18&\n\x1anextplay.catalog.events.v1\x12\x08video_id\"\xc3\x01\n\x13VideoRetryRequested\x12\x10\n\x08video_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\r\x12\x11\n\tupload_id\x18\x04 \x01(\t\x12\x14\n\x0cinput_s3_key\x18\x05 \x01(\t\x12\x0c\n\x04tier\x18\x06 \x01(\t\x12\x12\n\nsize_bytes\x18\x07 \x01(\r:*\xf2\xc7\x18&\n\x1anextplay.catalog.events.v1\x12\x08video_id\"\x92\x01\n\x0cVideoDeleted\x12\x10\n\x08video_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\r\x12\x10\n\x08sequence\x18\x04 \x01(\r\x12\r\n\x05title\x18\x05 \x01(\t:*\xf2\xc7\x18&\n\x1anextplay.catalog.events.v1\x12\x08video_id\"f\n\x0eUserUnfollowed\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x18\n\x10\x66ollowed_user_id\x18\x02 \x01(\t:)\xf2\xc7\x18%\n\x1anextplay.catalog.events.v1\x12\x07user_idb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,14 +44,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VIDEORETRYREQUESTED']._serialized_options = b'\362\307\030&\n\032nextplay.catalog.events.v1\022\010video_id'
   _globals['_VIDEODELETED']._loaded_options = None
   _globals['_VIDEODELETED']._serialized_options = b'\362\307\030&\n\032nextplay.catalog.events.v1\022\010video_id'
+  _globals['_USERUNFOLLOWED']._loaded_options = None
+  _globals['_USERUNFOLLOWED']._serialized_options = b'\362\307\030%\n\032nextplay.catalog.events.v1\022\007user_id'
   _globals['_VIDEOSTATUSCHANGED']._serialized_start=163
   _globals['_VIDEOSTATUSCHANGED']._serialized_end=534
   _globals['_VIDEOPUBLISHED']._serialized_start=537
-  _globals['_VIDEOPUBLISHED']._serialized_end=818
-  _globals['_VIDEOHIDDEN']._serialized_start=821
-  _globals['_VIDEOHIDDEN']._serialized_end=972
-  _globals['_VIDEORETRYREQUESTED']._serialized_start=975
-  _globals['_VIDEORETRYREQUESTED']._serialized_end=1170
-  _globals['_VIDEODELETED']._serialized_start=1172
-  _globals['_VIDEODELETED']._serialized_end=1285
+  _globals['_VIDEOPUBLISHED']._serialized_end=838
+  _globals['_VIDEOHIDDEN']._serialized_start=841
+  _globals['_VIDEOHIDDEN']._serialized_end=1045
+  _globals['_VIDEORETRYREQUESTED']._serialized_start=1048
+  _globals['_VIDEORETRYREQUESTED']._serialized_end=1243
+  _globals['_VIDEODELETED']._serialized_start=1246
+  _globals['_VIDEODELETED']._serialized_end=1392
+  _globals['_USERUNFOLLOWED']._serialized_start=1394
+  _globals['_USERUNFOLLOWED']._serialized_end=1496
 # @@protoc_insertion_point(module_scope)
