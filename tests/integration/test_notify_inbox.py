@@ -54,7 +54,8 @@ async def tell(begin: Begin, user_id: UUID, count: int, *, at_once: bool = False
     written = [notification for outcome in outcomes if (notification := to_owner(outcome))]
     for portion in [written] if at_once else [[notification] for notification in written]:
         async with begin() as tx:
-            await tx.store.ledger.write(portion)
+            for notification in portion:
+                await tx.store.ledger.write(notification, [user_id])
 
 
 async def all_pages(notifications: Notifications, *, page_size: int, unread_only: bool = False) -> Sequence[list[str]]:

@@ -3,11 +3,20 @@ from uuid import UUID
 
 import pytest
 
-from services.notify.domain.notification import Kind, Notification, Outcome, Publication, Reason, to_follower, to_owner
+from services.notify.domain.notification import (
+    Kind,
+    Notification,
+    Outcome,
+    Publication,
+    Reason,
+    of_disabled_webhook,
+    to_followers,
+    to_owner,
+)
 
 VIDEO = UUID("11111111-1111-4111-8111-111111111111")
 OWNER = UUID("22222222-2222-4222-8222-222222222222")
-FOLLOWER = UUID("33333333-3333-4333-8333-333333333333")
+WEBHOOK = UUID("33333333-3333-4333-8333-333333333333")
 READY = Outcome(VIDEO, OWNER, "My dog", generation=2, status="READY", reason=None)
 TOO_LONG = Reason("DURATION_TOO_LONG", "The clip lasts 31,200 ms; 30,000 ms are allowed.", "Trim the clip.")
 
@@ -21,7 +30,7 @@ def told(outcome: Outcome) -> Notification:
 def test_a_ready_video_is_told_in_the_words_of_the_specification() -> None:
     notification = told(READY)
     assert notification.kind is Kind.VIDEO_READY
-    assert notification.user_id == notification.actor_user_id == OWNER
+    assert notification.actor_user_id == OWNER
     assert notification.title == "Video ready!"
     assert notification.body == "Your video has been processed and is ready to publish."
     assert notification.reason is None
@@ -66,8 +75,19 @@ def test_other_states_are_told_to_nobody(status: str) -> None:
 
 
 def test_a_publication_is_one_subject_whatever_its_generation() -> None:
-    notification = to_follower(Publication(VIDEO, OWNER, "My dog"), FOLLOWER)
-    assert (notification.user_id, notification.actor_user_id) == (FOLLOWER, OWNER)
+    notification = to_followers(Publication(VIDEO, OWNER, "My dog"))
+    assert notification.actor_user_id == OWNER
     assert notification.kind is Kind.VIDEO_PUBLISHED
     assert notification.subject == str(VIDEO)
     assert notification.body == "Someone you follow published “My dog”."
+
+
+def test_a_disabled_webhook_is_told_by_its_host_and_is_about_no_video() -> None:
+    notification = of_disabled_webhook(OWNER, WEBHOOK, "hooks.example.com")
+    assert (notification.kind, notification.subject) == (Kind.WEBHOOK_DISABLED, str(WEBHOOK))
+    assert (notification.video_id, notification.actor_user_id) == (None, OWNER)
+    assert "hooks.example.com" in notification.body
+
+
+def test_what_an_owner_waits_for_goes_before_what_followers_are_told() -> None:
+    assert told(READY).priority > to_followers(Publication(VIDEO, OWNER, "My dog")).priority

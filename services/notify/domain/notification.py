@@ -1,4 +1,4 @@
-"""What is told to whom, and about what: (user, kind, subject) names a notification, whatever is repeated."""
+"""What is told, and about what: (user, kind, subject) names a notification, whatever is repeated."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +14,15 @@ class Kind(StrEnum):
     VIDEO_FAILED = "video_failed"
     VIDEO_REJECTED = "video_rejected"
     VIDEO_PUBLISHED = "video_published"
+    WEBHOOK_DISABLED = "webhook_disabled"
+
+
+class Channel(StrEnum):
+    """By what a user hears of it, in the words of the API."""
+
+    IN_APP = "in_app"
+    WEB_PUSH = "web_push"
+    MOBILE_PUSH = "mobile_push"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +36,19 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One thing told to one user. `subject` is what makes it one: telling the same again writes nothing."""
+    """One thing to tell. `subject` is what makes it one: telling the same user the same again writes nothing.
 
-    user_id: UUID
+    `actor_user_id` is who caused it, the user's own id where it is about something of their own; `video_id` is None
+    where it is about no video. Deliveries with a higher `priority` go first.
+    """
+
     kind: Kind
     subject: str
     title: str
     body: str
-    video_id: UUID
+    video_id: UUID | None
     actor_user_id: UUID
+    priority: int
     reason: Reason | None = None
 
 
@@ -60,6 +73,9 @@ class Publication:
     video_title: str
 
 
+WAITED_FOR, TOLD_TO_MANY = 1, 0
+"""Priorities: what somebody waits for comes before what many are told."""
+
 KIND_OF_STATUS = {
     "READY": Kind.VIDEO_READY,
     "PROCESSING_FAILED": Kind.VIDEO_FAILED,
@@ -81,26 +97,40 @@ def to_owner(outcome: Outcome) -> Notification | None:
     else:
         text = texts.rejected(outcome.video_title, reason.message, reason.next_action)
     return Notification(
-        user_id=outcome.owner_id,
         kind=kind,
         subject=f"{outcome.video_id}/{outcome.generation}",
         title=text.title,
         body=text.body,
         video_id=outcome.video_id,
         actor_user_id=outcome.owner_id,
+        priority=WAITED_FOR,
         reason=reason,
     )
 
 
-def to_follower(publication: Publication, follower_id: UUID) -> Notification:
-    """What a follower is told, once for each video, however often it is hidden and shown again."""
+def to_followers(publication: Publication) -> Notification:
+    """What each follower is told, once for each video, however often it is hidden and shown again."""
     text = texts.published(publication.video_title)
     return Notification(
-        user_id=follower_id,
         kind=Kind.VIDEO_PUBLISHED,
         subject=str(publication.video_id),
         title=text.title,
         body=text.body,
         video_id=publication.video_id,
         actor_user_id=publication.author_id,
+        priority=TOLD_TO_MANY,
+    )
+
+
+def of_disabled_webhook(user_id: UUID, webhook_id: UUID, url_host: str) -> Notification:
+    """What the owner of a webhook that was switched off is told, once for each webhook."""
+    text = texts.webhook_disabled(url_host)
+    return Notification(
+        kind=Kind.WEBHOOK_DISABLED,
+        subject=str(webhook_id),
+        title=text.title,
+        body=text.body,
+        video_id=None,
+        actor_user_id=user_id,
+        priority=WAITED_FOR,
     )

@@ -28,3 +28,11 @@ def rejected(video_title: str, message: str, next_action: str) -> Text:
 
 def published(video_title: str) -> Text:
     return Text("New video", f"Someone you follow published “{video_title}”.")
+
+
+def webhook_disabled(url_host: str) -> Text:
+    return Text(
+        "Webhook switched off",
+        f"Your webhook at {url_host} has not answered for too long and gets no more events. "
+        "Mend the endpoint, then register the webhook again.",
+    )

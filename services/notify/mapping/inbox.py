@@ -59,7 +59,7 @@ def _notification(entry: InboxEntry) -> Notification:
         kind=Notification.Kind.Value(entry.kind),
         title=entry.title,
         body=entry.body,
-        video_id=str(entry.video_id),
+        video_id=str(entry.video_id) if entry.video_id else "",
         actor_user_id=str(entry.actor_user_id),
         reason_code=entry.reason_code,
         next_action=entry.next_action,

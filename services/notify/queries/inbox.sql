@@ -4,7 +4,7 @@
 -- By notifications_inbox, backwards from where the page before ended.
 SELECT notification_id, kind, title, body, video_id, actor_user_id, reason_code, next_action, created_at, read_at
 FROM notifications
-WHERE user_id = $1 AND (created_at, notification_id) < ($2, $3)
+WHERE user_id = $1 AND (created_at, notification_id) < ($2, $3) AND in_app
 ORDER BY created_at DESC, notification_id DESC
 LIMIT $4
 
@@ -12,20 +12,20 @@ LIMIT $4
 -- The same by notifications_unread; apart, because one statement for both could not use the partial index.
 SELECT notification_id, kind, title, body, video_id, actor_user_id, reason_code, next_action, created_at, read_at
 FROM notifications
-WHERE user_id = $1 AND (created_at, notification_id) < ($2, $3) AND read_at IS NULL
+WHERE user_id = $1 AND (created_at, notification_id) < ($2, $3) AND read_at IS NULL AND in_app
 ORDER BY created_at DESC, notification_id DESC
 LIMIT $4
 
 -- name: count_unread
 -- By notifications_unread, without reading the table where it is vacuumed.
-SELECT count(*) FROM notifications WHERE user_id = $1 AND read_at IS NULL
+SELECT count(*) FROM notifications WHERE user_id = $1 AND read_at IS NULL AND in_app
 
 -- name: mark_read
 -- By primary key; what was read before keeps its time.
 UPDATE notifications SET read_at = now()
-WHERE notification_id = ANY ($2) AND user_id = $1 AND read_at IS NULL
+WHERE notification_id = ANY ($2) AND user_id = $1 AND read_at IS NULL AND in_app
 
 -- name: mark_read_until
 -- By notifications_unread: touches the unread ones alone.
 UPDATE notifications SET read_at = now()
-WHERE user_id = $1 AND created_at <= $2 AND read_at IS NULL
+WHERE user_id = $1 AND created_at <= $2 AND read_at IS NULL AND in_app

@@ -14,13 +14,13 @@ QUERIES = queries.load("services.notify.queries", "inbox.sql")
 
 @dataclass(frozen=True, slots=True)
 class InboxEntry:
-    """A notification as its user sees it; `read_at` is None while it is unread."""
+    """A notification as its user sees it; `read_at` is None while it is unread, `video_id` where it is about none."""
 
     notification_id: UUID
     kind: str
     title: str
     body: str
-    video_id: UUID
+    video_id: UUID | None
     actor_user_id: UUID
     reason_code: str | None
     next_action: str | None

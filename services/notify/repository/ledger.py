@@ -1,6 +1,7 @@
 """The ledger in PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
+from uuid import UUID
 
 from chassis import queries
 from chassis.clock import NewId, new_id
@@ -17,23 +18,27 @@ class Ledger:
         self._connection = connection
         self._make_id = make_id
 
-    async def write(self, notifications: Sequence[Notification]) -> int:
-        rows = [
-            (
-                self._make_id(),
-                notification.user_id,
+    async def write(self, notification: Notification, user_ids: Collection[UUID]) -> int:
+        # In the order of their ids, so that two that write to the same inboxes wait for each other and never crosswise.
+        users = sorted(set(user_ids))
+        reason = notification.reason
+        return (
+            await self._connection.fetchval(
+                QUERIES["write_notifications"],
+                [self._make_id() for _ in users],
+                users,
                 notification.kind,
                 notification.subject,
                 notification.title,
                 notification.body,
                 notification.video_id,
                 notification.actor_user_id,
-                notification.reason.code if notification.reason else None,
-                notification.reason.next_action if notification.reason else None,
+                reason.code if reason else None,
+                reason.next_action if reason else None,
+                notification.priority,
             )
-            for notification in notifications
-        ]
-        return await self._count("write_notifications", *zip(*rows, strict=True)) if rows else 0
+            or 0
+        )
 
     async def delete_written_before(self, days: int, limit: int) -> int:
         return await self._count("delete_written_before", days, limit)

@@ -7,7 +7,7 @@ from chassis import telemetry
 from chassis.errors import Failure
 from services.notify import metrics
 from services.notify.domain.fanout import Fanout
-from services.notify.domain.notification import Kind, Publication, to_follower
+from services.notify.domain.notification import Kind, Publication, to_followers
 from services.notify.ports import Begin, Tx
 from services.notify.ports.fanouts import FollowersPage, ListFollowers, PageTokenRefused
 
@@ -68,7 +68,7 @@ async def tell_followers(begin: Begin, list_followers: ListFollowers, fanout: Fa
         if await tx.store.fanouts.is_deleted(video_id):
             await _cancel_fanout(tx, video_id)
             return
-        written = await tx.store.ledger.write([to_follower(fanout.publication, user_id) for user_id in page.user_ids])
+        written = await tx.store.ledger.write(to_followers(fanout.publication), page.user_ids)
         await tx.store.fanouts.advance(fanout, page.next_page_token)
     metrics.written.add(written, {"kind": Kind.VIDEO_PUBLISHED})
     log.info("fanout_page_written", video_id=video_id, written=written, done=not page.next_page_token)

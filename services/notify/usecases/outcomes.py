@@ -1,8 +1,10 @@
-"""Telling owners what became of their videos."""
+"""Telling owners what became of their videos and webhooks."""
+
+from uuid import UUID
 
 from chassis import telemetry
 from services.notify import metrics
-from services.notify.domain.notification import Outcome, to_owner
+from services.notify.domain.notification import Outcome, of_disabled_webhook, to_owner
 from services.notify.ports import Tx
 
 log = telemetry.logger(__name__)
@@ -13,12 +15,20 @@ async def tell_owner(tx: Tx, outcome: Outcome) -> None:
     notification = to_owner(outcome)
     if notification is None or await tx.store.fanouts.is_deleted(outcome.video_id):
         return
-    if await tx.store.ledger.write([notification]):
+    if await tx.store.ledger.write(notification, [outcome.owner_id]):
         metrics.written.add(1, {"kind": notification.kind})
         log.info(
             "notification_written",
-            user_id=notification.user_id,
+            user_id=outcome.owner_id,
             kind=notification.kind,
             video_id=outcome.video_id,
             generation=outcome.generation,
         )
+
+
+async def tell_webhook_disabled(tx: Tx, user_id: UUID, webhook_id: UUID, url_host: str) -> None:
+    """Tell the owner that their webhook was switched off, once; of its URL `url_host` alone is told."""
+    notification = of_disabled_webhook(user_id, webhook_id, url_host)
+    if await tx.store.ledger.write(notification, [user_id]):
+        metrics.written.add(1, {"kind": notification.kind})
+        log.info("notification_written", user_id=user_id, kind=notification.kind, webhook_id=webhook_id)

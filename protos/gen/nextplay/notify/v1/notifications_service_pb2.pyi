@@ -80,7 +80,7 @@ class Notification(_message.Message):
     body: _builtins.str
     """Body, as a push would show it."""
     video_id: _builtins.str
-    """The video it is about (UUID); absent where it is about none."""
+    """The video it is about (UUID); empty where it is about none."""
     actor_user_id: _builtins.str
     """Who caused it (UUID): the publisher; the user's own id for own videos and webhooks."""
     reason_code: _builtins.str
@@ -102,16 +102,16 @@ class Notification(_message.Message):
         kind: Global___Notification.Kind.ValueType = ...,
         title: _builtins.str = ...,
         body: _builtins.str = ...,
-        video_id: _builtins.str | None = ...,
+        video_id: _builtins.str = ...,
         actor_user_id: _builtins.str = ...,
         reason_code: _builtins.str | None = ...,
         next_action: _builtins.str | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         read_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_next_action", b"_next_action", "_read_at", b"_read_at", "_reason_code", b"_reason_code", "_video_id", b"_video_id", "created_at", b"created_at", "next_action", b"next_action", "read_at", b"read_at", "reason_code", b"reason_code", "video_id", b"video_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_next_action", b"_next_action", "_read_at", b"_read_at", "_reason_code", b"_reason_code", "created_at", b"created_at", "next_action", b"next_action", "read_at", b"read_at", "reason_code", b"reason_code"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_next_action", b"_next_action", "_read_at", b"_read_at", "_reason_code", b"_reason_code", "_video_id", b"_video_id", "actor_user_id", b"actor_user_id", "body", b"body", "created_at", b"created_at", "kind", b"kind", "next_action", b"next_action", "notification_id", b"notification_id", "read_at", b"read_at", "reason_code", b"reason_code", "title", b"title", "video_id", b"video_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_next_action", b"_next_action", "_read_at", b"_read_at", "_reason_code", b"_reason_code", "actor_user_id", b"actor_user_id", "body", b"body", "created_at", b"created_at", "kind", b"kind", "next_action", b"next_action", "notification_id", b"notification_id", "read_at", b"read_at", "reason_code", b"reason_code", "title", b"title", "video_id", b"video_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__next_action: _TypeAlias = _typing.Literal["next_action"]  # noqa: Y015
     _WhichOneofArgType__next_action: _TypeAlias = _typing.Literal["_next_action", b"_next_action"]  # noqa: Y015
@@ -119,16 +119,12 @@ class Notification(_message.Message):
     _WhichOneofArgType__read_at: _TypeAlias = _typing.Literal["_read_at", b"_read_at"]  # noqa: Y015
     _WhichOneofReturnType__reason_code: _TypeAlias = _typing.Literal["reason_code"]  # noqa: Y015
     _WhichOneofArgType__reason_code: _TypeAlias = _typing.Literal["_reason_code", b"_reason_code"]  # noqa: Y015
-    _WhichOneofReturnType__video_id: _TypeAlias = _typing.Literal["video_id"]  # noqa: Y015
-    _WhichOneofArgType__video_id: _TypeAlias = _typing.Literal["_video_id", b"_video_id"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__next_action) -> _WhichOneofReturnType__next_action | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__read_at) -> _WhichOneofReturnType__read_at | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__reason_code) -> _WhichOneofReturnType__reason_code | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__video_id) -> _WhichOneofReturnType__video_id | None: ...
 
 Global___Notification: _TypeAlias = Notification  # noqa: Y015
 

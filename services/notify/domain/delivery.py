@@ -1,0 +1,124 @@
+"""One notification on its way to one device: what is sent, how an attempt ends, and when the next one is made."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeAlias
+from uuid import UUID
+
+from services.notify.domain.device import Address
+
+MAX_ATTEMPTS = 8
+MAX_AGE = timedelta(hours=24)
+FIRST_WAIT_SECONDS, WAIT_FACTOR = 10.0, 4.0
+
+MAX_TITLE_BYTES, MAX_BODY_BYTES = 400, 2_000
+"""All vendors take messages of at most 4,096 bytes, with everything that is around the text."""
+
+PUSH_INTERVAL_SECONDS, PUSHES_AHEAD = 12.0, 5
+"""A device is pushed to every 12 s, and 5 times at once after a pause: never more than 10 times in a minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A claimed delivery; `fence` and `attempts` are of the present claim."""
+
+    delivery_id: UUID
+    device_id: UUID
+    vendor: str
+    host: str
+    fence: int
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a device shows and what the app opens."""
+
+    notification_id: UUID
+    kind: str
+    title: str
+    body: str
+    video_id: UUID
+
+    @property
+    def collapse_key(self) -> str:
+        """Names the notification wherever a vendor replaces an earlier copy by a later one, so that what is sent twice
+        is seen once: 32 characters, which every vendor takes."""
+        return self.notification_id.hex
+
+    @property
+    def shown(self) -> tuple[str, str]:
+        """Title and body, cut to what fits."""
+        return _cut(self.title, MAX_TITLE_BYTES), _cut(self.body, MAX_BODY_BYTES)
+
+    @property
+    def opened(self) -> dict[str, str]:
+        """What tells the app where to lead."""
+        return {"kind": self.kind, "video_id": str(self.video_id), "notification_id": str(self.notification_id)}
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """All that one attempt needs. `age` is that of the delivery."""
+
+    address: Address
+    message: Message
+    age: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The device was pushed to often enough for now."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The vendor has taken it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The vendor does not know the device any more."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """It may go well later: after so many seconds where the vendor told. `host_failed` where the others that go to the
+    same host would fail like this one."""
+
+    code: str
+    after: float | None = None
+    host_failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """It will never go well."""
+
+    code: str
+
+
+Outcome: TypeAlias = Delivered | Gone | Retry | Refused
+
+
+def next_attempt(attempts: int, age: timedelta, after: float | None, chance: float) -> float | None:
+    """Seconds until the next attempt after so many; None where it is given up.
+
+    10 s, then four times as long each time; between that and three quarters of it by `chance` (0 to 1), and no sooner
+    than the vendor asked for. Given up after 8 attempts, or where the next would be later than 24 hours after the
+    delivery was written.
+    """
+    wait = FIRST_WAIT_SECONDS * WAIT_FACTOR ** (attempts - 1) * (0.75 + chance / 4)
+    wait = max(wait, after or 0.0)
+    if attempts >= MAX_ATTEMPTS or age + timedelta(seconds=wait) > MAX_AGE:
+        return None
+    return wait
+
+
+def _cut(text: str, most: int) -> str:
+    encoded = text.encode()
+    return text if len(encoded) <= most else encoded[: most - 3].decode(errors="ignore") + "…"
