@@ -5,9 +5,11 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from importlib import resources
+from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -64,6 +66,30 @@ async def opened(servers: Stack, scratch: Scratch, lag_seconds: float = 600) -> 
         finally:
             watching.cancel()
             await asyncio.wait([watching])
+
+
+@dataclass
+class Looks:
+    """What the watch saw of the primary's position (None: nothing), and when, look by look."""
+
+    seen: list[tuple[int | None, float]] = field(default_factory=list)
+
+    def last_seconds(self, of_the_primary: Callable[[int | None], bool]) -> float:
+        """How long the latest looks have all been such, by the watch's own clock."""
+        latest = list(takewhile(lambda look: of_the_primary(look[0]), reversed(self.seen)))
+        return latest[0][1] - latest[-1][1] if latest else 0.0
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
+    looks, after = Looks(), replica.Lag.after
+
+    def noting(lag: replica.Lag, written: int | None, replayed: int | None, now: float) -> float | None:
+        looks.seen.append((written, now))
+        return after(lag, written, replayed, now)
+
+    monkeypatch.setattr(replica.Lag, "after", noting)
+    return looks
 
 
 async def found(catalog: Catalog, pool: Pool) -> None:
@@ -180,18 +206,19 @@ async def test_a_replica_that_falls_behind_is_left_and_found_again(servers: Stac
         await shows(catalog, clip, 2)
 
 
-async def test_a_replica_is_not_behind_because_nobody_writes(servers: Stack, scratch: Scratch) -> None:
+async def test_a_replica_is_not_behind_because_nobody_writes(servers: Stack, scratch: Scratch, looks: Looks) -> None:
     async with opened(servers, scratch, LAG_SECONDS) as (catalog, pool):
         await found(catalog, pool)
-        deadline = time.monotonic() + 30
-        quiet = 0.0
-        while quiet < 3 * LAG_SECONDS and time.monotonic() < deadline:
+
+        async def it_was_quiet_for_long() -> bool:
             assert catalog.database.replica is pool
-            quiet = await pool.fetchval(
-                "SELECT extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::float8"
-            )
-            await asyncio.sleep(replica.LOOK_SECONDS / 2)
-        assert quiet >= 3 * LAG_SECONDS
+            written = looks.seen[-1][0]
+            return looks.last_seconds(lambda position: position == written) >= 3 * LAG_SECONDS
+
+        await until(it_was_quiet_for_long, seconds=60)
+        age = "SELECT extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::float8"
+        assert await pool.fetchval(age) >= 3 * LAG_SECONDS
+        assert catalog.database.replica is pool
 
 
 async def test_no_poll_fails_when_the_replica_dies_and_it_is_found_again(servers: Stack, scratch: Scratch) -> None:
@@ -258,7 +285,7 @@ async def test_a_catalog_starts_while_the_replica_is_away(servers: Stack, scratc
         await asyncio.to_thread(servers.release, "replica")
 
 
-async def test_polls_go_on_while_the_primary_is_away(servers: Stack, scratch: Scratch) -> None:
+async def test_polls_go_on_while_the_primary_is_away(servers: Stack, scratch: Scratch, looks: Looks) -> None:
     clip = Clip()
     async with opened(servers, scratch, LAG_SECONDS) as (catalog, pool):
         await catalog.claim(clip)
@@ -266,9 +293,12 @@ async def test_polls_go_on_while_the_primary_is_away(servers: Stack, scratch: Sc
         await shows(catalog, clip, 1)
         await asyncio.to_thread(servers.hold, "postgres")
         try:
-            for _ in range(3):
+
+            async def it_was_away_for_long() -> bool:
                 assert await poll(catalog, clip) == 1
-                await asyncio.sleep(LAG_SECONDS)
+                return looks.last_seconds(lambda position: position is None) >= 3 * LAG_SECONDS
+
+            await until(it_was_away_for_long, seconds=60)
         finally:
             await asyncio.to_thread(servers.release, "postgres")
         await catalog.hear(clip.started())
