@@ -25,13 +25,14 @@ class Topic(_Entry):
 
 class Workload(_Entry):
     """A process that runs all the time. It binds each of `ports` at NEXTPLAY_<WORKLOAD>_<PORT>_BIND and answers
-    /readyz on the port `probe`."""
+    /readyz on the port `probe`. `clusterEnvironment` is not set here."""
 
     command: tuple[str, ...]
     context: Context | None = None
     ports: tuple[PortName, ...]
     probe: PortName
     nice: int = 0
+    clusterEnvironment: dict[str, str] = {}
 
 
 class Job(_Entry):
