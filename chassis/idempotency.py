@@ -98,8 +98,8 @@ async def reserve(
     if key is None:
         yield Reserved(ids, user_id, method, key=None, attempt=1)
         return
-    if not (1 <= len(key) <= MAX_KEY_LENGTH and key.isascii() and key.isprintable()):
-        rule = f"must be 1 to {MAX_KEY_LENGTH} printable ASCII characters, is {len(key)} characters long"
+    if (others := sum(not " " <= one <= "~" for one in key)) or not 1 <= len(key) <= MAX_KEY_LENGTH:
+        rule = f"must be 1 to {MAX_KEY_LENGTH} printable ASCII characters, has {len(key)}, {others} of another kind"
         raise InvalidArgument(fields=[FieldViolation("Idempotency-Key", rule)])
     request_hash = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
     wanted = {name: str(value) for name, value in ids.items()}

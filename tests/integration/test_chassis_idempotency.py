@@ -182,10 +182,14 @@ async def test_the_job_deletes_expired_keys_alone(pool: Pool, command: Command) 
     assert await command(key="young") == reply
 
 
-@pytest.mark.parametrize("key", ["", "x" * 256, "schlüssel", "a\nb"])
-async def test_a_malformed_key_is_refused_with_its_length_and_the_limit(command: Command, key: str) -> None:
+@pytest.mark.parametrize(("key", "others"), [("", 0), ("x" * 256, 0), ("schlüssel", 1), ("a\nb\x7f", 2)])
+async def test_a_malformed_key_is_refused_with_what_is_wrong_and_the_limit(
+    command: Command, key: str, others: int
+) -> None:
     with pytest.raises(InvalidArgument) as raised:
         await command(key=key)
     (violation,) = raised.value.fields
     assert violation.field == "Idempotency-Key"
-    assert f"1 to 255 printable ASCII characters, is {len(key)} characters long" in violation.message
+    assert violation.message == (
+        f"must be 1 to 255 printable ASCII characters, has {len(key)}, {others} of another kind"
+    )
