@@ -41,9 +41,9 @@ from services.media.transcoders.mediaconvert.service import open_mediaconvert
 from services.media.transcoders.mediaconvert.template import Account
 from services.media.usecases import outputs, remote
 from services.media.usecases.lanes import Lanes
-from services.media.usecases.runs import claim_run
+from services.media.usecases.runs import claim_run, leave_run
 from services.media.usecases.transcode import Tools, tidy_up, transcode
-from services.media.worker import carry_out, side_by_side
+from services.media.worker import carry_out, claim_whole, side_by_side
 from services.media.workspace import open_workspace
 
 MIB = 1024 * 1024
@@ -107,10 +107,11 @@ async def worker(service: Service, settings: WorkerSettings) -> None:
         lanes=lanes,
         bucket=settings.objects.bucket,
     )
+    claim_one = partial(claim_run, begin, _instance(), settings.lease_seconds, new_id, take_up=by_mediaconvert)
     claim = partial(
         lanes.claim,
         partial(reads.is_job_due, pool),
-        partial(claim_run, begin, _instance(), settings.lease_seconds, new_id, take_up=by_mediaconvert),
+        partial(claim_whole, claim_one, partial(leave_run, begin)),
         settings.poll_seconds,
     )
     do = partial(carry_out, pool, JOBS, settings.lease_seconds, partial(transcode, tools), partial(tidy_up, tools))

@@ -1,7 +1,7 @@
-"""The worker around one run: the lease and its heartbeat, and what is left to do when it ends."""
+"""The worker around one run: its claim, the lease and its heartbeat, and what is left to do when it ends."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from chassis.leases import LeaseLost, Leases
@@ -13,6 +13,25 @@ TIDY_SECONDS = 10.0
 """Within the time that a process has for each of its parts when it stops."""
 
 log = logger(__name__)
+
+
+async def claim_whole(
+    claim: Callable[[], Coroutine[Any, Any, Sequence[Run]]], give_back: Callable[[Run], Awaitable[object]]
+) -> Sequence[Run]:
+    """What `claim` claims. Cancelled (the worker stops) while that is being committed, nobody would know of it and the
+    leases would end as if a worker had been lost: so it is waited for, and given back.
+    """
+    claiming = asyncio.create_task(claim())
+    try:
+        return await asyncio.shield(claiming)
+    except asyncio.CancelledError:
+        try:
+            async with asyncio.timeout(TIDY_SECONDS):
+                for run in await claiming:
+                    await give_back(run)
+        except Exception as error:  # whatever it is: the lease ends
+            log.warning("claim_not_given_back", reason=repr(error))
+        raise
 
 
 async def carry_out(

@@ -20,12 +20,12 @@ from chassis.work import work
 from services.media import reads
 from services.media.domain.source import Source
 from services.media.fakes import A_SOURCE, FakeProber, FakeTranscoder, MemoryObjects
-from services.media.ports import Begin, Outputs, Report, Task
+from services.media.ports import Begin, Outputs, Report, Task, Tx
 from services.media.repository import JOBS, Repository
 from services.media.usecases import runs
 from services.media.usecases.lanes import Lanes
 from services.media.usecases.transcode import Tools, tidy_up, transcode
-from services.media.worker import carry_out, side_by_side
+from services.media.worker import carry_out, claim_whole, side_by_side
 
 POLL_SECONDS = 0.02
 
@@ -84,7 +84,11 @@ async def worker(pool: Pool, tools: Tools) -> AsyncIterator[None]:
     claim = partial(
         tools.lanes.claim,
         partial(reads.is_job_due, pool),
-        partial(runs.claim_run, tools.begin, "tester", LEASE_SECONDS, new_id),
+        partial(
+            claim_whole,
+            partial(runs.claim_run, tools.begin, "tester", LEASE_SECONDS, new_id),
+            partial(runs.leave_run, tools.begin),
+        ),
         POLL_SECONDS,
     )
     do = partial(carry_out, pool, JOBS, LEASE_SECONDS, partial(transcode, tools), partial(tidy_up, tools))
@@ -165,3 +169,27 @@ async def test_a_worker_that_stops_gives_back_what_it_has_made_ready(pool: Pool,
     jobs = [await job_of(pool, clip) for clip in (first, second)]
     assert [(job["status"], job["attempts"], job["lease_owner"]) for job in jobs] == [("QUEUED", 0, None)] * 2
     assert tools.lanes.has_room
+
+
+async def test_a_worker_that_is_stopped_while_its_claim_commits_gives_the_job_back(pool: Pool, begin: Begin) -> None:
+    committing, answered = asyncio.Event(), asyncio.Event()
+
+    @asynccontextmanager
+    async def slowly() -> AsyncIterator[Tx]:
+        """Transactions of which PostgreSQL tells late that they are committed."""
+        async with begin() as tx:
+            yield tx
+        committing.set()
+        await answered.wait()
+
+    clip = Clip()
+    await apply(begin, clip.uploaded())
+    async with worker(pool, fake_tools(slowly, clip)):
+        await committing.wait()
+        assert (await job_of(pool, clip))["status"] == "PROCESSING"
+        asyncio.get_running_loop().call_later(0.1, answered.set)  # after the worker was told to stop
+    job = await job_of(pool, clip)
+    assert (job["status"], job["attempts"], job["losses"], job["lease_owner"]) == ("QUEUED", 0, 0, None)
+    (run,) = await runs.claim_run(begin, "tester", LEASE_SECONDS, new_id)
+    assert (run.attempt, run.losses) == (1, 0)
+    assert await names_of_told(pool, clip) == [], "nothing was lost"
