@@ -1,6 +1,13 @@
 """What is told of a run's progress."""
 
-from services.media.usecases.progress import Progress
+import asyncio
+from datetime import UTC, datetime
+
+from google.protobuf.message import Message
+
+from chassis.clock import new_id
+from services.media.domain.job import Job, Run
+from services.media.usecases.progress import Progress, telling
 
 
 class Seconds:
@@ -34,3 +41,24 @@ def test_the_percentage_never_falls() -> None:
     before = progress.percent
     progress.report("encode", 0.2)
     assert progress.percent == before
+
+
+async def test_telling_has_ended_when_its_block_has() -> None:
+    sending, ended = asyncio.Event(), asyncio.Event()
+
+    async def send(signal: Message) -> None:
+        sending.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)  # as a broker's client, which lets go of its buffer first
+            ended.set()
+
+    ids = {name: new_id() for name in ("job_id", "video_id", "upload_id", "user_id")}
+    job = Job(**ids, generation=1, tier="free", input_s3_key="original", size_bytes=1)
+    run = Run(new_id(), attempt=1, fence=1, job=job, queued_at=datetime.now(UTC), traceparent=None)
+    began = asyncio.Event()
+    began.set()
+    async with telling(Progress(Seconds()), began, send, run):
+        await asyncio.wait_for(sending.wait(), 5)
+    assert ended.is_set()
