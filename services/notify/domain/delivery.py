@@ -32,13 +32,13 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a device shows and what the app opens."""
+    """What a device shows and what the app opens; a notification of a webhook is about no video."""
 
     notification_id: UUID
     kind: str
     title: str
     body: str
-    video_id: UUID
+    video_id: UUID | None
 
     @property
     def collapse_key(self) -> str:
@@ -54,7 +54,8 @@ class Message:
     @property
     def opened(self) -> dict[str, str]:
         """What tells the app where to lead."""
-        return {"kind": self.kind, "video_id": str(self.video_id), "notification_id": str(self.notification_id)}
+        video = {"video_id": str(self.video_id)} if self.video_id else {}
+        return {"kind": self.kind, "notification_id": str(self.notification_id)} | video
 
 
 @dataclass(frozen=True, slots=True)

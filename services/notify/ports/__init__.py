@@ -4,9 +4,13 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from chassis import transaction
+from services.notify.ports.deliveries import DeliveryStore
+from services.notify.ports.devices import DeviceStore
 from services.notify.ports.fanouts import FanoutStore
 from services.notify.ports.inbox import InboxStore
 from services.notify.ports.ledger import LedgerStore
+from services.notify.ports.preferences import PreferenceStore
+from services.notify.ports.withdrawals import WithdrawalStore
 
 
 @dataclass(frozen=True)
@@ -16,6 +20,10 @@ class Store:
     ledger: LedgerStore
     inbox: InboxStore
     fanouts: FanoutStore
+    preferences: PreferenceStore
+    withdrawals: WithdrawalStore
+    devices: DeviceStore
+    deliveries: DeliveryStore
 
 
 Tx: TypeAlias = transaction.Tx[Store]

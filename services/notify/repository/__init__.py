@@ -2,6 +2,8 @@
 
 from chassis.postgres import Connection
 from services.notify.ports import Store
+from services.notify.repository.deliveries import Deliveries
+from services.notify.repository.devices import Devices
 from services.notify.repository.fanouts import Fanouts
 from services.notify.repository.inbox import Inbox
 from services.notify.repository.ledger import Ledger
@@ -9,4 +11,10 @@ from services.notify.repository.ledger import Ledger
 
 def open_store(connection: Connection) -> Store:
     """The repositories of one connection."""
-    return Store(ledger=Ledger(connection), inbox=Inbox(connection), fanouts=Fanouts(connection))
+    return Store(
+        ledger=Ledger(connection),
+        inbox=Inbox(connection),
+        fanouts=Fanouts(connection),
+        devices=Devices(connection),
+        deliveries=Deliveries(connection),
+    )

@@ -1,0 +1,96 @@
+"""One request to a vendor and its answer, of which nothing takes longer or is larger than it should."""
+
+import asyncio
+import contextlib
+import email.utils
+import json
+import ssl
+import time
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Any
+
+import httpx
+
+from services.notify.addresses import AddressRefused, NotResolved
+from services.notify.domain.delivery import Refused, Retry
+
+ANSWER_SECONDS = 10.0
+"""For the whole: connecting, sending, and the answer's end."""
+MAX_ANSWER_BYTES = 16 * 1024
+MAX_RETRY_AFTER_SECONDS = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a vendor said; of a long body only the beginning. `after` is its Retry-After in seconds."""
+
+    status: int
+    body: bytes
+    after: float | None
+
+    def told(self) -> dict[str, Any]:
+        """The body as a JSON object; empty where it is none."""
+        with contextlib.suppress(ValueError):
+            value = json.loads(self.body)
+            if isinstance(value, dict):
+                return value
+        return {}
+
+
+async def ask(client: httpx.AsyncClient, request: httpx.Request) -> Answer | Retry | Refused:
+    """The answer; Retry where none came within 10 s, and Refused where the host is not one that is called."""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            response = await client.send(request, stream=True)
+            try:
+                body = await _beginning(response)
+            finally:
+                await response.aclose()
+    except NotResolved:
+        return Retry("NO_ADDRESS", host_failed=True)
+    except AddressRefused:
+        return Refused("ADDRESS_REFUSED")
+    except (TimeoutError, httpx.TimeoutException):
+        return Retry("TIMEOUT", host_failed=True)
+    except (httpx.HTTPError, OSError) as error:
+        return Retry("TLS_FAILED" if _is_of_tls(error) else "CONNECTION_FAILED", host_failed=True)
+    return Answer(response.status_code, body, _retry_after(response.headers.get("retry-after", "")))
+
+
+def failed(answer: Answer) -> Retry | Refused:
+    """What an answer means that is no success and has no meaning of its own with its vendor: 408, 425, 429 and all from
+    500 on are tried again, everything else, a redirect among it, never goes well."""
+    code = f"HTTP_{answer.status}"
+    if answer.status in (408, 425, 429) or answer.status >= 500:
+        return Retry(code, answer.after, host_failed=True)
+    return Refused(code)
+
+
+async def _beginning(response: httpx.Response) -> bytes:
+    body = b""
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) >= MAX_ANSWER_BYTES:
+            break
+    return body[:MAX_ANSWER_BYTES]
+
+
+def _retry_after(value: str) -> float | None:
+    """Of `120` or of a date."""
+    if value.isascii() and value.isdigit():
+        return min(MAX_RETRY_AFTER_SECONDS, float(value[:10]))
+    try:
+        date = email.utils.parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    seconds = date.replace(tzinfo=date.tzinfo or UTC).timestamp() - time.time()
+    return min(MAX_RETRY_AFTER_SECONDS, max(0.0, seconds))
+
+
+def _is_of_tls(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -1,0 +1,33 @@
+"""Where users are reached beside the app."""
+
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from typing import Any, Protocol, TypeAlias
+from uuid import UUID
+
+from services.notify.domain.device import Device
+
+
+class DeviceStore(Protocol):
+    """The devices, written inside one transaction."""
+
+    async def lock(self, device: Device) -> None:
+        """Wait for other registrations of the same user, and of the same address; keep them waiting until the end."""
+
+    async def remove_others(self, device: Device) -> int:
+        """Remove whoever has the address under another id, and cancel what is on its way there; how many they were."""
+
+    async def put(self, device: Device) -> datetime | None:
+        """Register it, or replace what is registered under its id and lead there what is on its way; since when it is
+        registered. None where the id is another user's."""
+
+    async def count(self, user_id: UUID) -> int:
+        """How many the user has."""
+
+    async def remove(self, device_id: UUID, user_id: UUID) -> bool:
+        """Remove it and cancel what is on its way there; False where the user has none of this id."""
+
+
+HostOf: TypeAlias = Callable[[str], Coroutine[Any, Any, str]]
+"""`await host_of(endpoint)`: the host of a browser's push service, with its port where that is not 443. Raises
+InvalidArgument, naming `web_push.endpoint`, for what is not called."""

@@ -1,0 +1,125 @@
+-- What is on its way to devices.
+
+-- name: claim_deliveries
+-- From host to host of a vendor by deliveries_pending_host, of each only what may be sent to it now: what waits for a
+-- host that is left alone is passed over without being read, however much it is. Rows that another claim has locked at
+-- this moment are skipped; a host's share is locked whole, and what is not leased of it is free when this has ended.
+WITH RECURSIVE hosts AS (
+    (SELECT host FROM deliveries WHERE vendor = $1 AND status = 'PENDING' ORDER BY host LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT later.host FROM deliveries AS later
+        WHERE later.vendor = $1 AND later.status = 'PENDING' AND later.host > hosts.host
+        ORDER BY later.host LIMIT 1
+    )
+    FROM hosts WHERE hosts.host IS NOT NULL
+), open AS (
+    SELECT hosts.host, coalesce(told.slots, $5::int) AS slots
+    FROM hosts LEFT JOIN unnest($6::text[], $7::int[]) AS told (host, slots) ON told.host = hosts.host
+    WHERE hosts.host IS NOT NULL AND coalesce(told.slots, $5::int) > 0
+), due AS (
+    SELECT waiting.delivery_id
+    FROM open CROSS JOIN LATERAL (
+        SELECT delivery_id, priority FROM deliveries
+        WHERE vendor = $1 AND host = open.host AND status = 'PENDING'
+            AND next_at <= now() AND (lease_until IS NULL OR lease_until <= now())
+        ORDER BY priority DESC, delivery_id
+        LIMIT open.slots
+        FOR UPDATE SKIP LOCKED
+    ) AS waiting
+    ORDER BY waiting.priority DESC, waiting.delivery_id
+    LIMIT $4
+)
+UPDATE deliveries AS work
+SET lease_owner = $2, lease_until = now() + make_interval(secs => $3), fence = work.fence + 1,
+    attempts = work.attempts + 1
+FROM due WHERE work.delivery_id = due.delivery_id
+RETURNING work.delivery_id, work.device_id, work.vendor, work.host, work.fence, work.attempts
+
+-- name: prepare_delivery
+-- All by primary key, and the device's turn with it: who comes together with another waits for it and sees its turn.
+-- No row where the delivery was cancelled or claimed by somebody else; empty columns where something was removed.
+WITH mine AS (
+    SELECT device_id, notification_id, created_at FROM deliveries
+    WHERE delivery_id = $1 AND fence = $2 AND status = 'PENDING' AND lease_owner IS NOT NULL
+), turn AS (
+    UPDATE devices SET next_push_at = greatest(next_push_at, now()) + make_interval(secs => $3)
+    FROM mine
+    WHERE devices.device_id = mine.device_id AND next_push_at <= now() + make_interval(secs => $4)
+    RETURNING devices.device_id
+)
+SELECT now() - mine.created_at AS age, devices.vendor, devices.address, devices.host, devices.keys,
+    EXISTS (SELECT FROM turn) AS has_turn,
+    extract(epoch FROM devices.next_push_at - now())::float8 - $4 AS wait_seconds,
+    notifications.notification_id, notifications.kind, notifications.title, notifications.body, notifications.video_id
+FROM mine
+LEFT JOIN devices ON devices.device_id = mine.device_id
+LEFT JOIN notifications ON notifications.notification_id = mine.notification_id
+
+-- name: end_delivery
+-- By primary key; only for who holds the claim.
+UPDATE deliveries
+SET status = $3, last_error = $4, ended_at = now(), lease_owner = NULL, lease_until = NULL
+WHERE delivery_id = $1 AND fence = $2 AND status = 'PENDING' AND lease_owner IS NOT NULL
+
+-- name: postpone_delivery
+-- As above; back into the queue, and the attempt counts.
+UPDATE deliveries
+SET last_error = $4, next_at = now() + make_interval(secs => $3), lease_owner = NULL, lease_until = NULL
+WHERE delivery_id = $1 AND fence = $2 AND status = 'PENDING' AND lease_owner IS NOT NULL
+
+-- name: give_back_delivery
+-- As above; nothing was attempted.
+UPDATE deliveries
+SET attempts = attempts - 1, next_at = now() + make_interval(secs => $3), lease_owner = NULL, lease_until = NULL
+WHERE delivery_id = $1 AND fence = $2 AND status = 'PENDING' AND lease_owner IS NOT NULL
+
+-- name: remove_gone_device
+-- By primary key, unless the device was registered anew with another address meanwhile. Ends all that waits for it by
+-- deliveries_pending_device: the delivery that found out with the reason, the others as cancelled.
+WITH removed AS (
+    DELETE FROM devices WHERE device_id = $1 AND vendor = $2 AND address = $3 RETURNING device_id
+), ending AS (
+    SELECT delivery_id FROM deliveries
+    WHERE device_id IN (SELECT device_id FROM removed) AND status = 'PENDING'
+    ORDER BY delivery_id FOR UPDATE
+), ended AS (
+    UPDATE deliveries
+    SET status = CASE WHEN deliveries.delivery_id = $4 THEN 'FAILED' ELSE 'CANCELLED' END,
+        last_error = CASE WHEN deliveries.delivery_id = $4 THEN $5 ELSE last_error END,
+        ended_at = now(), lease_owner = NULL, lease_until = NULL
+    FROM ending WHERE deliveries.delivery_id = ending.delivery_id
+)
+SELECT count(*) FROM removed
+
+-- name: expire_deliveries
+-- By deliveries_pending_age, a vendor after the other: those that wait for a host which never answered.
+UPDATE deliveries
+SET status = 'FAILED', last_error = coalesce(last_error, 'EXPIRED'), ended_at = now(), lease_owner = NULL,
+    lease_until = NULL
+WHERE delivery_id IN (
+    SELECT waiting.delivery_id
+    FROM unnest('{web_push,fcm,apns}'::text[]) AS vendors (vendor) CROSS JOIN LATERAL (
+        SELECT delivery_id FROM deliveries
+        WHERE deliveries.vendor = vendors.vendor AND status = 'PENDING' AND created_at < now() - $1::interval
+        ORDER BY created_at LIMIT $2
+        FOR UPDATE SKIP LOCKED
+    ) AS waiting
+)
+
+-- name: delete_ended
+-- By deliveries_created_at; in portions, so that no statement runs long.
+DELETE FROM deliveries
+WHERE delivery_id IN (
+    SELECT delivery_id FROM deliveries
+    WHERE created_at < now() - make_interval(days => $1) AND status <> 'PENDING' LIMIT $2
+)
+
+-- name: oldest_pending
+-- By deliveries_pending_age: one row of it for each vendor.
+SELECT vendors.vendor, coalesce(extract(epoch FROM now() - oldest.created_at), 0)::float8 AS seconds
+FROM unnest('{web_push,fcm,apns}'::text[]) AS vendors (vendor)
+LEFT JOIN LATERAL (
+    SELECT created_at FROM deliveries
+    WHERE deliveries.vendor = vendors.vendor AND status = 'PENDING' ORDER BY created_at LIMIT 1
+) AS oldest ON true

@@ -1,0 +1,91 @@
+"""Deliveries in PostgreSQL."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import asyncpg
+
+from chassis import queries
+from chassis.leases import Leases
+from chassis.postgres import Connection
+from services.notify.domain.delivery import (
+    MAX_AGE,
+    PUSH_INTERVAL_SECONDS,
+    PUSHES_AHEAD,
+    Delivery,
+    Message,
+    Push,
+    Wait,
+)
+from services.notify.domain.device import Address, PushKeys, Vendor
+
+QUERIES = queries.load("services.notify.queries", "deliveries.sql")
+
+DELIVERIES = Leases("deliveries", claimable="status = 'PENDING'", order_by="delivery_id", key="delivery_id")
+"""The claim is a statement of its own, which goes from host to host."""
+
+_AHEAD_SECONDS = PUSH_INTERVAL_SECONDS * (PUSHES_AHEAD - 1)
+
+
+class Deliveries:
+    """Implements `ports.deliveries.DeliveryStore`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def claim(
+        self, vendor: str, owner: str, seconds: float, limit: int, at_once: int, slots: Mapping[str, int]
+    ) -> Sequence[Delivery]:
+        values = vendor, owner, seconds, limit, at_once, list(slots.keys()), list(slots.values())
+        return [Delivery(**dict(row)) for row in await self._connection.fetch(QUERIES["claim_deliveries"], *values)]
+
+    async def prepare(self, delivery: Delivery) -> Push | Wait | None:
+        claim = delivery.delivery_id, delivery.fence
+        row = await self._connection.fetchrow(
+            QUERIES["prepare_delivery"], *claim, PUSH_INTERVAL_SECONDS, _AHEAD_SECONDS
+        )
+        if row is None:
+            return None
+        if row["address"] is None or row["notification_id"] is None:
+            await self._change("end_delivery", delivery, "CANCELLED", None)
+            return None
+        return _push(row) if row["has_turn"] else Wait(max(1.0, row["wait_seconds"]))
+
+    async def hold(self, delivery: Delivery) -> bool:
+        return await DELIVERIES.held(self._connection, delivery.delivery_id, delivery.fence)
+
+    async def end(self, delivery: Delivery, status: str, code: str | None) -> None:
+        await self._change("end_delivery", delivery, status, code)
+
+    async def postpone(self, delivery: Delivery, seconds: float, code: str) -> None:
+        await self._change("postpone_delivery", delivery, seconds, code)
+
+    async def give_back(self, delivery: Delivery, seconds: float) -> None:
+        await self._change("give_back_delivery", delivery, seconds)
+
+    async def remove_device(self, delivery: Delivery, address: Address, code: str) -> bool:
+        values = delivery.device_id, address.vendor, address.value, delivery.delivery_id, code
+        removed: int = await self._connection.fetchval(QUERIES["remove_gone_device"], *values)
+        return removed > 0
+
+    async def expire(self, limit: int) -> int:
+        return await self._count("expire_deliveries", MAX_AGE, limit)
+
+    async def delete_ended_before(self, days: int, limit: int) -> int:
+        return await self._count("delete_ended", days, limit)
+
+    async def _change(self, query: str, delivery: Delivery, *values: object) -> None:
+        await self._connection.execute(QUERIES[query], delivery.delivery_id, delivery.fence, *values)
+
+    async def _count(self, query: str, *values: Any) -> int:
+        """How many rows a statement has written."""
+        return int((await self._connection.execute(QUERIES[query], *values)).split()[-1])
+
+
+def _push(row: asyncpg.Record) -> Push:
+    keys = PushKeys(**row["keys"]) if row["keys"] else None
+    return Push(
+        address=Address(Vendor(row["vendor"]), row["address"], row["host"], keys),
+        message=Message(row["notification_id"], row["kind"], row["title"], row["body"], row["video_id"]),
+        age=row["age"],
+    )
