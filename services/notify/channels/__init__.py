@@ -1,1 +1,35 @@
-"""The vendors that bring messages to devices, one file each, and what their answers have in common."""
+"""The vendors that bring messages to devices, one file each; `asking` is what their answers have in common."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import httpx
+
+from services.notify.channels.apns import Apns, ProviderKey
+from services.notify.channels.fcm import Fcm, ServiceAccount
+from services.notify.channels.off import Off
+from services.notify.channels.web_push import Vapid, WebPush
+from services.notify.domain.device import Vendor
+from services.notify.ports.deliveries import Channel
+
+
+@asynccontextmanager
+async def open_channels(
+    checked: httpx.AsyncClient,
+    vapid: Vapid | None,
+    account: ServiceAccount | None,
+    fcm: str,
+    key: ProviderKey | None,
+    apns: str,
+) -> AsyncIterator[Mapping[Vendor, Channel]]:
+    """A channel for every vendor, of which those without a key are off. `checked` connects to checked addresses only,
+    and is for those that users gave us; `fcm` and `apns` are the URLs of the two others."""
+    async with (
+        httpx.AsyncClient(timeout=None, trust_env=False) as to_google,  # noqa: S113 - `ask` has a deadline for the whole
+        httpx.AsyncClient(timeout=None, trust_env=False, http2=True) as to_apple,  # noqa: S113
+    ):
+        yield {
+            Vendor.WEB_PUSH: WebPush(checked, vapid) if vapid else Off(),
+            Vendor.FCM: Fcm(to_google, account, fcm) if account else Off(),
+            Vendor.APNS: Apns(to_apple, key, apns) if key else Off(),
+        }

@@ -47,5 +47,5 @@ class Channel(Protocol):
     """A vendor that brings messages to devices."""
 
     async def deliver(self, push: Push) -> Outcome:
-        """Hand the message over and say how it went. Ends within 15 s, whatever the vendor does, and raises nothing
+        """Hand the message over and say how it went. Ends within 25 s, whatever the vendor does, and raises nothing
         that the vendor could cause. A copy of the same message replaces the earlier one on the device."""
