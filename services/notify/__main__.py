@@ -20,6 +20,7 @@ from nextplay.notify.v1.notifications_service_pb2_grpc import add_NotificationSe
 from services.notify import maintenance
 from services.notify.consumers import HANDLERS
 from services.notify.followers import followers_in_catalog
+from services.notify.reads.watching import Watchers, read_behind
 from services.notify.repository import open_store
 from services.notify.servicer.inbox import Notifications
 from services.notify.settings import Settings
@@ -40,6 +41,9 @@ async def serve(service: Service, settings: Settings) -> None:
     tell = partial(fanouts.tell_followers, begin, followers_in_catalog(catalog))
     service.task("fan-out", work("fan-out", claim, tell, wake=wake))
 
+    watchers = Watchers()
+    service.task("watchers", watchers.keep_informed(partial(read_behind, pool), settings.watch_seconds))
+
     health = ConsumerHealth()
     service.check("consumer", health.check)
     applying = waking(begin, wake)
@@ -48,7 +52,7 @@ async def serve(service: Service, settings: Settings) -> None:
         consume(settings.kafka, name="notify", handlers=HANDLERS, begin=applying, producer=producer, health=health),
     )
     page_key = settings.page_token.key.get_secret_value().encode()
-    servicers = [(add_NotificationServiceServicer_to_server, Notifications(pool, begin, page_key))]
+    servicers = [(add_NotificationServiceServicer_to_server, Notifications(pool, begin, watchers, page_key))]
     await service.enter(grpc_server(settings.grpc_bind, servicers, verifier, stopping=service.stopping))
 
 

@@ -7,11 +7,17 @@ from google.protobuf.message import Message
 
 from chassis.consumer import Handler
 from chassis.events import EventMeta
-from nextplay.catalog.v1.catalog_events_pb2 import VideoDeleted, VideoHidden, VideoPublished, VideoStatusChanged
+from nextplay.catalog.v1.catalog_events_pb2 import (
+    UserUnfollowed,
+    VideoDeleted,
+    VideoHidden,
+    VideoPublished,
+    VideoStatusChanged,
+)
 from nextplay.catalog.v1.video_pb2 import Video
 from services.notify.domain.notification import Outcome, Publication, Reason
 from services.notify.ports import Store, Tx
-from services.notify.usecases import fanouts, outcomes
+from services.notify.usecases import fanouts, outcomes, preferences
 
 
 async def on_video_status_changed(event: VideoStatusChanged, tx: Tx, meta: EventMeta) -> None:
@@ -41,9 +47,14 @@ async def on_video_deleted(event: VideoDeleted, tx: Tx, meta: EventMeta) -> None
     await fanouts.forget(tx, UUID(event.video_id))
 
 
+async def on_user_unfollowed(event: UserUnfollowed, tx: Tx, meta: EventMeta) -> None:
+    await preferences.stop_following(tx, UUID(event.user_id), UUID(event.followed_user_id))
+
+
 HANDLERS: Mapping[type[Message], Handler[Store]] = {
     VideoStatusChanged: on_video_status_changed,
     VideoPublished: on_video_published,
     VideoHidden: on_video_hidden,
     VideoDeleted: on_video_deleted,
+    UserUnfollowed: on_user_unfollowed,
 }

@@ -28,5 +28,5 @@ hosts_left_alone = _meter.create_gauge(
 cancelled = _meter.create_counter(
     "deliveries_cancelled",
     unit="{delivery}",
-    description="Deliveries that were cancelled before they were made, by why: hidden, deleted, unfollowed, preferences.",
+    description="Deliveries that were cancelled in time, by why: hidden, deleted, unfollowed, preferences.",
 )

@@ -17,6 +17,7 @@ from chassis.transaction import transactions
 from nextplay.notify.v1.notifications_service_pb2 import ListNotificationsRequest, MarkReadRequest
 from services.notify.domain.notification import Outcome, to_owner
 from services.notify.ports import Begin
+from services.notify.reads.watching import Watchers
 from services.notify.repository import open_store
 from services.notify.servicer.inbox import Notifications
 
@@ -37,7 +38,7 @@ def begin(pool: Pool) -> Begin:
 
 @pytest.fixture
 def notifications(pool: Pool, begin: Begin) -> Notifications:
-    return Notifications(pool, begin, b"key")
+    return Notifications(pool, begin, Watchers(), b"key")
 
 
 @pytest.fixture

@@ -1,34 +1,25 @@
 """Who is told what, on the real ledger: once, whatever is repeated, killed or taken back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 from importlib.resources.abc import Traversable
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import asyncpg
 import pytest
-from google.protobuf.message import Message
+from notify_world import OWNER, apply, came_to, claimed, end_leases, finish, inbox, published, told
 from scratch import Scratch
 
-from chassis.consumer import apply_once
-from chassis.events import describe
-from chassis.paging import START
 from chassis.postgres import Pool, open_pool
 from chassis.transaction import transactions
-from nextplay.catalog.v1.catalog_events_pb2 import VideoDeleted, VideoHidden, VideoPublished, VideoStatusChanged
-from nextplay.catalog.v1.video_pb2 import Reason, Video
-from services.notify.consumers import HANDLERS
-from services.notify.domain.fanout import Fanout
+from nextplay.catalog.v1.catalog_events_pb2 import VideoDeleted, VideoHidden, VideoPublished
 from services.notify.fakes import FakeFollowers
 from services.notify.ports import Begin
-from services.notify.reads.inbox import InboxEntry, list_notifications
 from services.notify.repository import open_store
 from services.notify.usecases import fanouts
 from services.notify.usecases import inbox as inbox_usecases
-
-OWNER = uuid4()
 
 
 @pytest.fixture
@@ -41,63 +32,6 @@ async def pool(scratch_schema: Callable[[Traversable], Awaitable[Scratch]]) -> A
 @pytest.fixture
 def begin(pool: Pool) -> Begin:
     return transactions(pool, open_store, lambda: None)
-
-
-async def apply(begin: Begin, *events: Message, shift: timedelta = timedelta()) -> None:
-    """Apply the events in this order, as if they had been made `shift` from now."""
-    for event in events:
-        meta = describe(event)
-        meta = type(meta)(meta.id, meta.type, meta.source, meta.time + shift)
-        await apply_once(begin, "notify", meta, event, HANDLERS[type(event)])
-
-
-def came_to(status: str, *, generation: int = 1, video_id: UUID | None = None) -> VideoStatusChanged:
-    reason = Reason(code="CODEC_UNSUPPORTED", message="The codec is vp9.", stage="probe", next_action="Convert it.")
-    return VideoStatusChanged(
-        video_id=str(video_id or uuid4()),
-        user_id=str(OWNER),
-        to_status=Video.Status.Value(status),
-        generation=generation,
-        reason=None if status == "READY" else reason,
-        title="My dog",
-    )
-
-
-def published(video_id: UUID, *, visibility: str = "public", notify_followers: bool = True) -> VideoPublished:
-    return VideoPublished(
-        video_id=str(video_id),
-        user_id=str(OWNER),
-        visibility=Video.Visibility.Value(visibility),
-        notify_followers=notify_followers,
-        title="My dog",
-    )
-
-
-async def inbox(pool: Pool, user_id: UUID) -> Sequence[InboxEntry]:
-    entries, _ = await list_notifications(pool, user_id, START, 100, unread_only=False)
-    return entries
-
-
-async def told(pool: Pool, users: Sequence[UUID]) -> list[int]:
-    """How many notifications each user has."""
-    return [len(await inbox(pool, user)) for user in users]
-
-
-async def claimed(begin: Begin) -> Fanout:
-    (fanout,) = await fanouts.claim_fanouts(begin, "test")
-    return fanout
-
-
-async def finish(begin: Begin, followers: FakeFollowers) -> None:
-    """Do the pages that are due, one after the other, until none is left."""
-    while due := await fanouts.claim_fanouts(begin, "test"):
-        for fanout in due:
-            await fanouts.tell_followers(begin, followers, fanout)
-
-
-async def end_leases(pool: Pool) -> None:
-    """Let time pass until the leases of killed workers have ended."""
-    await pool.execute("UPDATE fanouts SET lease_until = now(), next_at = now()")
 
 
 async def test_a_ready_video_is_told_once_however_often_the_event_comes(pool: Pool, begin: Begin) -> None:

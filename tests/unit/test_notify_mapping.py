@@ -41,21 +41,21 @@ def test_a_request_without_fields_asks_for_the_first_twenty() -> None:
 
 def test_a_page_that_another_follows_has_a_token_that_goes_on_behind_its_last_entry() -> None:
     asked = inbox_page_asked(ListNotificationsRequest(page_size=2), ALICE, KEY)
-    page = inbox_page(asked, [entry(3), entry(2), entry(1)], unread_count=5)
+    page = inbox_page(asked, [entry(3), entry(2), entry(1)], unread_count=5, latest_sequence=7)
     assert [shown.notification_id for shown in page.notifications] == [str(UUID(int=3)), str(UUID(int=2))]
-    assert page.unread_count == 5
+    assert (page.unread_count, page.latest_sequence) == (5, 7)
     after = inbox_page_asked(ListNotificationsRequest(page_size=2, page_token=page.next_page_token), ALICE, KEY).after
     assert (after.time, after.id) == (entry(2).created_at, UUID(int=2))
 
 
 def test_the_last_page_has_no_token() -> None:
     asked = inbox_page_asked(ListNotificationsRequest(page_size=2), ALICE, KEY)
-    assert inbox_page(asked, [entry(2), entry(1)], unread_count=0).next_page_token == ""
+    assert inbox_page(asked, [entry(2), entry(1)], unread_count=0, latest_sequence=7).next_page_token == ""
 
 
 def test_a_token_of_another_user_or_filter_is_refused() -> None:
     asked = inbox_page_asked(ListNotificationsRequest(page_size=1), ALICE, KEY)
-    token = inbox_page(asked, [entry(2), entry(1)], unread_count=0).next_page_token
+    token = inbox_page(asked, [entry(2), entry(1)], unread_count=0, latest_sequence=7).next_page_token
     with pytest.raises(InvalidArgument) as other_user:
         inbox_page_asked(ListNotificationsRequest(page_token=token), BOB, KEY)
     with pytest.raises(InvalidArgument) as other_filter:
@@ -65,7 +65,7 @@ def test_a_token_of_another_user_or_filter_is_refused() -> None:
 
 def test_an_unread_notification_without_reason_leaves_those_fields_out() -> None:
     shown = inbox_page(
-        inbox_page_asked(ListNotificationsRequest(), ALICE, KEY), [entry(1)], unread_count=1
+        inbox_page_asked(ListNotificationsRequest(), ALICE, KEY), [entry(1)], unread_count=1, latest_sequence=7
     ).notifications[0]
     assert shown.kind == Notification.Kind.video_ready
     assert not shown.HasField("read_at")

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from chassis import telemetry
+from nextplay.catalog.v1.catalog_events_pb2 import UserUnfollowed
 from services.catalog.domain.follows import check_follow
 from services.catalog.ports import Begin
 from services.catalog.usecases import analytics
@@ -33,6 +34,7 @@ async def unfollow_user(begin: Begin, follower_id: UUID, followed_id: UUID) -> N
     async with begin() as tx:
         ended = await tx.store.follows.remove(follower_id, followed_id)
         if ended:
+            tx.emit(UserUnfollowed(user_id=str(follower_id), followed_user_id=str(followed_id)))
             tx.emit(analytics.follow_ended(follower_id, followed_id, await tx.store.videos.now()))
         entries = await tx.store.feeds.clear(follower_id, followed_id)
     if ended:

@@ -15,8 +15,10 @@ from nextplay.notify.v1.notifications_service_pb2 import (
     MarkReadRequest,
     MarkReadResponse,
     Notification,
+    WatchNotificationsResponse,
 )
 from services.notify.reads.inbox import InboxEntry
+from services.notify.reads.watching import Numbered
 
 
 def inbox_page_asked(request: ListNotificationsRequest, user_id: UUID, key: bytes) -> AskedPage:
@@ -24,10 +26,15 @@ def inbox_page_asked(request: ListNotificationsRequest, user_id: UUID, key: byte
     return asked_page(request, key=key, query=f"notifications {user_id} {request.unread_only}")
 
 
-def inbox_page(asked: AskedPage, entries: Sequence[InboxEntry], unread_count: int) -> ListNotificationsResponse:
+def inbox_page(
+    asked: AskedPage, entries: Sequence[InboxEntry], unread_count: int, latest_sequence: int
+) -> ListNotificationsResponse:
     page, token = asked.cut(entries, lambda entry: Position(entry.created_at, entry.notification_id))
     return ListNotificationsResponse(
-        notifications=[_notification(entry) for entry in page], next_page_token=token, unread_count=unread_count
+        notifications=[_notification(entry) for entry in page],
+        next_page_token=token,
+        unread_count=unread_count,
+        latest_sequence=latest_sequence,
     )
 
 
@@ -43,6 +50,10 @@ def what_to_mark(request: MarkReadRequest) -> tuple[Sequence[UUID], datetime | N
 
 def marked(marked_count: int, unread_count: int) -> MarkReadResponse:
     return MarkReadResponse(marked_count=marked_count, unread_count=unread_count)
+
+
+def watched(numbered: Numbered) -> WatchNotificationsResponse:
+    return WatchNotificationsResponse(notification=_notification(numbered.entry), sequence=numbered.sequence)
 
 
 def _time(field: str, request: MarkReadRequest) -> datetime:

@@ -10,6 +10,7 @@ from services.notify.ports.fanouts import FanoutStore
 from services.notify.ports.inbox import InboxStore
 from services.notify.ports.ledger import LedgerStore
 from services.notify.ports.preferences import PreferenceStore
+from services.notify.ports.webhooks import WebhookStore
 from services.notify.ports.withdrawals import WithdrawalStore
 
 
@@ -24,6 +25,7 @@ class Store:
     withdrawals: WithdrawalStore
     devices: DeviceStore
     deliveries: DeliveryStore
+    webhooks: WebhookStore
 
 
 Tx: TypeAlias = transaction.Tx[Store]

@@ -1,6 +1,6 @@
 """Publications on their way to the followers of their author."""
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 from uuid import UUID
@@ -23,6 +23,10 @@ class FanoutStore(Protocol):
 
     async def cancel(self, video_id: UUID) -> bool:
         """End it where it is under way, waiting for the page that is being written; False where there is none."""
+
+    async def send_back(self, author_ids: Collection[UUID]) -> None:
+        """Void the claims on the authors' fan-outs, so that a page which was listed is listed again; waits for one that
+        is being written."""
 
     async def claim(self, owner: str, seconds: float, limit: int) -> Sequence[Fanout]:
         """Lease up to `limit` that are due, the longest waiting first."""

@@ -22,6 +22,14 @@ WHERE fanouts.status = 'CANCELLED'
 UPDATE fanouts SET status = 'CANCELLED', lease_owner = NULL, lease_until = NULL
 WHERE video_id = $1 AND status = 'PENDING'
 
+-- name: send_back
+-- By fanouts_pending_author. A page that was listed and is not written yet is listed again, because its claim is void;
+-- waits for one that is being written. In the order of their ids, so that two never wait crosswise.
+UPDATE fanouts SET lease_owner = NULL, lease_until = NULL
+WHERE video_id IN (
+    SELECT video_id FROM fanouts WHERE author_id = ANY ($1) AND status = 'PENDING' ORDER BY video_id FOR UPDATE
+)
+
 -- name: advance_fanout
 -- By primary key, of a row that is locked; back to the end of the queue, so that fan-outs take turns page by page.
 UPDATE fanouts

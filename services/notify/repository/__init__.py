@@ -7,6 +7,9 @@ from services.notify.repository.devices import Devices
 from services.notify.repository.fanouts import Fanouts
 from services.notify.repository.inbox import Inbox
 from services.notify.repository.ledger import Ledger
+from services.notify.repository.preferences import PreferencesOfUsers
+from services.notify.repository.webhooks import Webhooks
+from services.notify.repository.withdrawals import Withdrawals
 
 
 def open_store(connection: Connection) -> Store:
@@ -15,6 +18,9 @@ def open_store(connection: Connection) -> Store:
         ledger=Ledger(connection),
         inbox=Inbox(connection),
         fanouts=Fanouts(connection),
+        preferences=PreferencesOfUsers(connection),
+        withdrawals=Withdrawals(connection),
         devices=Devices(connection),
         deliveries=Deliveries(connection),
+        webhooks=Webhooks(connection),
     )

@@ -1,6 +1,6 @@
 """Fan-outs in PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 import asyncpg
@@ -35,6 +35,9 @@ class Fanouts:
 
     async def cancel(self, video_id: UUID) -> bool:
         return await self._count("cancel_fanout", video_id) > 0
+
+    async def send_back(self, author_ids: Collection[UUID]) -> None:
+        await self._count("send_back", list(author_ids))
 
     async def claim(self, owner: str, seconds: float, limit: int) -> Sequence[Fanout]:
         return [_fanout(row) for row in await FANOUTS.claim(self._connection, owner, seconds, limit)]

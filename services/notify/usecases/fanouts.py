@@ -1,6 +1,6 @@
 """Telling followers of publications, a page at a time, until all are told or the video is taken back."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from chassis import telemetry
@@ -32,13 +32,13 @@ async def announce(tx: Tx, publication: Publication) -> None:
 
 async def hide(tx: Tx, video_id: UUID) -> None:
     """Stop telling of a video that is not public any more, until it is announced again."""
-    await _cancel_fanout(tx, video_id)
+    await _withdraw(tx, video_id, [Kind.VIDEO_PUBLISHED], because="hidden")
 
 
 async def forget(tx: Tx, video_id: UUID) -> None:
     """Stop telling of a deleted video, for ever."""
     await tx.store.fanouts.delete(video_id)
-    await _cancel_fanout(tx, video_id)
+    await _withdraw(tx, video_id, [*Kind], because="deleted")
 
 
 async def claim_fanouts(begin: Begin, owner: str) -> Sequence[Fanout]:
@@ -66,7 +66,7 @@ async def tell_followers(begin: Begin, list_followers: ListFollowers, fanout: Fa
             return
         # A deletion that was applied at the same moment as the publication did not see the fan-out.
         if await tx.store.fanouts.is_deleted(video_id):
-            await _cancel_fanout(tx, video_id)
+            await _withdraw(tx, video_id, [*Kind], because="deleted")
             return
         written = await tx.store.ledger.write(to_followers(fanout.publication), page.user_ids)
         await tx.store.fanouts.advance(fanout, page.next_page_token)
@@ -82,6 +82,10 @@ async def _next_page(list_followers: ListFollowers, fanout: Fanout) -> Followers
         return await list_followers(author_id, "")
 
 
-async def _cancel_fanout(tx: Tx, video_id: UUID) -> None:
+async def _withdraw(tx: Tx, video_id: UUID, kinds: Collection[Kind], *, because: str) -> None:
+    """End the fan-out, and after it, so that the page which is being written is seen, what is not delivered yet."""
     if await tx.store.fanouts.cancel(video_id):
-        log.info("fanout_cancelled", video_id=video_id)
+        log.info("fanout_cancelled", video_id=video_id, because=because)
+    if cancelled := await tx.store.withdrawals.of_video(video_id, kinds):
+        metrics.cancelled.add(cancelled, {"because": because})
+        log.info("deliveries_cancelled", video_id=video_id, cancelled=cancelled, because=because)

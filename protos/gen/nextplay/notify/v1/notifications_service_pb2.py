@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from nextplay.api.v1 import options_pb2 as nextplay_dot_api_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.nextplay/notify/v1/notifications_service.proto\x12\x12nextplay.notify.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dnextplay/api/v1/options.proto\"\xe4\x03\n\x0cNotification\x12\x17\n\x0fnotification_id\x18\x01 \x01(\t\x12\x33\n\x04kind\x18\x02 \x01(\x0e\x32%.nextplay.notify.v1.Notification.Kind\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0c\n\x04\x62ody\x18\x04 \x01(\t\x12\x10\n\x08video_id\x18\x05 \x01(\t\x12\x15\n\ractor_user_id\x18\x06 \x01(\t\x12\x18\n\x0breason_code\x18\x07 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0bnext_action\x18\x08 \x01(\tH\x01\x88\x01\x01\x12.\n\ncreated_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x07read_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x02\x88\x01\x01\"~\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0f\n\x0bvideo_ready\x10\x01\x12\x10\n\x0cvideo_failed\x10\x02\x12\x12\n\x0evideo_rejected\x10\x03\x12\x13\n\x0fvideo_published\x10\x04\x12\x14\n\x10webhook_disabled\x10\x05\x42\x0e\n\x0c_reason_codeB\x0e\n\x0c_next_actionB\n\n\x08_read_at\"\xa5\x01\n\x18ListNotificationsRequest\x12 \n\tpage_size\x18\x01 \x01(\rB\x08\xfa\xc7\x18\x04\x08\x01\x10\x64H\x00\x88\x01\x01\x12 \n\npage_token\x18\x02 \x01(\tB\x07\xfa\xc7\x18\x03\x30\xc8\x01H\x01\x88\x01\x01\x12\x18\n\x0bunread_only\x18\x03 \x01(\x08H\x02\x88\x01\x01\x42\x0c\n\n_page_sizeB\r\n\x0b_page_tokenB\x0e\n\x0c_unread_only\"\x9c\x01\n\x19ListNotificationsResponse\x12\x37\n\rnotifications\x18\x01 \x03(\x0b\x32 .nextplay.notify.v1.Notification\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x14\n\x0cunread_count\x18\x03 \x01(\r\x12\x17\n\x0flatest_sequence\x18\x04 \x01(\r\"o\n\x0fMarkReadRequest\x12\"\n\x10notification_ids\x18\x01 \x03(\tB\x08\xfa\xc7\x18\x04H\x01Xd\x12.\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x42\x08\n\x06_until\">\n\x10MarkReadResponse\x12\x14\n\x0cmarked_count\x18\x01 \x01(\r\x12\x14\n\x0cunread_count\x18\x02 \x01(\r\"K\n\x19WatchNotificationsRequest\x12\x1b\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\rH\x00\x88\x01\x01\x42\x11\n\x0f_after_sequence\"f\n\x1aWatchNotificationsResponse\x12\x36\n\x0cnotification\x18\x01 \x01(\x0b\x32 .nextplay.notify.v1.Notification\x12\x10\n\x08sequence\x18\x02 \x01(\r\"\xda\x01\n\nPreference\x12\x33\n\x04kind\x18\x01 \x01(\x0e\x32%.nextplay.notify.v1.Notification.Kind\x12\x37\n\x07\x63hannel\x18\x02 \x01(\x0e\x32&.nextplay.notify.v1.Preference.Channel\x12\x0f\n\x07\x65nabled\x18\x03 \x01(\x08\"M\n\x07\x43hannel\x12\x17\n\x13\x43HANNEL_UNSPECIFIED\x10\x00\x12\n\n\x06in_app\x10\x01\x12\x0c\n\x08web_push\x10\x02\x12\x0f\n\x0bmobile_push\x10\x03\"\x17\n\x15GetPreferencesRequest\"g\n\x16GetPreferencesResponse\x12\x33\n\x0bpreferences\x18\x01 \x03(\x0b\x32\x1e.nextplay.notify.v1.Preference\x12\x18\n\x10muted_author_ids\x18\x02 \x03(\t\"}\n\x19ReplacePreferencesRequest\x12;\n\x0bpreferences\x18\x01 \x03(\x0b\x32\x1e.nextplay.notify.v1.PreferenceB\x06\xfa\xc7\x18\x02Xd\x12#\n\x10muted_author_ids\x18\x02 \x03(\tB\t\xfa\xc7\x18\x05H\x01X\xe8\x07\"k\n\x1aReplacePreferencesResponse\x12\x33\n\x0bpreferences\x18\x01 \x03(\x0b\x32\x1e.nextplay.notify.v1.Preference\x12\x18\n\x10muted_author_ids\x18\x02 \x03(\t2\x8b\x06\n\x13NotificationService\x12\x91\x01\n\x11ListNotifications\x12,.nextplay.notify.v1.ListNotificationsRequest\x1a-.nextplay.notify.v1.ListNotificationsResponse\"\x1f\xea\xc7\x18\x02\x08\x02\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/notifications\x12\x82\x01\n\x08MarkRead\x12#.nextplay.notify.v1.MarkReadRequest\x1a$.nextplay.notify.v1.MarkReadResponse\"+\xea\xc7\x18\x06\x08\x02\x1a\x02\x05\t\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/notifications/read:\x01*\x12\x9d\x01\n\x12WatchNotifications\x12-.nextplay.notify.v1.WatchNotificationsRequest\x1a..nextplay.notify.v1.WatchNotificationsResponse\"&\xea\xc7\x18\x02\x08\x02\x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/notifications/stream0\x01\x12\x94\x01\n\x0eGetPreferences\x12).nextplay.notify.v1.GetPreferencesRequest\x1a*.nextplay.notify.v1.GetPreferencesResponse\"+\xea\xc7\x18\x02\x08\x02\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/notifications/preferences\x12\xa3\x01\n\x12ReplacePreferences\x12-.nextplay.notify.v1.ReplacePreferencesRequest\x1a..nextplay.notify.v1.ReplacePreferencesResponse\".\xea\xc7\x18\x02\x08\x02\x82\xd3\xe4\x93\x02\"\x1a\x1d/v1/notifications/preferences:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.nextplay/notify/v1/notifications_service.proto\x12\x12nextplay.notify.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dnextplay/api/v1/options.proto\"\xe4\x03\n\x0cNotification\x12\x17\n\x0fnotification_id\x18\x01 \x01(\t\x12\x33\n\x04kind\x18\x02 \x01(\x0e\x32%.nextplay.notify.v1.Notification.Kind\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0c\n\x04\x62ody\x18\x04 \x01(\t\x12\x10\n\x08video_id\x18\x05 \x01(\t\x12\x15\n\ractor_user_id\x18\x06 \x01(\t\x12\x18\n\x0breason_code\x18\x07 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0bnext_action\x18\x08 \x01(\tH\x01\x88\x01\x01\x12.\n\ncreated_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x07read_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x02\x88\x01\x01\"~\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0f\n\x0bvideo_ready\x10\x01\x12\x10\n\x0cvideo_failed\x10\x02\x12\x12\n\x0evideo_rejected\x10\x03\x12\x13\n\x0fvideo_published\x10\x04\x12\x14\n\x10webhook_disabled\x10\x05\x42\x0e\n\x0c_reason_codeB\x0e\n\x0c_next_actionB\n\n\x08_read_at\"\xa5\x01\n\x18ListNotificationsRequest\x12 \n\tpage_size\x18\x01 \x01(\rB\x08\xfa\xc7\x18\x04\x08\x01\x10\x64H\x00\x88\x01\x01\x12 \n\npage_token\x18\x02 \x01(\tB\x07\xfa\xc7\x18\x03\x30\xc8\x01H\x01\x88\x01\x01\x12\x18\n\x0bunread_only\x18\x03 \x01(\x08H\x02\x88\x01\x01\x42\x0c\n\n_page_sizeB\r\n\x0b_page_tokenB\x0e\n\x0c_unread_only\"\x9c\x01\n\x19ListNotificationsResponse\x12\x37\n\rnotifications\x18\x01 \x03(\x0b\x32 .nextplay.notify.v1.Notification\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x14\n\x0cunread_count\x18\x03 \x01(\r\x12\x17\n\x0flatest_sequence\x18\x04 \x01(\r\"o\n\x0fMarkReadRequest\x12\"\n\x10notification_ids\x18\x01 \x03(\tB\x08\xfa\xc7\x18\x04H\x01Xd\x12.\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x42\x08\n\x06_until\">\n\x10MarkReadResponse\x12\x14\n\x0cmarked_count\x18\x01 \x01(\r\x12\x14\n\x0cunread_count\x18\x02 \x01(\r\"K\n\x19WatchNotificationsRequest\x12\x1b\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\rH\x00\x88\x01\x01\x42\x11\n\x0f_after_sequence\"f\n\x1aWatchNotificationsResponse\x12\x36\n\x0cnotification\x18\x01 \x01(\x0b\x32 .nextplay.notify.v1.Notification\x12\x10\n\x08sequence\x18\x02 \x01(\r\"\xec\x01\n\nPreference\x12\x39\n\x04kind\x18\x01 \x01(\x0e\x32%.nextplay.notify.v1.Notification.KindB\x04\xe2\x41\x01\x02\x12=\n\x07\x63hannel\x18\x02 \x01(\x0e\x32&.nextplay.notify.v1.Preference.ChannelB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x65nabled\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x02\"M\n\x07\x43hannel\x12\x17\n\x13\x43HANNEL_UNSPECIFIED\x10\x00\x12\n\n\x06in_app\x10\x01\x12\x0c\n\x08web_push\x10\x02\x12\x0f\n\x0bmobile_push\x10\x03\"\x17\n\x15GetPreferencesRequest\"g\n\x16GetPreferencesResponse\x12\x33\n\x0bpreferences\x18\x01 \x03(\x0b\x32\x1e.nextplay.notify.v1.Preference\x12\x18\n\x10muted_author_ids\x18\x02 \x03(\t\"}\n\x19ReplacePreferencesRequest\x12;\n\x0bpreferences\x18\x01 \x03(\x0b\x32\x1e.nextplay.notify.v1.PreferenceB\x06\xfa\xc7\x18\x02Xd\x12#\n\x10muted_author_ids\x18\x02 \x03(\tB\t\xfa\xc7\x18\x05H\x01X\xe8\x07\"k\n\x1aReplacePreferencesResponse\x12\x33\n\x0bpreferences\x18\x01 \x03(\x0b\x32\x1e.nextplay.notify.v1.Preference\x12\x18\n\x10muted_author_ids\x18\x02 \x03(\t2\x8b\x06\n\x13NotificationService\x12\x91\x01\n\x11ListNotifications\x12,.nextplay.notify.v1.ListNotificationsRequest\x1a-.nextplay.notify.v1.ListNotificationsResponse\"\x1f\xea\xc7\x18\x02\x08\x02\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/notifications\x12\x82\x01\n\x08MarkRead\x12#.nextplay.notify.v1.MarkReadRequest\x1a$.nextplay.notify.v1.MarkReadResponse\"+\xea\xc7\x18\x06\x08\x02\x1a\x02\x05\t\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/notifications/read:\x01*\x12\x9d\x01\n\x12WatchNotifications\x12-.nextplay.notify.v1.WatchNotificationsRequest\x1a..nextplay.notify.v1.WatchNotificationsResponse\"&\xea\xc7\x18\x02\x08\x02\x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/notifications/stream0\x01\x12\x94\x01\n\x0eGetPreferences\x12).nextplay.notify.v1.GetPreferencesRequest\x1a*.nextplay.notify.v1.GetPreferencesResponse\"+\xea\xc7\x18\x02\x08\x02\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/notifications/preferences\x12\xa3\x01\n\x12ReplacePreferences\x12-.nextplay.notify.v1.ReplacePreferencesRequest\x1a..nextplay.notify.v1.ReplacePreferencesResponse\".\xea\xc7\x18\x02\x08\x02\x82\xd3\xe4\x93\x02\"\x1a\x1d/v1/notifications/preferences:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,6 +41,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTNOTIFICATIONSREQUEST'].fields_by_name['page_token']._serialized_options = b'\372\307\030\0030\310\001'
   _globals['_MARKREADREQUEST'].fields_by_name['notification_ids']._loaded_options = None
   _globals['_MARKREADREQUEST'].fields_by_name['notification_ids']._serialized_options = b'\372\307\030\004H\001Xd'
+  _globals['_PREFERENCE'].fields_by_name['kind']._loaded_options = None
+  _globals['_PREFERENCE'].fields_by_name['kind']._serialized_options = b'\342A\001\002'
+  _globals['_PREFERENCE'].fields_by_name['channel']._loaded_options = None
+  _globals['_PREFERENCE'].fields_by_name['channel']._serialized_options = b'\342A\001\002'
+  _globals['_PREFERENCE'].fields_by_name['enabled']._loaded_options = None
+  _globals['_PREFERENCE'].fields_by_name['enabled']._serialized_options = b'\342A\001\002'
   _globals['_REPLACEPREFERENCESREQUEST'].fields_by_name['preferences']._loaded_options = None
   _globals['_REPLACEPREFERENCESREQUEST'].fields_by_name['preferences']._serialized_options = b'\372\307\030\002Xd'
   _globals['_REPLACEPREFERENCESREQUEST'].fields_by_name['muted_author_ids']._loaded_options = None
@@ -54,34 +61,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NOTIFICATIONSERVICE'].methods_by_name['GetPreferences']._serialized_options = b'\352\307\030\002\010\002\202\323\344\223\002\037\022\035/v1/notifications/preferences'
   _globals['_NOTIFICATIONSERVICE'].methods_by_name['ReplacePreferences']._loaded_options = None
   _globals['_NOTIFICATIONSERVICE'].methods_by_name['ReplacePreferences']._serialized_options = b'\352\307\030\002\010\002\202\323\344\223\002\"\032\035/v1/notifications/preferences:\001*'
-  _globals['_NOTIFICATION']._serialized_start=165
-  _globals['_NOTIFICATION']._serialized_end=649
-  _globals['_NOTIFICATION_KIND']._serialized_start=479
-  _globals['_NOTIFICATION_KIND']._serialized_end=605
-  _globals['_LISTNOTIFICATIONSREQUEST']._serialized_start=652
-  _globals['_LISTNOTIFICATIONSREQUEST']._serialized_end=817
-  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_start=820
-  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_end=976
-  _globals['_MARKREADREQUEST']._serialized_start=978
-  _globals['_MARKREADREQUEST']._serialized_end=1089
-  _globals['_MARKREADRESPONSE']._serialized_start=1091
-  _globals['_MARKREADRESPONSE']._serialized_end=1153
-  _globals['_WATCHNOTIFICATIONSREQUEST']._serialized_start=1155
-  _globals['_WATCHNOTIFICATIONSREQUEST']._serialized_end=1230
-  _globals['_WATCHNOTIFICATIONSRESPONSE']._serialized_start=1232
-  _globals['_WATCHNOTIFICATIONSRESPONSE']._serialized_end=1334
-  _globals['_PREFERENCE']._serialized_start=1337
-  _globals['_PREFERENCE']._serialized_end=1555
-  _globals['_PREFERENCE_CHANNEL']._serialized_start=1478
-  _globals['_PREFERENCE_CHANNEL']._serialized_end=1555
-  _globals['_GETPREFERENCESREQUEST']._serialized_start=1557
-  _globals['_GETPREFERENCESREQUEST']._serialized_end=1580
-  _globals['_GETPREFERENCESRESPONSE']._serialized_start=1582
-  _globals['_GETPREFERENCESRESPONSE']._serialized_end=1685
-  _globals['_REPLACEPREFERENCESREQUEST']._serialized_start=1687
-  _globals['_REPLACEPREFERENCESREQUEST']._serialized_end=1812
-  _globals['_REPLACEPREFERENCESRESPONSE']._serialized_start=1814
-  _globals['_REPLACEPREFERENCESRESPONSE']._serialized_end=1921
-  _globals['_NOTIFICATIONSERVICE']._serialized_start=1924
-  _globals['_NOTIFICATIONSERVICE']._serialized_end=2703
+  _globals['_NOTIFICATION']._serialized_start=198
+  _globals['_NOTIFICATION']._serialized_end=682
+  _globals['_NOTIFICATION_KIND']._serialized_start=512
+  _globals['_NOTIFICATION_KIND']._serialized_end=638
+  _globals['_LISTNOTIFICATIONSREQUEST']._serialized_start=685
+  _globals['_LISTNOTIFICATIONSREQUEST']._serialized_end=850
+  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_start=853
+  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_end=1009
+  _globals['_MARKREADREQUEST']._serialized_start=1011
+  _globals['_MARKREADREQUEST']._serialized_end=1122
+  _globals['_MARKREADRESPONSE']._serialized_start=1124
+  _globals['_MARKREADRESPONSE']._serialized_end=1186
+  _globals['_WATCHNOTIFICATIONSREQUEST']._serialized_start=1188
+  _globals['_WATCHNOTIFICATIONSREQUEST']._serialized_end=1263
+  _globals['_WATCHNOTIFICATIONSRESPONSE']._serialized_start=1265
+  _globals['_WATCHNOTIFICATIONSRESPONSE']._serialized_end=1367
+  _globals['_PREFERENCE']._serialized_start=1370
+  _globals['_PREFERENCE']._serialized_end=1606
+  _globals['_PREFERENCE_CHANNEL']._serialized_start=1529
+  _globals['_PREFERENCE_CHANNEL']._serialized_end=1606
+  _globals['_GETPREFERENCESREQUEST']._serialized_start=1608
+  _globals['_GETPREFERENCESREQUEST']._serialized_end=1631
+  _globals['_GETPREFERENCESRESPONSE']._serialized_start=1633
+  _globals['_GETPREFERENCESRESPONSE']._serialized_end=1736
+  _globals['_REPLACEPREFERENCESREQUEST']._serialized_start=1738
+  _globals['_REPLACEPREFERENCESREQUEST']._serialized_end=1863
+  _globals['_REPLACEPREFERENCESRESPONSE']._serialized_start=1865
+  _globals['_REPLACEPREFERENCESRESPONSE']._serialized_end=1972
+  _globals['_NOTIFICATIONSERVICE']._serialized_start=1975
+  _globals['_NOTIFICATIONSERVICE']._serialized_end=2754
 # @@protoc_insertion_point(module_scope)
