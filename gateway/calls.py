@@ -165,6 +165,6 @@ async def _events(call: Any, first: Awaitable[Any], stopping: asyncio.Event) -> 
         yield resume
     except grpc.aio.AioRpcError as error:
         over = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        yield resume if over else {"event": "error", "data": json.dumps(problem(failure_from(error)))}
+        yield resume if over else resume | {"event": "error", "data": json.dumps(problem(failure_from(error)))}
     finally:
         stop.cancel()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import tempfile
 import time
@@ -21,7 +22,7 @@ from deploy.local.lifecycle import start, stop
 from deploy.local.stack import Stack, attach
 from tests.e2e.conftest import MakePerson
 from tests.e2e.people import Person, announcement, becomes, until
-from tests.openapi import published
+from tests.openapi import events, published
 
 DEADLINE_SECONDS = 10.0  # the gateway's own
 SLACK_SECONDS = 2.0  # for the machine that the tests share
@@ -119,7 +120,8 @@ class Answered:
         if self.seconds > DEADLINE_SECONDS + SLACK_SECONDS:
             return False
         if self.reply.status_code == 200 and self.reply.headers["content-type"].startswith("text/event-stream"):
-            return self.text.startswith("event: error") and '"code": "UNAVAILABLE"' in self.text
+            told = [(name, data.get("code")) for name, data in events(self.text)]
+            return told == [("error", "UNAVAILABLE")] and "\nretry: " in self.text
         return (
             self.reply.status_code == 503
             and self.reply.headers["content-type"] == "application/problem+json"
@@ -334,6 +336,40 @@ def test_a_stream_outlives_postgresqls_absence_and_misses_nothing(
                 seconds=30,
                 what="the upload being completed",
             )
+            assert (next_event()["status"], watcher.last_id) == ("UPLOADED", "3")
+    finally:
+        platform.release("media")
+
+
+def test_a_stream_opened_while_postgresql_hangs_tells_when_to_come_again_and_is_resumed(
+    person: MakePerson, platform: Stack
+) -> None:
+    alice = person("alice")
+    initiated = alice.initiate(1000)
+    etag = alice.send(initiated["upload_id"], 1, bytes(1000))
+    becomes(alice, initiated["video_id"], "UPLOADING", seconds=20)
+    watcher = Watcher(alice, initiated["video_id"])
+    with watcher.connected() as next_event:
+        assert next_event()["status"] == "UPLOADING"
+    platform.hold("media")
+    try:
+        seen = {"Last-Event-ID": watcher.last_id}
+        with hanging(platform, "postgres"):
+            failed = alice.http.get(f"/v1/videos/{watcher.video_id}/events", headers=seen, timeout=30)
+        assert failed.status_code == 200, "the stream began before anything was known"
+        [(name, problem)] = events(failed.text)
+        assert (name, problem["code"]) == ("error", "UNAVAILABLE")
+        fields = dict(re.findall(r"^(\w+): (.*)$", failed.text, re.MULTILINE))
+        assert int(fields["retry"]) > 0
+        assert "id" not in fields
+        complete = f"/v1/uploads/{initiated['upload_id']}/complete"
+        until(
+            lambda: alice.post(complete, {"parts": [{"part_number": 1, "etag": etag}]}).status_code == 200 or None,
+            seconds=30,
+            what="the upload being completed",
+        )
+        becomes(alice, watcher.video_id, "UPLOADED", seconds=30)
+        with watcher.connected() as next_event:
             assert (next_event()["status"], watcher.last_id) == ("UPLOADED", "3")
     finally:
         platform.release("media")

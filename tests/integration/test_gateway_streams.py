@@ -127,6 +127,8 @@ async def test_a_stream_that_fails_later_ends_with_an_error_event(world: World) 
     (first, _), (last, problem) = events(answer.text)
     assert (first, last, problem["code"]) == ("message", "error", "UNAVAILABLE")
     assert_matches_openapi(answer)
+    assert re.findall(r"^id: (.*)", answer.text, re.MULTILINE) == ["1"], "the error is nothing to resume after"
+    assert re.search(r"^retry: \d+$", answer.text, re.MULTILINE)
 
 
 async def test_inner_text_of_a_broken_stream_is_not_shown(world: World) -> None:
