@@ -13,7 +13,7 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -21,6 +21,8 @@ from typing import Any, TypeAlias
 
 import httpcore
 import httpx
+
+from chassis.errors import FieldViolation, InvalidArgument
 
 MAX_URL_LENGTH = 2_048
 CONNECT_SECONDS = 5.0
@@ -92,6 +94,20 @@ async def check_url(url: str, rules: Rules, resolve: Resolve) -> Target:
     target = parse_url(url, rules)
     await checked_addresses(target.host, rules, resolve)
     return target
+
+
+def host_of_field(field: str, rules: Rules, resolve: Resolve) -> Callable[[str], Coroutine[Any, Any, str]]:
+    """Of the URL that a request's field holds: the host, with the port if it is not 443. What it gives raises
+    InvalidArgument, which names the field, for a URL that may not be called."""
+
+    async def host_of(url: str) -> str:
+        try:
+            target = await check_url(url, rules, resolve)
+        except AddressRefused as error:
+            raise InvalidArgument(fields=[FieldViolation(field, str(error))]) from error
+        return target.host if target.port == 443 else f"{target.host}:{target.port}"
+
+    return host_of
 
 
 async def checked_addresses(host: str, rules: Rules, resolve: Resolve) -> Sequence[Address]:

@@ -30,3 +30,20 @@ cancelled = _meter.create_counter(
     unit="{delivery}",
     description="Deliveries that were cancelled in time, by why: hidden, deleted, unfollowed, preferences.",
 )
+
+webhook_attempts = _meter.create_counter(
+    "webhook_attempts",
+    unit="{request}",
+    description="Requests to webhooks, by outcome (DELIVERED or the error) and by where the delivery stands after it.",
+)
+webhook_latency = _meter.create_histogram(
+    "webhook_latency", unit="s", description="Until the reply of a webhook, or until its failure."
+)
+webhooks_under_way = _meter.create_gauge(
+    "webhooks_under_way", unit="{delivery}", description="Deliveries to webhooks that this process is sending."
+)
+webhook_hosts_left_alone = _meter.create_gauge(
+    "webhook_hosts_left_alone",
+    unit="{host}",
+    description="Hosts of webhooks that this process does not call for the moment because they did not answer.",
+)

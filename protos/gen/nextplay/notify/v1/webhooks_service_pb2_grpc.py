@@ -89,7 +89,8 @@ class WebhookServiceServicer:
     """
 
     def CreateWebhook(self, request, context):
-        """Registers an endpoint; a user has at most 10. The answer is the one place that shows its secret.
+        """Registers an endpoint; a user has at most 10. The answer is the one place that shows its secret. A repeat with the
+        same Idempotency-Key shows it again, and is NOT_FOUND once the endpoint is deleted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

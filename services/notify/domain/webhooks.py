@@ -1,0 +1,178 @@
+"""Webhooks: what is sent to an endpoint, how often it is tried, and when nothing is sent to it any more."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from chassis.errors import Failure, Kind
+
+MAX_WEBHOOKS = 10
+MAX_TESTS_A_MINUTE = 10
+OLD_SECRET_SECONDS = 24 * 3600.0
+GIVE_UP_SECONDS = 24 * 3600.0
+RETRY_SECONDS = (5, 30, 2 * 60, 10 * 60, 30 * 60, 3600, 2 * 3600, *[4 * 3600] * 5)
+"""Between one attempt and the next. The last of 13 attempts comes about 24 hours after the first."""
+KEPT_ATTEMPTS = 20
+JITTER = 0.1
+
+
+class WebhookNotFound(
+    Failure,
+    kind=Kind.NOT_FOUND,
+    code="WEBHOOK_NOT_FOUND",
+    next_action="List the webhooks and use the id of one of them.",
+):
+    """There is no such webhook."""
+
+
+class DeliveryNotFound(
+    Failure,
+    kind=Kind.NOT_FOUND,
+    code="DELIVERY_NOT_FOUND",
+    next_action="List the webhook's deliveries and use the id of one of them.",
+):
+    """There is no such delivery; deliveries are kept for 30 days."""
+
+
+class TooManyWebhooks(
+    Failure,
+    kind=Kind.CONFLICT,
+    code="TOO_MANY_WEBHOOKS",
+    next_action="Delete a webhook, or replace one of those that there are.",
+):
+    """A user has at most 10 webhooks."""
+
+
+class WebhookDisabled(
+    Failure,
+    kind=Kind.CONFLICT,
+    code="WEBHOOK_DISABLED",
+    next_action="Enable the webhook, then send the same request again.",
+):
+    """Nothing is sent to a webhook that is disabled."""
+
+
+class TooManyTests(
+    Failure,
+    kind=Kind.RATE_LIMITED,
+    code="RATE_LIMITED",
+    next_action="Wait a minute, then send the same request again.",
+):
+    """A webhook is tested at most 10 times a minute."""
+
+
+class Status(StrEnum):
+    """Where a delivery stands, in the words of the API."""
+
+    PENDING = "PENDING"
+    DELIVERED = "DELIVERED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+class Error(StrEnum):
+    """Why an attempt failed, in the words of the API."""
+
+    HTTP_ERROR = "HTTP_ERROR"
+    REDIRECT = "REDIRECT"
+    GONE = "GONE"
+    TIMEOUT = "TIMEOUT"
+    CONNECTION_FAILED = "CONNECTION_FAILED"
+    TLS_FAILED = "TLS_FAILED"
+    DNS_FAILED = "DNS_FAILED"
+    ADDRESS_REFUSED = "ADDRESS_REFUSED"
+    PROTOCOL_ERROR = "PROTOCOL_ERROR"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What its owner says of a webhook. `host` is that of the URL; no `event_types` means all."""
+
+    url: str
+    host: str
+    event_types: Sequence[str]
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook(Endpoint):
+    """A registered endpoint. `disabled_reason` is None where it is enabled."""
+
+    webhook_id: UUID
+    user_id: UUID
+    disabled_reason: str | None
+    failing_since: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a user's endpoints are told; `event_id` makes it one, whatever is repeated. `payload` is JSON."""
+
+    event_id: UUID
+    user_id: UUID
+    event_type: str
+    payload: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """A claimed delivery with what is sent and where. The secrets are encrypted; the old one is there while requests
+    are signed with both. `attempts` counts the claims since `age_seconds` ago, when it was first due."""
+
+    delivery_id: UUID
+    webhook_id: UUID
+    url: str = field(repr=False)
+    host: str
+    event_type: str
+    payload: str = field(repr=False)
+    fence: int
+    attempts: int
+    secret: bytes = field(repr=False)
+    old_secret: bytes | None = field(repr=False)
+    was_failing: bool
+    age_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request and its reply. `error` is None where it succeeded; `retry_after` is what the endpoint asked for, in
+    seconds."""
+
+    sent_at: datetime
+    latency_ms: int
+    http_status: int | None = None
+    error: Error | None = None
+    reply: str = ""
+    retry_after: float | None = None
+
+    @property
+    def has_answered(self) -> bool:
+        return self.http_status is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An attempt, where its delivery stands after it, and in how many seconds it is tried again if it is PENDING."""
+
+    dispatch: Dispatch
+    attempt: Attempt
+    status: Status
+    wait_seconds: float
+
+
+def judge(dispatch: Dispatch, attempt: Attempt, chance: float) -> Sent:
+    """What an attempt leads to; `chance` is from 0 to 1 and spreads the retries by a tenth.
+
+    What the endpoint asks for by Retry-After is waited at least, but not beyond the 24 hours, at whose end it is tried
+    for the last time.
+    """
+    if attempt.error is None:
+        return Sent(dispatch, attempt, Status.DELIVERED, 0.0)
+    left = GIVE_UP_SECONDS - dispatch.age_seconds - attempt.latency_ms / 1000
+    if attempt.error is Error.GONE or dispatch.attempts > len(RETRY_SECONDS) or left <= 0:
+        return Sent(dispatch, attempt, Status.FAILED, 0.0)
+    wait = RETRY_SECONDS[dispatch.attempts - 1] * (1 - JITTER + 2 * JITTER * chance)
+    return Sent(dispatch, attempt, Status.PENDING, min(max(wait, attempt.retry_after or 0.0), left))

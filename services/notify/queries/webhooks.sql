@@ -1,0 +1,207 @@
+-- Endpoints, what is on its way to them, and what was sent.
+-- Whoever locks rows of both tables locks endpoints before deliveries, each in the order of their ids.
+
+-- name: lock_webhooks_of_user
+-- Two registrations of one user wait for each other, so that both count what is there. The lock is the transaction's.
+SELECT pg_advisory_xact_lock(hashtextextended('webhooks of ' || $1::uuid::text, 0))
+
+-- name: count_webhooks
+-- By webhooks_user.
+SELECT count(*) FROM webhooks WHERE user_id = $1
+
+-- name: add_webhook
+-- The id is of an idempotency key: a repeat whose first try has come so far finds its row.
+INSERT INTO webhooks (webhook_id, user_id, url, host, event_types, description, secret)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (webhook_id) DO NOTHING
+
+-- name: list_webhooks
+-- By webhooks_user, backwards; a user has at most 10.
+SELECT webhook_id, user_id, url, host, event_types, description, disabled_reason, failing_since, created_at
+FROM webhooks
+WHERE user_id = $1
+ORDER BY created_at DESC, webhook_id DESC
+
+-- name: find_webhook
+-- By primary key; another user's is not found.
+SELECT webhook_id, user_id, url, host, event_types, description, disabled_reason, failing_since, created_at
+FROM webhooks
+WHERE webhook_id = $1 AND user_id = $2
+
+-- name: lock_webhook
+-- The same, locked until the transaction ends: what is added to its deliveries meanwhile waits.
+SELECT webhook_id, user_id, url, host, event_types, description, disabled_reason, failing_since, created_at
+FROM webhooks
+WHERE webhook_id = $1 AND user_id = $2
+FOR NO KEY UPDATE
+
+-- name: replace_webhook
+-- By primary key, of a row that is locked. One that is enabled again, or is another now, begins without failures.
+UPDATE webhooks
+SET url = $2, host = $3, event_types = $4, description = $5,
+    disabled_reason = CASE WHEN $6 THEN NULL ELSE coalesce(disabled_reason, 'BY_OWNER') END,
+    failing_since = CASE WHEN url = $2 AND disabled_reason IS NULL THEN failing_since END
+WHERE webhook_id = $1
+
+-- name: delete_webhook
+-- By primary key; its deliveries and their attempts go with it.
+DELETE FROM webhooks WHERE webhook_id = $1 AND user_id = $2
+
+-- name: find_secret
+-- By primary key; another user's is not found.
+SELECT secret, old_secret_until FROM webhooks WHERE webhook_id = $1 AND user_id = $2
+
+-- name: rotate_secret
+-- By primary key, of a row that is locked.
+UPDATE webhooks
+SET old_secret = secret, old_secret_until = now() + make_interval(secs => $3), secret = $2
+WHERE webhook_id = $1
+RETURNING old_secret_until
+
+-- name: queue_event
+-- By webhooks_user: a row for each endpoint of the user that wants it. Locks the endpoints, so that one who disables one
+-- of them sees what was added to it.
+INSERT INTO webhook_deliveries (delivery_id, webhook_id, event_id, event_type, payload)
+SELECT gen_random_uuid(), webhook_id, $2, $3, $4
+FROM (
+    SELECT webhook_id FROM webhooks
+    WHERE user_id = $1 AND disabled_reason IS NULL AND (event_types = '{}' OR $3 = ANY (event_types))
+    ORDER BY webhook_id
+    FOR SHARE
+) AS wanting
+ON CONFLICT ON CONSTRAINT webhook_deliveries_once DO NOTHING
+
+-- name: queue_test
+-- For an endpoint that is locked. The id is of an idempotency key, as is that of an endpoint.
+INSERT INTO webhook_deliveries (delivery_id, webhook_id, event_id, event_type, payload)
+VALUES ($1, $2, $1, 'webhook.test', $3)
+ON CONFLICT (delivery_id) DO NOTHING
+
+-- name: count_tests
+-- By webhook_deliveries_webhook.
+SELECT count(*) FROM webhook_deliveries
+WHERE webhook_id = $1 AND created_at > now() - interval '1 minute' AND event_type = 'webhook.test'
+
+-- name: find_delivery
+-- By primary key; locked, because it is to be sent again.
+SELECT status FROM webhook_deliveries WHERE delivery_id = $1 AND webhook_id = $2 FOR UPDATE
+
+-- name: send_again
+-- By primary key, of a row that is locked.
+UPDATE webhook_deliveries
+SET status = 'PENDING', started_at = now(), next_at = now(), ended_at = NULL, attempts = 0
+WHERE delivery_id = $1
+
+-- name: forget_attempts
+-- By primary key: all but the latest $2 attempts.
+DELETE FROM webhook_attempts
+WHERE delivery_id = $1 AND fence NOT IN (
+    SELECT fence FROM webhook_attempts WHERE delivery_id = $1 ORDER BY fence DESC LIMIT $2
+)
+
+-- name: cancel_deliveries
+-- By webhook_deliveries_webhook, of an endpoint that is locked; without its owner a claim is void (chassis/leases).
+UPDATE webhook_deliveries
+SET status = 'CANCELLED', ended_at = now(), lease_owner = NULL, lease_until = NULL
+WHERE delivery_id IN (
+    SELECT delivery_id FROM webhook_deliveries
+    WHERE webhook_id = $1 AND status = 'PENDING'
+    ORDER BY delivery_id
+    FOR UPDATE
+)
+
+-- name: claim_webhook_deliveries
+-- As `claim_work` of the chassis, with what is sent, and never more of one host than there is room for it: $4 and $5 are
+-- the hosts that have work and the room that is left there, $6 the room of every other. Walks webhook_deliveries_pending
+-- and passes over the rows of hosts without room, so that one that does not answer holds up nobody.
+WITH due AS (
+    SELECT delivery_id, host, room, row_number() OVER (PARTITION BY host ORDER BY next_at) AS place
+    FROM (
+        SELECT d.delivery_id, w.host, d.next_at, coalesce(busy.room, $6) AS room
+        FROM webhook_deliveries AS d
+        JOIN webhooks AS w USING (webhook_id)
+        LEFT JOIN unnest($4::text[], $5::int[]) AS busy (host, room) ON busy.host = w.host
+        WHERE d.status = 'PENDING' AND d.next_at <= now() AND (d.lease_until IS NULL OR d.lease_until <= now())
+          AND coalesce(busy.room, $6) > 0
+        ORDER BY d.next_at
+        LIMIT $3
+    ) AS waiting
+), locked AS (
+    SELECT d.delivery_id FROM webhook_deliveries AS d
+    WHERE d.delivery_id IN (SELECT delivery_id FROM due WHERE place <= room)
+      AND d.status = 'PENDING' AND d.next_at <= now() AND (d.lease_until IS NULL OR d.lease_until <= now())
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE webhook_deliveries AS d
+SET lease_owner = $1, lease_until = now() + make_interval(secs => $2), fence = d.fence + 1, attempts = d.attempts + 1
+FROM locked, webhooks AS w
+WHERE d.delivery_id = locked.delivery_id AND w.webhook_id = d.webhook_id
+RETURNING d.delivery_id, d.webhook_id, w.url, w.host, d.event_type, d.payload, d.fence, d.attempts, w.secret,
+    CASE WHEN w.old_secret_until > now() THEN w.old_secret END AS old_secret,
+    w.failing_since IS NOT NULL AS was_failing,
+    extract(epoch FROM now() - d.started_at)::float8 AS age_seconds
+
+-- name: lock_endpoints
+-- By primary key, in their order, before what was sent to them is written down.
+SELECT webhook_id, user_id, host, disabled_reason IS NULL AS enabled, failing_since IS NOT NULL AS failing,
+    coalesce(failing_since <= now() - make_interval(secs => $2), false) AS failing_too_long
+FROM webhooks
+WHERE webhook_id = ANY ($1::uuid[])
+ORDER BY webhook_id
+FOR NO KEY UPDATE
+
+-- name: set_failing
+-- By primary key, of rows that are locked.
+UPDATE webhooks SET failing_since = CASE WHEN $2 THEN now() END WHERE webhook_id = $1
+
+-- name: disable_webhook
+-- By primary key, of a row that is locked.
+UPDATE webhooks SET disabled_reason = $2 WHERE webhook_id = $1
+
+-- name: write_attempts
+-- By primary key, many in one round trip: only the fence that owns a delivery writes about it.
+WITH results AS (
+    SELECT *
+    FROM unnest(
+        $1::uuid[], $2::bigint[], $3::timestamptz[], $4::int[], $5::int[], $6::text[], $7::text[], $8::text[],
+        $9::float8[]
+    ) AS results (delivery_id, fence, sent_at, latency_ms, http_status, error_code, reply, status, wait_seconds)
+), held AS (
+    SELECT d.delivery_id FROM webhook_deliveries AS d JOIN results USING (delivery_id, fence)
+    WHERE d.status = 'PENDING' AND d.lease_owner IS NOT NULL
+    ORDER BY d.delivery_id
+    FOR UPDATE OF d
+), written AS (
+    UPDATE webhook_deliveries AS d
+    SET status = results.status, lease_owner = NULL, lease_until = NULL,
+        next_at = now() + make_interval(secs => results.wait_seconds),
+        ended_at = CASE WHEN results.status <> 'PENDING' THEN now() END
+    FROM results, held
+    WHERE d.delivery_id = results.delivery_id AND held.delivery_id = d.delivery_id
+)
+INSERT INTO webhook_attempts (delivery_id, fence, sent_at, latency_ms, http_status, error_code, reply)
+SELECT delivery_id, fence, sent_at, latency_ms, http_status, error_code, reply
+FROM results JOIN held USING (delivery_id)
+
+-- name: list_webhook_deliveries
+-- By webhook_deliveries_webhook, backwards from where the page before ended.
+SELECT delivery_id, event_type, payload, status, created_at, ended_at,
+    CASE WHEN status = 'PENDING' THEN next_at END AS next_attempt_at
+FROM webhook_deliveries
+WHERE webhook_id = $1 AND (created_at, delivery_id) < ($2, $3)
+ORDER BY created_at DESC, delivery_id DESC
+LIMIT $4
+
+-- name: list_attempts
+-- By primary key; a delivery has at most 20.
+SELECT delivery_id, sent_at, latency_ms, http_status, error_code, reply
+FROM webhook_attempts
+WHERE delivery_id = ANY ($1::uuid[])
+ORDER BY delivery_id, fence DESC
+
+-- name: delete_old_webhook_deliveries
+-- By webhook_deliveries_created_at; their attempts go with them. In portions, so that no statement runs long.
+DELETE FROM webhook_deliveries
+WHERE delivery_id IN (
+    SELECT delivery_id FROM webhook_deliveries WHERE created_at < now() - make_interval(days => $1) LIMIT 2000
+)

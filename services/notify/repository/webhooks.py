@@ -1,0 +1,121 @@
+"""Webhooks in PostgreSQL."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from chassis import queries
+from chassis.postgres import Connection
+from services.notify.domain.webhooks import Dispatch, Endpoint, Event, Sent, Status, Webhook
+from services.notify.ports.webhooks import Health
+
+QUERIES = queries.load("services.notify.queries", "webhooks.sql")
+
+
+class Webhooks:
+    """Implements `ports.webhooks.WebhookStore`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def lock_user(self, user_id: UUID) -> None:
+        await self._connection.execute(QUERIES["lock_webhooks_of_user"], user_id)
+
+    async def count(self, user_id: UUID) -> int:
+        count: int = await self._connection.fetchval(QUERIES["count_webhooks"], user_id)
+        return count
+
+    async def add(self, webhook_id: UUID, user_id: UUID, endpoint: Endpoint, secret: bytes) -> None:
+        said = endpoint.url, endpoint.host, endpoint.event_types, endpoint.description
+        await self._connection.execute(QUERIES["add_webhook"], webhook_id, user_id, *said, secret)
+
+    async def find(self, webhook_id: UUID, user_id: UUID) -> Webhook | None:
+        return _webhook(await self._connection.fetchrow(QUERIES["find_webhook"], webhook_id, user_id))
+
+    async def lock(self, webhook_id: UUID, user_id: UUID) -> Webhook | None:
+        return _webhook(await self._connection.fetchrow(QUERIES["lock_webhook"], webhook_id, user_id))
+
+    async def replace(self, webhook_id: UUID, endpoint: Endpoint, *, enabled: bool) -> None:
+        said = endpoint.url, endpoint.host, endpoint.event_types, endpoint.description
+        await self._connection.execute(QUERIES["replace_webhook"], webhook_id, *said, enabled)
+
+    async def delete(self, webhook_id: UUID, user_id: UUID) -> None:
+        await self._connection.execute(QUERIES["delete_webhook"], webhook_id, user_id)
+
+    async def find_secret(self, webhook_id: UUID, user_id: UUID) -> tuple[bytes, datetime | None] | None:
+        row = await self._connection.fetchrow(QUERIES["find_secret"], webhook_id, user_id)
+        return (row["secret"], row["old_secret_until"]) if row else None
+
+    async def rotate_secret(self, webhook_id: UUID, secret: bytes, old_seconds: float) -> datetime:
+        until: datetime = await self._connection.fetchval(QUERIES["rotate_secret"], webhook_id, secret, old_seconds)
+        return until
+
+    async def queue(self, event: Event) -> int:
+        values = event.user_id, event.event_id, event.event_type, event.payload
+        return await self._count("queue_event", *values)
+
+    async def queue_test(self, delivery_id: UUID, webhook_id: UUID, payload: str) -> None:
+        await self._connection.execute(QUERIES["queue_test"], delivery_id, webhook_id, payload)
+
+    async def count_tests(self, webhook_id: UUID) -> int:
+        count: int = await self._connection.fetchval(QUERIES["count_tests"], webhook_id)
+        return count
+
+    async def find_delivery(self, delivery_id: UUID, webhook_id: UUID) -> Status | None:
+        status = await self._connection.fetchval(QUERIES["find_delivery"], delivery_id, webhook_id)
+        return Status(status) if status else None
+
+    async def send_again(self, delivery_id: UUID, keep_attempts: int) -> None:
+        await self._connection.execute(QUERIES["forget_attempts"], delivery_id, keep_attempts)
+        await self._connection.execute(QUERIES["send_again"], delivery_id)
+
+    async def cancel(self, webhook_id: UUID) -> int:
+        return await self._count("cancel_deliveries", webhook_id)
+
+    async def claim(
+        self, owner: str, seconds: float, limit: int, rooms: Mapping[str, int], room: int
+    ) -> Sequence[Dispatch]:
+        rows = await self._connection.fetch(
+            QUERIES["claim_webhook_deliveries"], owner, seconds, limit, list(rooms), list(rooms.values()), room
+        )
+        return [Dispatch(**row) for row in rows]
+
+    async def lock_endpoints(self, webhook_ids: Sequence[UUID], failing_seconds: float) -> Sequence[Health]:
+        rows = await self._connection.fetch(QUERIES["lock_endpoints"], webhook_ids, failing_seconds)
+        return [Health(**row) for row in rows]
+
+    async def set_failing(self, webhook_id: UUID, failing: bool) -> None:
+        await self._connection.execute(QUERIES["set_failing"], webhook_id, failing)
+
+    async def disable(self, webhook_id: UUID, reason: str) -> None:
+        await self._connection.execute(QUERIES["disable_webhook"], webhook_id, reason)
+
+    async def write(self, sent: Sequence[Sent]) -> int:
+        rows = [
+            (
+                one.dispatch.delivery_id,
+                one.dispatch.fence,
+                one.attempt.sent_at,
+                one.attempt.latency_ms,
+                one.attempt.http_status,
+                one.attempt.error,
+                one.attempt.reply,
+                one.status,
+                one.wait_seconds,
+            )
+            for one in sent
+        ]
+        return await self._count("write_attempts", *zip(*rows, strict=True))
+
+    async def delete_before(self, days: int) -> int:
+        return await self._count("delete_old_webhook_deliveries", days)
+
+    async def _count(self, query: str, *values: object) -> int:
+        """How many rows a statement has written."""
+        return int((await self._connection.execute(QUERIES[query], *values)).split()[-1])
+
+
+def _webhook(row: asyncpg.Record | None) -> Webhook | None:
+    return Webhook(**row) if row else None

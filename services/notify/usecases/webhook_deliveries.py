@@ -1,0 +1,77 @@
+"""Events on their way to endpoints."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from chassis import telemetry
+from services.notify import metrics
+from services.notify.domain.webhooks import Dispatch, Error, Event, Sent
+from services.notify.ports import Begin, Tx
+from services.notify.ports.webhooks import Health
+from services.notify.usecases.outcomes import tell_webhook_disabled
+
+CLAIM_SECONDS = 45.0
+"""A request takes at most a third of it."""
+
+log = telemetry.logger(__name__)
+
+
+async def tell_endpoints(tx: Tx, event: Event) -> None:
+    """Queue an event for every endpoint of its user that wants it, once for each."""
+    if queued := await tx.store.webhooks.queue(event):
+        log.info("webhook_event_queued", user_id=event.user_id, event_type=event.event_type, endpoints=queued)
+
+
+async def claim_deliveries(
+    begin: Begin, owner: str, limit: int, rooms: Mapping[str, int], room: int
+) -> Sequence[Dispatch]:
+    """Deliveries that are due, `owner`'s for 45 s; see `ports.webhooks.WebhookStore.claim`."""
+    async with begin() as tx:
+        return await tx.store.webhooks.claim(owner, CLAIM_SECONDS, limit, rooms, room)
+
+
+async def write_attempts(begin: Begin, failing_seconds: float, sent: Sequence[Sent]) -> None:
+    """Write down what was sent, and with it how the endpoints fare.
+
+    An endpoint that answered 410 is disabled at once, one of which nothing has succeeded for `failing_seconds` with its
+    next failure; what is on its way to it is cancelled, and its owner is told.
+    """
+    notable = {one.dispatch.webhook_id for one in sent if one.attempt.error or one.dispatch.was_failing}
+    async with begin() as tx:
+        disabled = await _note_health(tx, notable, failing_seconds, sent) if notable else []
+        await tx.store.webhooks.write(sent)
+        for endpoint in disabled:
+            await tx.store.webhooks.cancel(endpoint.webhook_id)
+            await tell_webhook_disabled(tx, endpoint.user_id, endpoint.webhook_id, endpoint.host)
+    for one in sent:
+        outcome = one.attempt.error or "DELIVERED"
+        metrics.webhook_attempts.add(1, {"outcome": outcome, "status": one.status})
+        metrics.webhook_latency.record(one.attempt.latency_ms / 1000)
+
+
+async def _note_health(tx: Tx, noted: set[UUID], failing_seconds: float, sent: Sequence[Sent]) -> Sequence[Health]:
+    """Those that are disabled now."""
+    succeeded = {one.dispatch.webhook_id for one in sent if not one.attempt.error}
+    gone = {one.dispatch.webhook_id for one in sent if one.attempt.error is Error.GONE}
+    disabled = []
+    for endpoint in await tx.store.webhooks.lock_endpoints(sorted(noted), failing_seconds):
+        works = endpoint.webhook_id in succeeded
+        if endpoint.failing is works:
+            await tx.store.webhooks.set_failing(endpoint.webhook_id, not works)
+        reason = "GONE" if endpoint.webhook_id in gone else "FAILING"
+        if endpoint.enabled and (reason == "GONE" or (endpoint.failing_too_long and not works)):
+            await tx.store.webhooks.disable(endpoint.webhook_id, reason)
+            log.warning("webhook_disabled", webhook_id=endpoint.webhook_id, host=endpoint.host, reason=reason)
+            disabled.append(endpoint)
+    return disabled
+
+
+async def delete_old_deliveries(begin: Begin, days: int) -> int:
+    """Delete what arrived more than `days` days ago, in portions, and say how many deliveries that were."""
+    deleted = 0
+    while True:
+        async with begin() as tx:
+            portion = await tx.store.webhooks.delete_before(days)
+        if not portion:
+            return deleted
+        deleted += portion

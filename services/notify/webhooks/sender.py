@@ -1,0 +1,129 @@
+"""One signed request to an endpoint, by the specification Standard Webhooks, and what came of it."""
+
+import asyncio
+import contextlib
+import ssl
+import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import httpx
+from standardwebhooks.webhooks import Webhook as Signer
+
+from chassis.clock import Clock
+from services.notify.addresses import AddressRefused, NotResolved
+from services.notify.domain.webhooks import GIVE_UP_SECONDS, Attempt, Dispatch, Error
+from services.notify.ports.webhooks import Send, Unseal
+
+TOTAL_SECONDS = 15.0
+REPLY_SECONDS = 3.0
+"""How long the body of a reply is waited for, whose status is known."""
+REPLY_BYTES = 1_024
+USER_AGENT = "NextPlay-Webhooks/1.0"
+
+
+def sender(client: httpx.AsyncClient, unseal: Unseal, clock: Clock) -> Send:
+    """Implements `ports.webhooks.Send`; `client` decides what may be called (`services.notify.addresses`)."""
+
+    async def send(dispatch: Dispatch) -> Attempt:
+        sent_at, started = clock(), time.monotonic()
+        http_status: int | None = None
+        error: Error | None = None
+        retry_after: float | None = None
+        reply = bytearray()
+        try:
+            async with (
+                asyncio.timeout(TOTAL_SECONDS),
+                client.stream(
+                    "POST", dispatch.url, content=dispatch.payload, headers=_headers(dispatch, unseal, sent_at)
+                ) as response,
+            ):
+                http_status = response.status_code
+                error = _error_of(http_status)
+                if http_status in (429, 503):
+                    retry_after = _retry_after(response.headers.get("retry-after"), sent_at)
+                await _read(response, reply)
+        except (httpx.HTTPError, httpx.InvalidURL, AddressRefused, TimeoutError) as failure:
+            if http_status is None:
+                error = _error_in(failure)
+        latency_ms = round((time.monotonic() - started) * 1000)
+        return Attempt(sent_at, latency_ms, http_status, error, _printable(bytes(reply)), retry_after)
+
+    return send
+
+
+def _headers(dispatch: Dispatch, unseal: Unseal, sent_at: datetime) -> dict[str, str]:
+    stored = [dispatch.secret, *([dispatch.old_secret] if dispatch.old_secret else [])]
+    signers = [Signer(unseal(dispatch.webhook_id, secret)) for secret in stored]
+    message_id = str(dispatch.delivery_id)
+    return {
+        "content-type": "application/json",
+        "user-agent": USER_AGENT,
+        # What is packed may unpack to any size.
+        "accept-encoding": "identity",
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(sent_at.timestamp())),
+        "webhook-signature": " ".join(signer.sign(message_id, sent_at, dispatch.payload) for signer in signers),
+    }
+
+
+async def _read(response: httpx.Response, reply: bytearray) -> None:
+    """The reply's first KB, or what comes of it in 3 s. Who leaves before its end closes the connection."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(REPLY_SECONDS):
+            async for chunk in response.aiter_raw():
+                reply += chunk[: REPLY_BYTES - len(reply)]
+                if len(reply) == REPLY_BYTES:
+                    return
+
+
+def _error_of(status: int) -> Error | None:
+    if 200 <= status < 300:
+        return None
+    if status == httpx.codes.GONE:
+        return Error.GONE
+    return Error.REDIRECT if 300 <= status < 400 else Error.HTTP_ERROR
+
+
+def _error_in(failure: Exception) -> Error:
+    match failure:
+        case NotResolved():
+            return Error.DNS_FAILED
+        case AddressRefused() | httpx.InvalidURL():
+            return Error.ADDRESS_REFUSED
+        case TimeoutError() | httpx.TimeoutException():
+            return Error.TIMEOUT
+        case httpx.ConnectError() if _is_of_tls(failure):
+            return Error.TLS_FAILED
+        case httpx.NetworkError():
+            return Error.CONNECTION_FAILED
+    return Error.PROTOCOL_ERROR
+
+
+def _is_of_tls(failure: BaseException | None) -> bool:
+    """Whether TLS is the cause; httpx and httpcore have wrapped it."""
+    while failure is not None and not isinstance(failure, ssl.SSLError):
+        failure = failure.__cause__ or failure.__context__
+    return failure is not None
+
+
+def _retry_after(value: str | None, now: datetime) -> float | None:
+    """Seconds, at most 24 hours, of a number or a date; None for what is neither."""
+    if value is None:
+        return None
+    try:
+        seconds = float(int(value)) if value.strip().isdecimal() else _until(value, now)
+    except (ValueError, OverflowError):
+        return None
+    return min(max(seconds, 0.0), GIVE_UP_SECONDS)
+
+
+def _until(value: str, now: datetime) -> float:
+    date = parsedate_to_datetime(value)
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now.timestamp()
+
+
+def _printable(reply: bytes) -> str:
+    """As text that may be stored and shown: what is neither printable nor a line end or tab becomes U+FFFD."""
+    text = reply.decode("utf-8", errors="replace")
+    return "".join(character if character.isprintable() or character in "\n\t" else "\ufffd" for character in text)
