@@ -40,14 +40,13 @@ _INPUT_CODECS = (
 
 # Chosen by measurement (docs/ladder.md): the VMAF of each rung against the CPU of the whole ladder. A lower rung is
 # cheap to encode well and bound by its ceiling, so it gets the finer search. No scene cuts: segments need aligned ones.
-_X264_PARAMS = (
-    f"mbtree=1:rc-lookahead=20:b-adapt=0:trellis=1:aq-mode=2:aq-strength=0.6:scenecut=0:vbv-init={BUFFER_FILL}"
-)
+_X264_PARAMS = f"mbtree=1:b-adapt=0:trellis=1:aq-mode=2:scenecut=0:vbv-init={BUFFER_FILL}"
+_LARGE, _SMALL = f"{_X264_PARAMS}:rc-lookahead=10:aq-strength=0.4", f"{_X264_PARAMS}:rc-lookahead=20:aq-strength=0.6"
 _B_FRAME_DELAY = 2
 _ENCODERS = {
-    "720p": ("superfast", "23.0", f"{_X264_PARAMS}:subme=1:partitions=p8x8,b8x8,i8x8,i4x4"),
-    "480p": ("veryfast", "22.5", f"{_X264_PARAMS}:subme=3"),
-    "240p": ("veryfast", "22.5", f"{_X264_PARAMS}:subme=4"),
+    "720p": ("superfast", "22.0", f"{_LARGE}:subme=1:partitions=p8x8,b8x8,i8x8,i4x4"),
+    "480p": ("veryfast", "22.5", f"{_SMALL}:subme=3"),
+    "240p": ("veryfast", "22.5", f"{_SMALL}:subme=4"),
 }
 """Preset, quality (CRF) and parameters of x264 by rung."""
 
@@ -96,6 +95,9 @@ def encode_command(ffmpeg: Path, source: Source, plan: Plan, *, threads: int) ->
         # Timestamps as the file has them, so that both tracks are cut and moved by the same clock.
         *("-copyts", "-noautorotate", "-apply_cropping", "codec", "-f", "mov", "-protocol_whitelist", "file"),
         *("-format_whitelist", "mov", "-enable_drefs", "0", "-codec_whitelist", _INPUT_CODECS),
+        # Frames may change their size or range on the way. Filters that began anew there would be a frame late from
+        # then on; but the scaler, which comes first, takes frames as they are. Only the deinterlacer before it can't.
+        *(() if source.interlaced else ("-reinit_filter:v", "0")),
         *("-max_pixels", str(MAX_CODED_PIXELS), "-max_error_rate", str(MAX_ERROR_RATE), "-i", INPUT),
         *("-filter_complex", ";".join(filter_graph(source, plan))),
     ]
@@ -106,7 +108,7 @@ def encode_command(ffmpeg: Path, source: Source, plan: Plan, *, threads: int) ->
         command += [
             *("-map", f"[{name}]", *_video_encoder(rendition, source, sharing)),
             *(("-map", f"[{name}-audio]", *_audio_encoder(rendition)) if source.audio else ()),
-            # Where the frames change on the way, FFmpeg begins its filters anew, and those may cut a frame too late.
+            # Where filters begin anew on the way, they may cut a frame too late.
             *("-frames:v", str(plan.frames), "-t", longest, *_mp4(), rendition_path(rendition)),
         ]
     command += ["-map", "[thumbnail]", "-frames:v", "1", "-c:v", "mjpeg", "-q:v", "3", "-map_metadata", "-1"]
@@ -211,11 +213,10 @@ def _matrix(source: Source) -> str:
 
 def _source_colours(source: Source) -> str:
     """What is told to the filters. The primaries of BT.601 are taken for BT.709's, as everybody does, and so is every
-    curve of standard range: a picture is meant for the display that it is seen on.
+    curve of standard range: a picture is meant for the display that it is seen on. Each frame tells its own range.
     """
     primaries = _primaries(source) if _primaries(source) in _WIDE_PRIMARIES else "bt709"
-    color_range = "pc" if source.color_range == "pc" else "tv"
-    return f"range={color_range}:color_primaries={primaries}:color_trc=bt709:colorspace={_matrix(source)}"
+    return f"color_primaries={primaries}:color_trc=bt709:colorspace={_matrix(source)}"
 
 
 def _thumbnail(plan: Plan) -> str:
