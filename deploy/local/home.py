@@ -109,7 +109,11 @@ def _keys(path: Path) -> dict[str, str]:
     """Passwords, S3 keys and keys of tokens: random, made once, so that earlier data stays readable."""
     keys: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     roles = [f"{context}{suffix}" for context in ("upload", "media", "catalog", "notify") for suffix in ("", "_owner")]
-    wanted = {f"postgres:{role}": 24 for role in ("postgres", "replica", *roles)} | {"playback": 32, "page-token": 32}
+    wanted = {f"postgres:{role}": 24 for role in ("postgres", "replica", *roles)} | {
+        "playback": 32,
+        "page-token": 32,
+        "vapid": 32,
+    }
     for identity in ("admin", "nextplay", "kafka", "upload", "media", "catalog"):
         wanted |= {f"s3:{identity}:access": 10, f"s3:{identity}:secret": 20}
     missing = {name: secrets.token_hex(size) for name, size in wanted.items() if name not in keys}

@@ -1,5 +1,6 @@
 """The services of the platform as the chart's values declare them, with the settings that they get on this machine."""
 
+import base64
 import sys
 from collections.abc import Sequence
 
@@ -60,6 +61,10 @@ def environment(home: Home, ports: Ports, values: Values, context: Context | Non
         settings["NEXTPLAY_CATALOG_PLAYBACK_KEY"] = home.keys["playback"]
         if "replica" in ports:
             settings["NEXTPLAY_CATALOG_POSTGRES_REPLICA_DSN"] = postgres_dsn(home, ports, context, "replica")
+    if context == "notify":
+        # A key of Web Push is any 32 bytes, all but a few in 2^32 of which are a number below the order of P-256.
+        settings["NEXTPLAY_NOTIFY_VAPID_PRIVATE_KEY"] = _base64url(bytes.fromhex(home.keys["vapid"]))
+        settings["NEXTPLAY_NOTIFY_VAPID_CONTACT"] = "mailto:local@nextplay.example"
     if context == "media":
         settings["NEXTPLAY_MEDIA_WORKER_DIRECTORY"] = str(home.data / "media-worker")
     if context in S3_RIGHTS:
@@ -72,6 +77,10 @@ def environment(home: Home, ports: Ports, values: Values, context: Context | Non
         "NEXTPLAY_PAGE_TOKEN_KEY": home.keys["page-token"],
         "NEXTPLAY_SERVICE_TOKEN_FILE": str(service_token_file(home, context)),
     }
+
+
+def _base64url(value: bytes) -> str:
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
 
 
 def _workload(home: Home, ports: Ports, values: Values, name: str) -> Process:
