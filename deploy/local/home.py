@@ -113,6 +113,7 @@ def _keys(path: Path) -> dict[str, str]:
         "playback": 32,
         "page-token": 32,
         "vapid": 32,
+        "webhook": 32,
     }
     for identity in ("admin", "nextplay", "kafka", "upload", "media", "catalog"):
         wanted |= {f"s3:{identity}:access": 10, f"s3:{identity}:secret": 20}

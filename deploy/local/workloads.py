@@ -65,6 +65,10 @@ def environment(home: Home, ports: Ports, values: Values, context: Context | Non
         # A key of Web Push is any 32 bytes, all but a few in 2^32 of which are a number below the order of P-256.
         settings["NEXTPLAY_NOTIFY_VAPID_PRIVATE_KEY"] = _base64url(bytes.fromhex(home.keys["vapid"]))
         settings["NEXTPLAY_NOTIFY_VAPID_CONTACT"] = "mailto:local@nextplay.example"
+        settings["NEXTPLAY_NOTIFY_WEBHOOK_KEY"] = home.keys["webhook"]
+        # Receivers of webhooks and of Web Push are on this machine too.
+        settings["NEXTPLAY_NOTIFY_CALLED_ALLOW_HTTP"] = "true"
+        settings["NEXTPLAY_NOTIFY_CALLED_NETWORKS"] = '["127.0.0.0/8"]'
     if context == "media":
         settings["NEXTPLAY_MEDIA_WORKER_DIRECTORY"] = str(home.data / "media-worker")
     if context in S3_RIGHTS:

@@ -4,12 +4,25 @@ from chassis.consumer import forget_applied_events
 from chassis.idempotency import delete_expired_keys
 from chassis.postgres import Pool
 from services.notify.ports import Begin
-from services.notify.usecases import inbox
+from services.notify.usecases import deliveries, inbox, webhook_deliveries
 
 
 async def delete_old_notifications(begin: Begin, keep_days: int) -> dict[str, int]:
     """Delete the notifications that are older than they are kept."""
     return {"notifications": await inbox.delete_old_notifications(begin, keep_days)}
+
+
+async def end_old_deliveries(begin: Begin, keep_days: int) -> dict[str, int]:
+    """Give up the deliveries to devices that have waited for a day, and delete those that ended long ago."""
+    return {
+        "expired_deliveries": await deliveries.expire_deliveries(begin),
+        "deleted_deliveries": await deliveries.delete_old_deliveries(begin, keep_days),
+    }
+
+
+async def delete_old_webhook_deliveries(begin: Begin, keep_days: int) -> dict[str, int]:
+    """Delete the deliveries to webhooks that are older than they are kept, with their attempts."""
+    return {"webhook_deliveries": await webhook_deliveries.delete_old_deliveries(begin, keep_days)}
 
 
 async def clean_up(pool: Pool) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """The settings of notify's processes."""
 
+import re
 from ipaddress import ip_network
 from typing import Self
 
@@ -29,6 +30,25 @@ class CatalogPeer(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="NEXTPLAY_CATALOG_")
     address: HostPort
+
+
+class WebhookSettings(BaseSettings):
+    """How webhooks are kept and sent."""
+
+    model_config = SettingsConfigDict(env_prefix="NEXTPLAY_NOTIFY_WEBHOOK_", env_ignore_empty=True)
+    key: SecretStr = Field(
+        description="the key that encrypts the secrets of webhooks: 32 bytes as 64 hexadecimal digits"
+    )
+    failing_days: float = Field(
+        3.0, gt=0, description="for how long a webhook may fail before it is disabled, days; attempts are for one day"
+    )
+
+    @field_validator("key")
+    @classmethod
+    def _is_a_key(cls, key: SecretStr) -> SecretStr:
+        if not re.fullmatch("[0-9a-fA-F]{64}", key.get_secret_value()):
+            raise ValueError("must be 64 hexadecimal digits")
+        return key
 
 
 class CalledAddresses(BaseSettings):
@@ -126,6 +146,7 @@ class Settings(BaseSettings):
     watch_seconds: float = Field(1.0, gt=0, description="between two looks at the inboxes that are watched, seconds")
     keep_deliveries_days: int = Field(30, ge=2, description="age at which deliveries that ended are deleted, days")
     called: CalledAddresses
+    webhook: WebhookSettings
     web_push: WebPushSettings
     fcm: FcmSettings
     apns: ApnsSettings

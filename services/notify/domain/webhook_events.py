@@ -23,7 +23,7 @@ class VideoState:
     """What is told of a video. Of two events the one with the larger `sequence` is the later one; a video that is
     hidden or shown keeps its status and with it the sequence."""
 
-    video_id: UUID
+    video_id: str
     title: str
     status: str
     sequence: int
@@ -35,7 +35,7 @@ class VideoState:
 def video_event(event_id: UUID, event_type: str, owner_id: UUID, time: datetime, video: VideoState) -> Event:
     """What happened to a video, for the endpoints of its owner; fields that say nothing are left out."""
     said = {name: value for name, value in asdict(video).items() if value is not None}
-    return Event(event_id, owner_id, event_type, _payload(event_type, time, said | {"video_id": str(video.video_id)}))
+    return Event(event_id, owner_id, event_type, _payload(event_type, time, said))
 
 
 def payload_of_test(webhook_id: UUID, time: datetime) -> str:
