@@ -1,5 +1,7 @@
 """Cutting a file and sending its parts, against an S3 that is a local HTTP server."""
 
+import base64
+import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +13,7 @@ import stamina
 
 from nextplay_client.errors import Unreachable
 from nextplay_client.types import PresignedPart
-from nextplay_client.uploading import Part, Presign, UploadProgress, cut, send_parts
+from nextplay_client.uploading import Part, Presign, UploadProgress, checksum, cut, send_parts
 
 
 @pytest.fixture(autouse=True)
@@ -110,6 +112,13 @@ def test_all_bytes_arrive_and_progress_ends_at_the_whole(clip: Path) -> None:
     assert etags == {part.number: f'"/{part.number}"' for part in parts}
     assert seen[-1] == UploadProgress(clip.stat().st_size, clip.stat().st_size)
     assert [p.sent_bytes for p in seen] == sorted(p.sent_bytes for p in seen)
+
+
+def test_the_checksum_of_a_part_is_that_of_its_bytes_alone(clip: Path) -> None:
+    data = clip.read_bytes()
+    for part in cut(len(data), 300_000):
+        wanted = hashlib.sha256(data[part.offset : part.offset + part.length]).digest()
+        assert base64.b64decode(checksum(clip, part)) == wanted
 
 
 def test_three_parts_are_under_way_at_once_and_never_four(clip: Path) -> None:

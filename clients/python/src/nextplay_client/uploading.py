@@ -1,5 +1,7 @@
 """The bytes: a file in parts straight to S3, three at a time."""
 
+import base64
+import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -46,8 +48,16 @@ def cut(total_bytes: int, part_bytes: int) -> list[Part]:
     ]
 
 
+def checksum(path: Path, part: Part) -> str:
+    """The SHA-256 of a part as it is in the file now, base64. Raises OSError."""
+    digest = hashlib.sha256()
+    for chunk in _read(path, part):
+        digest.update(chunk)
+    return base64.b64encode(digest.digest()).decode()
+
+
 class _Refused(Exception):
-    """S3 refused the part; 403 means that the signature is over."""
+    """S3 refused the part; 403 means that the signature is over, 400 that it got other bytes than were signed."""
 
 
 class _Counter:
@@ -103,13 +113,21 @@ def _send_part(s3: httpx.Client, path: Path, part: Part, presign: Presign, count
 
 
 def _chunks(path: Path, part: Part, counter: _Counter) -> Iterator[bytes]:
+    """The part as it is sent, and counted."""
+    sent = 0
+    for chunk in _read(path, part):
+        yield chunk
+        sent += len(chunk)
+        counter.sent(part, sent)
+
+
+def _read(path: Path, part: Part) -> Iterator[bytes]:
     with path.open("rb") as file:
         file.seek(part.offset)
-        sent = 0
-        while sent < part.length:
-            chunk = file.read(min(CHUNK_BYTES, part.length - sent))
+        left = part.length
+        while left:
+            chunk = file.read(min(CHUNK_BYTES, left))
             if not chunk:
                 raise OSError(f"{path} became shorter while it was uploaded")
             yield chunk
-            sent += len(chunk)
-            counter.sent(part, sent)
+            left -= len(chunk)
