@@ -13,12 +13,13 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 
-from benchmarks import chain, eta, feeds, idle, ladder, sandbox, start, transcode, watching
+from benchmarks import chain, eta, feeds, idle, ladder, ledger, sandbox, start, transcode, watching
 from benchmarks.measure import Measure, report
 
 BENCHMARKS: Mapping[str, Callable[[], list[Measure]]] = {
     "chain": chain.measure,
     "feeds": feeds.measure,
+    "ledger": ledger.measure,
     "watching": watching.measure,
     "ladder": ladder.measure,
     "transcode": transcode.measure,
