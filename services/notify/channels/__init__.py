@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import httpx
 
 from services.notify.channels.apns import Apns, ProviderKey
+from services.notify.channels.asking import ANSWER_SECONDS
 from services.notify.channels.fcm import Fcm, ServiceAccount
 from services.notify.channels.off import Off
 from services.notify.channels.web_push import Vapid, WebPush
@@ -25,8 +26,8 @@ async def open_channels(
     """A channel for every vendor, of which those without a key are off. `checked` connects to checked addresses only,
     and is for those that users gave us; `fcm` and `apns` are the URLs of the two others."""
     async with (
-        httpx.AsyncClient(timeout=None, trust_env=False) as to_google,  # noqa: S113 - `ask` has a deadline for the whole
-        httpx.AsyncClient(timeout=None, trust_env=False, http2=True) as to_apple,  # noqa: S113
+        httpx.AsyncClient(timeout=ANSWER_SECONDS, trust_env=False) as to_google,
+        httpx.AsyncClient(timeout=ANSWER_SECONDS, trust_env=False, http2=True) as to_apple,
     ):
         yield {
             Vendor.WEB_PUSH: WebPush(checked, vapid) if vapid else Off(),

@@ -122,7 +122,7 @@ class Apns:
 
 
 def _failure(answer: Answer) -> Outcome:
-    reason = answer.told().get("reason")
+    reason = str(answer.told().get("reason"))
     if reason in GONE:
         return Gone(reason)
     if reason in LATER:

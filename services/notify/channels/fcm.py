@@ -155,7 +155,7 @@ def _code(answer: Answer) -> str:
         for detail in (details if isinstance(details, list) else [])
         if isinstance(detail, dict) and str(detail.get("@type", "")).endswith("google.firebase.fcm.v1.FcmError")
     ]
-    code = own[0] if own else error.get("status")
+    code = str(own[0] if own else error.get("status"))
     return code if code in KNOWN else ""
 
 
