@@ -236,6 +236,7 @@ def test_a_clip_whose_failure_was_lost_fails_with_its_reason(person: MakePerson,
     failed = uploaded.becomes("PROCESSING_FAILED")
     assert failed["reason"]["code"] == "STORAGE_ERROR"
     assert "upload" in failed["allowed_actions"]
+    assert "retry" not in failed["allowed_actions"], "media's answer says that the original is gone"
 
 
 def failed_job(platform: Stack, video_id: str) -> list[Any] | None:

@@ -141,7 +141,7 @@ class Video:
 
     @property
     def kept_original(self) -> Original | None:
-        """The stored original; that of a rejected or deleted video has gone with it."""
+        """The stored original, unless it was found gone; that of a rejected or deleted video has gone with it."""
         went_with_it = self.status in (Status.REJECTED_TOO_LONG, Status.REJECTED_FORMAT, Status.DELETED)
         return None if went_with_it or self.original_gone else self.original
 
