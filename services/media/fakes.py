@@ -33,7 +33,6 @@ A_SOURCE = Source(
     constant_rate=True,
     interlaced=False,
     pixel_format="yuv420p",
-    color_range="tv",
     color_primaries="bt709",
     color_transfer="bt709",
     color_matrix="bt709",

@@ -36,7 +36,7 @@ _NUMBERS = ("video_index", "stored_width", "stored_height", "duration_ms", "star
 _AUDIO_NUMBERS = ("index", "channels", "sample_rate", "start_us")
 _WORDS = (
     *("container", "video_codec", "pixel_format"),
-    *("color_range", "color_primaries", "color_transfer", "color_matrix"),
+    *("color_primaries", "color_transfer", "color_matrix"),
 )
 _MAX_RANGE_BYTES = 4 * 1024 * 1024
 

@@ -48,7 +48,6 @@ MOST_TABLE_BYTES = 32 * 1024 * 1024
 PRIMARIES = {1: "bt709", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020", 12: "smpte432"}
 TRANSFERS = {1: "bt709", 6: "smpte170m", 13: "iec61966-2-1", 14: "bt2020-10", 16: "smpte2084", 18: "arib-std-b67"}
 MATRICES = {0: "gbr", 1: "bt709", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020nc", 10: "bt2020c"}
-RANGES = {1: "tv", 2: "pc"}
 
 Span = tuple[Fraction | None, Fraction]
 """How long a track is shown by its edits (None without any) and how long its samples last in all, in seconds."""
@@ -323,7 +322,6 @@ def _decode_first(container: InputContainer, video: VideoStream) -> VideoFrame |
 
 def _colour(told_by: VideoCodecContext | VideoFrame) -> dict[str, str]:
     return {
-        "color_range": RANGES.get(told_by.color_range, "unknown"),
         "color_primaries": PRIMARIES.get(told_by.color_primaries, "unknown"),
         "color_transfer": TRANSFERS.get(told_by.color_trc, "unknown"),
         "color_matrix": MATRICES.get(told_by.colorspace, "unknown"),

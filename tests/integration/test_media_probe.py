@@ -8,13 +8,15 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from media_clips import BT709, H264, ffmpeg, make_clip, marked, probe, tone
+from media_clips import make_clip, probe
 
 from services.media.domain.outcomes import Fault, Rejected, check
 from services.media.domain.source import Orientation, Source
 from services.media.fakes import MemoryObjects
 from services.media.probe import _LIMITS as probe_limits
 from services.media.probe import SandboxedProber
+from tests.corpus.clip import ffmpeg
+from tests.corpus.scene import AAC, H264, HEVC, picture, record, sound
 
 
 async def refusal(clip: Path) -> Rejected:
@@ -28,15 +30,14 @@ async def test_a_plain_clip_is_measured(tmp_path: Path) -> None:
     assert (source.container, source.video_codec, source.shown_size) == ("mp4", "h264", (320, 180))
     assert (source.duration_ms, source.frames, source.frame_rate, source.fps) == (1000, 25, Fraction(25), 25.0)
     assert (source.constant_rate, source.interlaced, source.orientation) == (True, False, Orientation.UPRIGHT)
-    assert (source.pixel_format, source.color_matrix, source.color_range) == ("yuv420p", "bt709", "tv")
+    assert (source.pixel_format, source.color_matrix) == ("yuv420p", "bt709")
     assert source.audio
     assert (source.audio.codec, source.audio.channels, source.audio.sample_rate) == ("aac", 2, 48_000)
 
 
 async def test_a_quicktime_hevc_clip_is_measured(tmp_path: Path) -> None:
     clip = tmp_path / "clip.mov"
-    encoder = ("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none", "-pix_fmt", "yuv420p10le")
-    ffmpeg(*marked((320, 180), seconds=0.2), *encoder, *BT709, "-tag:v", "hvc1", clip)
+    record(clip, *HEVC, "-pix_fmt", "yuv420p10le", scene=picture(seconds=0.2), mute=True)
     source = await probe(clip)
     assert (source.container, source.video_codec, source.pixel_format) == ("mov", "hevc", "yuv420p10le")
     assert source.audio is None
@@ -63,7 +64,7 @@ async def test_a_fragmented_clip_is_measured_by_its_fragments(flags: str, tmp_pa
 
 async def test_the_first_picture_track_counts_and_cover_art_does_not(tmp_path: Path) -> None:
     clip, cover, both = make_clip(tmp_path / "clip.mp4"), tmp_path / "cover.png", tmp_path / "both.mp4"
-    ffmpeg(*marked((600, 600)), "-frames:v", "1", cover)
+    ffmpeg("-f", "lavfi", "-i", picture((600, 600)), "-frames:v", "1", cover)
     ffmpeg(
         "-i", cover, "-i", clip, "-map", "0", "-map", "1", "-c", "copy", "-disposition:v:0", "attached_pic", both
     )  # fmt: skip
@@ -76,14 +77,14 @@ async def test_the_first_picture_track_counts_and_cover_art_does_not(tmp_path: P
 )
 async def test_other_codecs_are_named_and_refused(encoder: str, measured: str, tmp_path: Path) -> None:
     clip = tmp_path / "clip.mp4"
-    ffmpeg(*marked((320, 180), seconds=0.2), "-c:v", encoder, "-pix_fmt", "yuv420p", clip)
+    ffmpeg("-f", "lavfi", "-i", picture(seconds=0.2), "-c:v", encoder, "-pix_fmt", "yuv420p", clip)
     rejected = await refusal(clip)
     assert (rejected.code, rejected.measured) == ("CODEC_UNSUPPORTED", measured)
 
 
 async def test_sound_alone_is_no_video(tmp_path: Path) -> None:
     clip = tmp_path / "sound.mp4"
-    ffmpeg(*tone(), "-c:a", "aac", clip)
+    ffmpeg("-f", "lavfi", "-i", sound(), *AAC, clip)
     assert (await refusal(clip)).code == "NO_VIDEO_TRACK"
 
 
@@ -92,7 +93,7 @@ async def test_other_containers_are_refused_whatever_they_are_called(name: str, 
     original, renamed = tmp_path / name, tmp_path / "renamed.mp4"
     one = ("-frames:v", "1") if name.endswith("png") else ()
     codec = () if name.endswith(("gif", "png")) else H264
-    ffmpeg(*marked((64, 64), seconds=0.2), *one, *codec, original)
+    ffmpeg("-f", "lavfi", "-i", picture((64, 64), seconds=0.2), *one, *codec, original)
     shutil.copy(original, renamed)
     assert (await refusal(renamed)).code == "NOT_A_VIDEO"
 
@@ -258,7 +259,7 @@ async def test_a_probe_that_fails_without_evidence_rejects_nobody(
 FACTS = {
     "container": "mp4", "video_index": 0, "video_codec": "h264", "stored_width": 64, "stored_height": 64,
     "pixel_aspect": "1", "interlaced": False, "pixel_format": "yuv420p", "matrix": [65536, 0, 0, 65536],
-    "color_range": "tv", "color_primaries": "bt709", "color_transfer": "bt709", "color_matrix": "bt709",
+    "color_primaries": "bt709", "color_transfer": "bt709", "color_matrix": "bt709",
     "duration_ms": 1000, "start_us": 0, "frames": 30, "frame_rate": "30", "constant_rate": True, "audio": None,
 }  # fmt: skip
 

@@ -48,7 +48,7 @@ def test_only_hdr_is_tone_mapped(transfer: str) -> None:
     [((640, 480), "smpte170m"), ((720, 576), "smpte170m"), ((1280, 544), "bt709"), ((1080, 1920), "bt709")],
 )
 def test_a_picture_that_says_nothing_of_its_colours_is_guessed_by_its_size(size: tuple[int, int], matrix: str) -> None:
-    silent = dict.fromkeys(("color_range", "color_primaries", "color_transfer", "color_matrix"), "unknown")
+    silent = dict.fromkeys(("color_primaries", "color_transfer", "color_matrix"), "unknown")
     source = replace(A_SOURCE, stored_width=size[0], stored_height=size[1], **silent)  # type: ignore[arg-type]
     assert f"colorspace={matrix}," in graph(source)
 

@@ -89,7 +89,6 @@ class Source:
     constant_rate: bool
     interlaced: bool
     pixel_format: str
-    color_range: str
     color_primaries: str
     color_transfer: str
     color_matrix: str
