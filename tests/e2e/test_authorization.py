@@ -54,10 +54,46 @@ class World:
     def upload_id(self) -> dict[str, Any]:
         return {"upload_id": self.upload()["upload_id"]}
 
+    def device(self) -> dict[str, Any]:
+        """A registered device of the owner."""
+        device_id, phone = str(uuid.uuid4()), {"fcm": {"token": f"token-of-a-phone-{uuid.uuid4()}"}}
+        reply = httpx.put(
+            f"{self.stack.gateway}/v1/devices/{device_id}",
+            headers={"Authorization": f"Bearer {self.stack.issuer.user_token(self.owner)}"},
+            json=phone,
+            timeout=20,
+        )
+        assert reply.status_code == 200, reply.text
+        return {"device_id": device_id, **phone}
+
+    def device_id(self) -> dict[str, Any]:
+        return {"device_id": self.device()["device_id"]}
+
     def video_id(self) -> dict[str, Any]:
         return {"video_id": self.upload()["video_id"]}
 
+    def webhook_id(self) -> dict[str, Any]:
+        """A webhook of the owner."""
+        return {"webhook_id": self._post("webhooks", WEBHOOK)["webhook"]["webhook_id"]}
 
+    def webhook_delivery(self) -> dict[str, Any]:
+        """A delivery to a webhook of the owner."""
+        webhook = self.webhook_id()
+        return {**webhook, **self._post(f"webhooks/{webhook['webhook_id']}/test", {})}
+
+    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        reply = httpx.post(
+            f"{self.stack.gateway}/v1/{path}",
+            headers={"Authorization": f"Bearer {self.stack.issuer.user_token(self.owner)}"},
+            json=body,
+            timeout=20,
+        )
+        assert reply.status_code == 200, reply.text
+        return dict(reply.json())
+
+
+# Nobody listens there.
+WEBHOOK = {"url": "http://127.0.0.1:9/hooks"}
 ANNOUNCEMENT = {
     "title": "Whose is it?",
     "category": "sports",
@@ -151,8 +187,26 @@ ROWS = {
         owner="PERMISSION_DENIED",
         other="PERMISSION_DENIED",
     ),
+    "nextplay.notify.v1.DeviceService.RegisterDevice": Row(World.device, other="NOT_FOUND"),
+    "nextplay.notify.v1.DeviceService.ListDevices": Row(_nothing),
+    "nextplay.notify.v1.DeviceService.RemoveDevice": Row(World.device_id),
+    "nextplay.notify.v1.DeviceService.GetWebPushKey": Row(_nothing),
     "nextplay.notify.v1.NotificationService.ListNotifications": Row(_nothing),
     "nextplay.notify.v1.NotificationService.MarkRead": Row(lambda world: {"notification_ids": [NOBODY]}),
+    "nextplay.notify.v1.NotificationService.WatchNotifications": Row(_nothing),
+    "nextplay.notify.v1.NotificationService.GetPreferences": Row(_nothing),
+    "nextplay.notify.v1.NotificationService.ReplacePreferences": Row(_nothing),
+    "nextplay.notify.v1.WebhookService.CreateWebhook": Row(lambda world: WEBHOOK),
+    "nextplay.notify.v1.WebhookService.ListWebhooks": Row(_nothing),
+    "nextplay.notify.v1.WebhookService.GetWebhook": Row(World.webhook_id, other="NOT_FOUND"),
+    "nextplay.notify.v1.WebhookService.ReplaceWebhook": Row(
+        lambda world: {**world.webhook_id(), **WEBHOOK}, other="NOT_FOUND"
+    ),
+    "nextplay.notify.v1.WebhookService.DeleteWebhook": Row(World.webhook_id),
+    "nextplay.notify.v1.WebhookService.RotateWebhookSecret": Row(World.webhook_id, other="NOT_FOUND"),
+    "nextplay.notify.v1.WebhookService.ListWebhookDeliveries": Row(World.webhook_id, other="NOT_FOUND"),
+    "nextplay.notify.v1.WebhookService.ResendWebhookDelivery": Row(World.webhook_delivery, other="NOT_FOUND"),
+    "nextplay.notify.v1.WebhookService.TestWebhook": Row(World.webhook_id, other="NOT_FOUND"),
 }
 
 

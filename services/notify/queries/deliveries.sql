@@ -38,14 +38,16 @@ RETURNING work.delivery_id, work.device_id, work.vendor, work.host, work.fence, 
 
 -- name: prepare_delivery
 -- All by primary key, and the device's turn with it: who comes together with another waits for it and sees its turn.
--- No row where the delivery was cancelled or claimed by somebody else; empty columns where something was removed.
+-- No row where the delivery was cancelled or claimed by somebody else; empty columns where something was removed, or
+-- where the device's id is another user's by now.
 WITH mine AS (
-    SELECT device_id, notification_id, created_at FROM deliveries
+    SELECT device_id, user_id, notification_id, created_at FROM deliveries
     WHERE delivery_id = $1 AND fence = $2 AND status = 'PENDING' AND lease_owner IS NOT NULL
 ), turn AS (
     UPDATE devices SET next_push_at = greatest(next_push_at, now()) + make_interval(secs => $3)
     FROM mine
-    WHERE devices.device_id = mine.device_id AND next_push_at <= now() + make_interval(secs => $4)
+    WHERE devices.device_id = mine.device_id AND devices.user_id = mine.user_id
+        AND next_push_at <= now() + make_interval(secs => $4)
     RETURNING devices.device_id
 )
 SELECT now() - mine.created_at AS age, devices.vendor, devices.address, devices.host, devices.keys,
@@ -53,7 +55,7 @@ SELECT now() - mine.created_at AS age, devices.vendor, devices.address, devices.
     extract(epoch FROM devices.next_push_at - now())::float8 - $4 AS wait_seconds,
     notifications.notification_id, notifications.kind, notifications.title, notifications.body, notifications.video_id
 FROM mine
-LEFT JOIN devices ON devices.device_id = mine.device_id
+LEFT JOIN devices ON devices.device_id = mine.device_id AND devices.user_id = mine.user_id
 LEFT JOIN notifications ON notifications.notification_id = mine.notification_id
 
 -- name: end_delivery

@@ -105,7 +105,7 @@ class RegisterDeviceRequest(_message.Message):
     FCM_FIELD_NUMBER: _builtins.int
     APNS_FIELD_NUMBER: _builtins.int
     device_id: _builtins.str
-    """The device (UUID), made by the app when it is installed and kept; in a browser, when it subscribes."""
+    """The device (UUID): made by the app for each user who signs in on it, and kept."""
     @_builtins.property
     def web_push(self) -> Global___WebPushSubscription:
         """Of a browser."""
