@@ -85,5 +85,5 @@ def _violations(message: Message, fields: _Limited, by_service: bool, path: str 
             place = f"{name}[{index}]" if field.is_repeated else name
             if within:
                 yield from _violations(one, within, by_service, f"{place}.")
-            elif told := violation(field, one, by_service):
+            elif not field.message_type and (told := violation(field, one, by_service)):
                 yield FieldViolation(place, told)

@@ -13,7 +13,7 @@ from chassis.limits import limited, violation
 from nextplay.catalog.v1.feeds_service_pb2 import GetFeedRequest
 from nextplay.catalog.v1.follows_service_pb2 import ListFollowersRequest
 from nextplay.catalog.v1.videos_service_pb2 import GetVideoStatusRequest, UpdateVideoRequest
-from nextplay.notify.v1.notifications_service_pb2 import MarkReadRequest
+from nextplay.notify.v1.notifications_service_pb2 import MarkReadRequest, Preference, ReplacePreferencesRequest
 from nextplay.upload.v1 import upload_service_pb2 as pb
 
 ALICE = User(UUID(int=1), "free")
@@ -57,6 +57,7 @@ def test_a_request_without_limits_costs_nothing() -> None:
         pb.CompleteUploadRequest(),
         pb.PresignPartsRequest(parts=[pb.PartToSign(part_number=30, content_length=157_286_400)] * 30),
         MarkReadRequest(notification_ids=["x"] * 100),
+        ReplacePreferencesRequest(preferences=[Preference()] * 100),
     ],
     ids=lambda request: f"{type(request).__name__} {str(request)[:40]}",
 )

@@ -18,7 +18,7 @@ from nextplay.notify.v1.notifications_service_pb2 import (
     WatchNotificationsResponse,
 )
 from services.notify.reads.inbox import InboxEntry
-from services.notify.reads.watching import Numbered
+from services.notify.reads.watching import Numbered, Place
 
 
 def inbox_page_asked(request: ListNotificationsRequest, user_id: UUID, key: bytes) -> AskedPage:
@@ -50,6 +50,10 @@ def what_to_mark(request: MarkReadRequest) -> tuple[Sequence[UUID], datetime | N
 
 def marked(marked_count: int, unread_count: int) -> MarkReadResponse:
     return MarkReadResponse(marked_count=marked_count, unread_count=unread_count)
+
+
+def begun(place: Place) -> WatchNotificationsResponse:
+    return WatchNotificationsResponse(sequence=place.after)
 
 
 def watched(numbered: Numbered) -> WatchNotificationsResponse:

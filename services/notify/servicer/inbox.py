@@ -73,6 +73,7 @@ class Notifications(NotificationServiceServicer):
     ) -> AsyncGenerator[WatchNotificationsResponse, None]:
         seen = request.after_sequence if request.HasField("after_sequence") else None
         place = await place_of(self._pool, current_user().user_id, seen)
+        yield mapping.begun(place)
         async with aclosing(self._watchers.watch(place)) as news:
             async for numbered in news:
                 yield mapping.watched(numbered)

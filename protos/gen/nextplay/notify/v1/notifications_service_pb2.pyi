@@ -293,7 +293,7 @@ Global___WatchNotificationsRequest: _TypeAlias = WatchNotificationsRequest  # no
 
 @_typing.final
 class WatchNotificationsResponse(_message.Message):
-    """A notification that was written."""
+    """A notification that was written, or where the watch begins."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -303,7 +303,7 @@ class WatchNotificationsResponse(_message.Message):
     """Its number in the inbox: greater than those of all before it. Numbers may be left out."""
     @_builtins.property
     def notification(self) -> Global___Notification:
-        """The notification."""
+        """The notification; absent in the first message."""
 
     def __init__(
         self,
@@ -311,11 +311,13 @@ class WatchNotificationsResponse(_message.Message):
         notification: Global___Notification | None = ...,
         sequence: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["notification", b"notification"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_notification", b"_notification", "notification", b"notification"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["notification", b"notification", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_notification", b"_notification", "notification", b"notification", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__notification: _TypeAlias = _typing.Literal["notification"]  # noqa: Y015
+    _WhichOneofArgType__notification: _TypeAlias = _typing.Literal["_notification", b"_notification"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__notification) -> _WhichOneofReturnType__notification | None: ...
 
 Global___WatchNotificationsResponse: _TypeAlias = WatchNotificationsResponse  # noqa: Y015
 

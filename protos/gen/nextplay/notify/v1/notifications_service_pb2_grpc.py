@@ -81,7 +81,8 @@ class NotificationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchNotifications(self, request, context):
-        """The caller's notifications as they are written, one message each, in order and none left out.
+        """The caller's notifications as they are written, one message each, in order and none left out. The first message
+        comes at once and tells where the watch begins, so that one which is cut before anything came is resumed there.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,7 +38,9 @@ class NotificationServiceStub:
     MarkRead: _grpc.UnaryUnaryMultiCallable[_notifications_service_pb2.MarkReadRequest, _notifications_service_pb2.MarkReadResponse]
     """Marks own notifications as read: those named, or all up to a time. Unknown ids are passed over. Safe to repeat."""
     WatchNotifications: _grpc.UnaryStreamMultiCallable[_notifications_service_pb2.WatchNotificationsRequest, _notifications_service_pb2.WatchNotificationsResponse]
-    """The caller's notifications as they are written, one message each, in order and none left out."""
+    """The caller's notifications as they are written, one message each, in order and none left out. The first message
+    comes at once and tells where the watch begins, so that one which is cut before anything came is resumed there.
+    """
     GetPreferences: _grpc.UnaryUnaryMultiCallable[_notifications_service_pb2.GetPreferencesRequest, _notifications_service_pb2.GetPreferencesResponse]
     """What the caller wants to be told, and how: every kind on every channel, and whom they have muted."""
     ReplacePreferences: _grpc.UnaryUnaryMultiCallable[_notifications_service_pb2.ReplacePreferencesRequest, _notifications_service_pb2.ReplacePreferencesResponse]
@@ -56,7 +58,9 @@ class NotificationServiceAsyncStub(NotificationServiceStub):
     MarkRead: _aio.UnaryUnaryMultiCallable[_notifications_service_pb2.MarkReadRequest, _notifications_service_pb2.MarkReadResponse]  # type: ignore[assignment]
     """Marks own notifications as read: those named, or all up to a time. Unknown ids are passed over. Safe to repeat."""
     WatchNotifications: _aio.UnaryStreamMultiCallable[_notifications_service_pb2.WatchNotificationsRequest, _notifications_service_pb2.WatchNotificationsResponse]  # type: ignore[assignment]
-    """The caller's notifications as they are written, one message each, in order and none left out."""
+    """The caller's notifications as they are written, one message each, in order and none left out. The first message
+    comes at once and tells where the watch begins, so that one which is cut before anything came is resumed there.
+    """
     GetPreferences: _aio.UnaryUnaryMultiCallable[_notifications_service_pb2.GetPreferencesRequest, _notifications_service_pb2.GetPreferencesResponse]  # type: ignore[assignment]
     """What the caller wants to be told, and how: every kind on every channel, and whom they have muted."""
     ReplacePreferences: _aio.UnaryUnaryMultiCallable[_notifications_service_pb2.ReplacePreferencesRequest, _notifications_service_pb2.ReplacePreferencesResponse]  # type: ignore[assignment]
@@ -89,7 +93,9 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notifications_service_pb2.WatchNotificationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_notifications_service_pb2.WatchNotificationsResponse], _abc.AsyncIterator[_notifications_service_pb2.WatchNotificationsResponse]]:
-        """The caller's notifications as they are written, one message each, in order and none left out."""
+        """The caller's notifications as they are written, one message each, in order and none left out. The first message
+        comes at once and tells where the watch begins, so that one which is cut before anything came is resumed there.
+        """
 
     @_abc_1.abstractmethod
     def GetPreferences(

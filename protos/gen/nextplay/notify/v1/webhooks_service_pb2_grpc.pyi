@@ -36,7 +36,9 @@ class WebhookServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> WebhookServiceAsyncStub: ...
     CreateWebhook: _grpc.UnaryUnaryMultiCallable[_webhooks_service_pb2.CreateWebhookRequest, _webhooks_service_pb2.CreateWebhookResponse]
-    """Registers an endpoint; a user has at most 10. The answer is the one place that shows its secret."""
+    """Registers an endpoint; a user has at most 10. The answer is the one place that shows its secret. A repeat with the
+    same Idempotency-Key shows it again, and is NOT_FOUND once the endpoint is deleted.
+    """
     ListWebhooks: _grpc.UnaryUnaryMultiCallable[_webhooks_service_pb2.ListWebhooksRequest, _webhooks_service_pb2.ListWebhooksResponse]
     """The caller's endpoints, newest first."""
     GetWebhook: _grpc.UnaryUnaryMultiCallable[_webhooks_service_pb2.GetWebhookRequest, _webhooks_service_pb2.GetWebhookResponse]
@@ -64,7 +66,9 @@ class WebhookServiceAsyncStub(WebhookServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateWebhook: _aio.UnaryUnaryMultiCallable[_webhooks_service_pb2.CreateWebhookRequest, _webhooks_service_pb2.CreateWebhookResponse]  # type: ignore[assignment]
-    """Registers an endpoint; a user has at most 10. The answer is the one place that shows its secret."""
+    """Registers an endpoint; a user has at most 10. The answer is the one place that shows its secret. A repeat with the
+    same Idempotency-Key shows it again, and is NOT_FOUND once the endpoint is deleted.
+    """
     ListWebhooks: _aio.UnaryUnaryMultiCallable[_webhooks_service_pb2.ListWebhooksRequest, _webhooks_service_pb2.ListWebhooksResponse]  # type: ignore[assignment]
     """The caller's endpoints, newest first."""
     GetWebhook: _aio.UnaryUnaryMultiCallable[_webhooks_service_pb2.GetWebhookRequest, _webhooks_service_pb2.GetWebhookResponse]  # type: ignore[assignment]
@@ -95,7 +99,9 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _webhooks_service_pb2.CreateWebhookRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_webhooks_service_pb2.CreateWebhookResponse, _abc.Awaitable[_webhooks_service_pb2.CreateWebhookResponse]]:
-        """Registers an endpoint; a user has at most 10. The answer is the one place that shows its secret."""
+        """Registers an endpoint; a user has at most 10. The answer is the one place that shows its secret. A repeat with the
+        same Idempotency-Key shows it again, and is NOT_FOUND once the endpoint is deleted.
+        """
 
     @_abc_1.abstractmethod
     def ListWebhooks(
