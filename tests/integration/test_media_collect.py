@@ -6,7 +6,7 @@ from pathlib import Path
 
 import m3u8
 import pytest
-from media_clips import FFMPEG, make_clip
+from media_clips import make_clip
 
 from chassis.clock import new_id
 from services.media import ladder
@@ -17,6 +17,7 @@ from services.media.probe import SandboxedProber
 from services.media.transcoders.ffmpeg import FfmpegTranscoder
 from services.media.transcoders.mediaconvert.collect import collect
 from services.media.workspace import scratch_directory
+from tests.corpus.clip import FFMPEG
 from tests.mediaconvert_stand_in import hls_variant
 
 MEMORY_BYTES = 2 * 1024**3

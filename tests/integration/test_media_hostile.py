@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from media_clips import FFMPEG, H264, ffmpeg, make_clip, probe, transcode
+from media_clips import make_clip, probe, transcode
 
 from services.media.domain.outcomes import Fault, Rejected, check
 from services.media.probe import SandboxedProber
 from services.media.transcoders.ffmpeg.process import Bounds, run_ffmpeg
 from tests.corpus.boxes import edit
+from tests.corpus.clip import FFMPEG, ffmpeg
+from tests.corpus.scene import H264
 
 REASONS = {
     *("DURATION_TOO_LONG", "CODEC_UNSUPPORTED", "NOT_A_VIDEO", "CORRUPT", "NO_VIDEO_TRACK", "TOO_LARGE_FRAME"),

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from media_clips import FFMPEG
 
 from chassis.clock import new_id
 from chassis.object_store import ObjectStore
@@ -14,6 +13,7 @@ from services.media.fakes import A_SOURCE, MemoryObjects
 from services.media.ports import Task
 from services.media.transcoders.ffmpeg import FfmpegTranscoder, commands, process
 from services.media.transcoders.ffmpeg.process import Bounds, run_ffmpeg
+from tests.corpus.clip import FFMPEG
 
 ENDLESS = [
     *(str(FFMPEG), "-hide_banner", "-loglevel", "error", "-progress", "pipe:1", "-stats_period", "0.1"),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from media_clips import FFMPEG, make_clip
+from media_clips import make_clip
 from media_jobs import LEASE_SECONDS, Clip, apply, job_of, let_leases_end, names_of_told, told
 from pydantic import HttpUrl
 from scratch import Scratch
@@ -38,6 +38,7 @@ from services.media.usecases import outputs, remote, runs
 from services.media.usecases.lanes import Lanes
 from services.media.usecases.transcode import Tools, tidy_up, transcode
 from services.media.worker import carry_out
+from tests.corpus.clip import FFMPEG
 from tests.mediaconvert_stand_in import (
     CREDENTIALS,
     REGION,

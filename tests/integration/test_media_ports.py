@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from media_clips import FFMPEG, make_clip
+from media_clips import make_clip
 from pydantic import SecretStr
 
 from chassis.clock import new_id
@@ -20,6 +20,7 @@ from services.media.fakes import FakeProber, FakeTranscoder, MemoryObjects
 from services.media.ports import Objects, Prober, Task, Transcoder
 from services.media.probe import SandboxedProber
 from services.media.transcoders.ffmpeg import FfmpegTranscoder
+from tests.corpus.clip import FFMPEG
 
 
 class Away(MemoryObjects):

@@ -108,7 +108,7 @@ async def test_what_is_no_video_at_all_is_refused(content: bytes, tmp_path: Path
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.9, 0.99])
 @pytest.mark.parametrize("faststart", [True, False])
 async def test_a_clip_that_ends_early_is_corrupt(share: float, faststart: bool, tmp_path: Path) -> None:
-    clip, cut = make_clip(tmp_path / "clip.mp4"), tmp_path / "cut.mp4"
+    clip, cut = make_clip(tmp_path / "clip.mp4", (960, 540), seconds=2), tmp_path / "cut.mp4"
     if faststart:
         ffmpeg("-i", clip, "-c", "copy", "-movflags", "+faststart", cut)
         clip = cut
