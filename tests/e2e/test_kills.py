@@ -3,6 +3,7 @@ once, and nothing is left over."""
 
 import os
 import random
+import signal
 import time
 import uuid
 from pathlib import Path
@@ -11,9 +12,11 @@ import asyncpg
 import pytest
 
 from deploy.local.stack import Stack
+from nextplay.media.v1.media_events_pb2 import TranscodeCompleted, TranscodeFailed, TranscodeStarted
+from tests.e2e.broker import send_event
 from tests.e2e.bucket import keys_below
 from tests.e2e.conftest import MakePerson
-from tests.e2e.once import ready_once
+from tests.e2e.once import ready_once, told
 from tests.e2e.people import Uploaded, execute, until
 
 WORKER = "media-worker"
@@ -87,6 +90,42 @@ def test_a_video_that_is_deleted_while_it_is_encoded_stops_the_encoder_and_leave
         seconds=30,
         what="all objects being gone",
     )
+
+
+def test_a_video_that_is_uploaded_anew_while_it_is_encoded_stops_the_encoder_and_tells_of_the_new_clip_alone(
+    person: MakePerson, platform: Stack, busy_clip: Path, clip: Path
+) -> None:
+    alice = person("alice")
+    older = alice.upload(busy_clip)
+    until(lambda: is_encoding(older), seconds=60, what="the encoder being at work")
+    home = directory_of(platform.wait_ready(WORKER))
+    encoders = processes_in(home, "ffmpeg")
+    assert encoders
+    for encoder in encoders:
+        os.kill(int(encoder), signal.SIGSTOP)  # so that it can't end by itself
+    # Only a failed video may be uploaded anew, and that this one failed is what the catalog alone hears.
+    names = {"video_id": older.video_id, "user_id": alice.user_id}
+    send_event(platform, TranscodeFailed(**names, generation=1, code="TRANSCODER_ERROR", message="No.", attempts=4))
+    older.becomes("PROCESSING_FAILED")
+    newer = alice.upload(clip, video_id=older.video_id)
+
+    assert newer.becomes("READY")["generation"] == 2
+    query = """
+        SELECT job.generation, job.status, run.outcome, run.output_s3_prefix
+        FROM transcode_jobs AS job JOIN transcode_runs AS run USING (job_id) WHERE video_id = $1 ORDER BY generation
+    """
+    (*ended, replaced), (*won, kept) = execute(platform.dsn("media"), query, uuid.UUID(older.video_id))
+    assert (ended, won) == ([1, "CANCELLED", "LOST"], [2, "COMPLETED", "WON"])
+    assert keys_below(platform, replaced) == set()
+    assert keys_below(platform, kept) == outputs_of(platform, newer)
+    until(lambda: left_in(home) == [] or None, seconds=20, what="the worker having dropped both")
+    assert processes_in(home, "ffmpeg") == []
+
+    for event, generations in ((TranscodeStarted, [1, 2]), (TranscodeCompleted, [2])):
+        heard = told(platform, older.video_id, "nextplay.media.events.v1", event.DESCRIPTOR.name)
+        assert [event.FromString(data).generation for data in heard] == generations
+    inbox = alice.get("/v1/notifications").json()["notifications"]
+    assert sorted(entry["kind"] for entry in inbox) == ["video_failed", "video_ready"]
 
 
 def is_encoding(uploaded: Uploaded) -> bool | None:
