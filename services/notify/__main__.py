@@ -57,12 +57,13 @@ async def serve(service: Service, settings: Settings) -> None:
     wake = asyncio.Event()
     begin = transactions(pool, open_store, wake.set)
     owner = f"{socket.gethostname()}:{os.getpid()}"
-    claim = partial(fanouts.claim_fanouts, begin, owner)
-    tell = partial(fanouts.tell_followers, begin, followers_in_catalog(catalog))
-    service.task("fan-out", work("fan-out", claim, tell, wake=wake))
 
     resolve = open_resolver()
     applying = await _deliver(service, settings, pool, resolve, begin, waking(begin, wake), owner)
+
+    claim = partial(fanouts.claim_fanouts, begin, owner)
+    tell = partial(fanouts.tell_followers, applying, followers_in_catalog(catalog))
+    service.task("fan-out", work("fan-out", claim, tell, wake=wake))
 
     seals = Seals(bytes.fromhex(settings.webhook.key.get_secret_value()))
     webhooks_wake = asyncio.Event()
