@@ -61,6 +61,13 @@ def test_untrusted_input_is_read_as_one_container_from_a_file_with_known_codecs(
     assert "vp9" not in option(before_input, "-codec_whitelist")[0]
 
 
+@pytest.mark.parametrize(("interlaced", "kept"), [(False, ["0"]), (True, [])])
+def test_filters_go_on_when_frames_change_but_where_the_deinterlacer_cannot(interlaced: bool, kept: list[str]) -> None:
+    source = replace(A_SOURCE, interlaced=interlaced)
+    command = encode_command(FFMPEG, source, plan(source), threads=2)
+    assert option(command[: command.index("-i")], "-reinit_filter:v") == kept
+
+
 def test_a_short_clip_may_not_spend_its_buffer_above_the_average() -> None:
     def highest_rate(seconds: float) -> int:
         source = replace(A_SOURCE, duration_ms=round(1000 * seconds))

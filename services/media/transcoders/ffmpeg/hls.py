@@ -82,7 +82,7 @@ def segment_entries(playlist: Path) -> list[tuple[str, float]]:
     text = playlist.read_text("utf-8")
     names = [line for line in text.splitlines() if line and not line.startswith("#")]
     if len(set(names)) < len(names) or not all(re.fullmatch(rf"{playlist.stem}_\d+\.ts", name) for name in names):
-        raise ValueError(f"{playlist.name} names {names}")
+        raise ValueError(f"{playlist.name} names {len(names)} segments, of which some are not its own: {names[:6]}")
     durations = re.findall(r"^#EXTINF:(\d+(?:\.\d+)?),", text, re.MULTILINE)
     return [(name, round(float(seconds), _DIGITS)) for name, seconds in zip(names, durations, strict=True)]
 
