@@ -53,7 +53,7 @@ def provider_key(pem: str, key_id: str, team_id: str, topic: str) -> ProviderKey
     """Raises ValueError where the PEM text holds no P-256 key."""
     key = load_pem_private_key(pem.encode(), password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise ValueError("is no key on P-256")
+        raise ValueError("an APNs key is one on P-256")
     return ProviderKey(key, key_id, team_id, topic)
 
 

@@ -40,7 +40,7 @@ def service_account(content: str) -> ServiceAccount:
         account = ServiceAccount(*(value[name] for name in ("project_id", "client_email", "token_uri", "private_key")))
         jwt.encode({}, account.private_key, algorithm="RS256")
     except (ValueError, TypeError, KeyError, jwt.PyJWTError) as error:
-        raise ValueError("is not the JSON file of a Google service account with its key") from error
+        raise ValueError("a service account is the JSON file that Google makes for it, with its key") from error
     return account
 
 
