@@ -1,5 +1,6 @@
 """Preferences and mutes, on the real tables: who is told nothing on which channel, and what is not delivered then."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -35,7 +36,7 @@ from nextplay.notify.v1.notifications_service_pb2 import (
     Preference,
     ReplacePreferencesRequest,
 )
-from services.notify.domain.notification import Channel, Kind
+from services.notify.domain.notification import Channel, Kind, to_followers
 from services.notify.fakes import FakeFollowers
 from services.notify.ports import Begin
 from services.notify.reads.watching import Watchers
@@ -85,6 +86,17 @@ async def count(notifications: Notifications) -> tuple[int, int]:
     """Listed and unread."""
     reply = await notifications.ListNotifications(ListNotificationsRequest(), CONTEXT)
     return len(reply.notifications), reply.unread_count
+
+
+async def somebody_waits(pool: Pool) -> None:
+    """Until one of the pool's connections waits for a lock that another holds."""
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
+        "AND application_name = current_setting('application_name')"
+    )
+    async with asyncio.timeout(10):
+        while not await pool.fetchval(waiting):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 async def test_without_preferences_every_kind_is_told_on_every_channel(
@@ -314,16 +326,55 @@ async def test_switching_a_channel_off_cancels_what_waits_there(
     ]
 
 
-async def test_a_page_that_was_listed_before_an_unfollow_is_listed_again(pool: Pool, begin: Begin, alice: UUID) -> None:
+async def test_a_page_that_was_listed_before_an_unfollow_is_written_without_them(
+    pool: Pool, begin: Begin, alice: UUID
+) -> None:
     bob = uuid4()
     await apply(begin, published(uuid4()))
     listed_before = FakeFollowers([alice, bob])
     slow = await claimed(begin)
-    await apply(begin, UserUnfollowed(user_id=str(alice), followed_user_id=str(OWNER)))
+    unfollow = UserUnfollowed(user_id=str(alice), followed_user_id=str(OWNER))
+    await apply(begin, unfollow, unfollow)
     await fanouts.tell_followers(begin, listed_before, slow)
-    assert await told(pool, [alice, bob]) == [0, 0]
-    await finish(begin, FakeFollowers([bob]))
     assert await told(pool, [alice, bob]) == [0, 1]
+
+
+async def test_who_follows_again_is_told_with_the_pages_to_come(pool: Pool, begin: Begin, alice: UUID) -> None:
+    bob, carol = uuid4(), uuid4()
+    followers = FakeFollowers([bob, carol, alice], page_size=1)
+    await apply(begin, published(uuid4()))
+    slow = await claimed(begin)
+    await apply(begin, UserUnfollowed(user_id=str(alice), followed_user_id=str(OWNER)))
+    await fanouts.tell_followers(begin, followers, slow)
+    await finish(begin, followers)
+    assert await told(pool, [alice, bob, carol]) == [1, 1, 1]
+
+
+async def test_an_unfollow_waits_for_the_page_that_is_being_written_and_cancels_what_it_brings(
+    pool: Pool, begin: Begin, alice: UUID
+) -> None:
+    await add_device(pool, alice, "fcm")
+    await apply(begin, published(uuid4()))
+    page = await claimed(begin)
+    async with begin() as tx:
+        assert await tx.store.fanouts.hold(page)
+        unfollowing = asyncio.create_task(apply(begin, UserUnfollowed(user_id=str(alice), followed_user_id=str(OWNER))))
+        await somebody_waits(pool)
+        await tx.store.ledger.write(to_followers(page.publication), [alice])
+    await unfollowing
+    assert await deliveries(pool, alice) == [("video_published", "fcm", 0, "CANCELLED")]
+
+
+async def test_what_an_owner_waits_for_does_not_wait_for_a_page_that_is_being_written(
+    pool: Pool, begin: Begin, alice: UUID
+) -> None:
+    await apply(begin, published(uuid4()))
+    page = await claimed(begin)
+    async with begin() as tx:
+        assert await tx.store.fanouts.hold(page)
+        await tx.store.ledger.write(to_followers(page.publication), [uuid4() for _ in range(100)])
+        await asyncio.wait_for(apply(begin, came_to("READY", owner=alice)), timeout=5)
+    assert await told(pool, [alice]) == [1]
 
 
 async def test_a_page_is_written_without_those_who_muted_while_it_was_listed(

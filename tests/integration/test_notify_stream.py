@@ -81,11 +81,12 @@ async def test_a_watch_begins_with_its_place_and_tells_what_is_written_from_then
     notifications: Notifications, begin: Begin, alice: UUID
 ) -> None:
     await apply(begin, came_to("READY", owner=alice))
-    watching = asyncio.create_task(watch(notifications, 2))
-    await asyncio.sleep(0.1)
-    await apply(begin, came_to("PROCESSING_FAILED", owner=alice), published(uuid4()))
-    await finish(begin, FakeFollowers([alice, uuid4()]))
-    first, *told = await watching
+    stream = notifications.WatchNotifications(WatchNotificationsRequest(), CONTEXT)
+    async with asyncio.timeout(10), aclosing(stream):
+        first = await anext(stream)
+        await apply(begin, came_to("PROCESSING_FAILED", owner=alice), published(uuid4()))
+        await finish(begin, FakeFollowers([alice, uuid4()]))
+        told = [await anext(stream), await anext(stream)]
     assert (first.sequence, first.HasField("notification")) == (1, False)
     assert [(one.sequence, one.notification.kind) for one in told] == [
         (2, Notification.video_failed),

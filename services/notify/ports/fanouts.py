@@ -24,9 +24,16 @@ class FanoutStore(Protocol):
     async def cancel(self, video_id: UUID) -> bool:
         """End it where it is under way, waiting for the page that is being written; False where there is none."""
 
-    async def send_back(self, author_ids: Collection[UUID]) -> None:
-        """Void the claims on the authors' fan-outs, so that a page which was listed is listed again; waits for one that
-        is being written."""
+    async def wait_for_pages(self, author_ids: Collection[UUID]) -> None:
+        """Wait for the pages of the authors' fan-outs that are being written, and let no other begin until the
+        transaction ends."""
+
+    async def leave_out(self, author_id: UUID, user_id: UUID) -> None:
+        """Leave somebody out of the pages that were listed, and not written yet, when they stopped following; waits for
+        a page that is being written."""
+
+    async def left_out(self, fanout: Fanout) -> Collection[UUID]:
+        """Who stopped following since the page before was written."""
 
     async def claim(self, owner: str, seconds: float, limit: int) -> Sequence[Fanout]:
         """Lease up to `limit` that are due, the longest waiting first."""

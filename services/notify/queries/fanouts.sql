@@ -22,17 +22,29 @@ WHERE fanouts.status = 'CANCELLED'
 UPDATE fanouts SET status = 'CANCELLED', lease_owner = NULL, lease_until = NULL
 WHERE video_id = $1 AND status = 'PENDING'
 
--- name: send_back
--- By fanouts_pending_author. A page that was listed and is not written yet is listed again, because its claim is void;
--- waits for one that is being written. In the order of their ids, so that two never wait crosswise.
-UPDATE fanouts SET lease_owner = NULL, lease_until = NULL
+-- name: wait_for_pages
+-- By fanouts_pending_author: whoever writes a page holds its row. In the order of their ids, so that two who wait never
+-- do so crosswise.
+SELECT video_id FROM fanouts WHERE author_id = ANY ($1) AND status = 'PENDING' ORDER BY video_id FOR UPDATE
+
+-- name: leave_out
+-- By fanouts_pending_author, in the same way.
+UPDATE fanouts SET unfollowed = unfollowed || $2::uuid
 WHERE video_id IN (
-    SELECT video_id FROM fanouts WHERE author_id = ANY ($1) AND status = 'PENDING' ORDER BY video_id FOR UPDATE
+    SELECT video_id FROM fanouts
+    WHERE author_id = $1 AND status = 'PENDING' AND $2 <> ALL (unfollowed)
+    ORDER BY video_id
+    FOR UPDATE
 )
 
+-- name: find_left_out
+-- By primary key, of a row that is locked.
+SELECT unfollowed FROM fanouts WHERE video_id = $1
+
 -- name: advance_fanout
--- By primary key, of a row that is locked; back to the end of the queue, so that fan-outs take turns page by page.
+-- By primary key, of a row that is locked; back to the end of the queue, so that fan-outs take turns page by page. Who
+-- stopped following until now is not listed with the next page.
 UPDATE fanouts
 SET page_token = $2, status = CASE WHEN $2 = '' THEN 'DONE' ELSE 'PENDING' END, attempts = 0,
-    lease_owner = NULL, lease_until = NULL, next_at = now()
+    lease_owner = NULL, lease_until = NULL, next_at = now(), unfollowed = '{}'
 WHERE video_id = $1

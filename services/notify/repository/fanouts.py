@@ -36,8 +36,15 @@ class Fanouts:
     async def cancel(self, video_id: UUID) -> bool:
         return await self._count("cancel_fanout", video_id) > 0
 
-    async def send_back(self, author_ids: Collection[UUID]) -> None:
-        await self._count("send_back", list(author_ids))
+    async def wait_for_pages(self, author_ids: Collection[UUID]) -> None:
+        await self._connection.execute(QUERIES["wait_for_pages"], list(author_ids))
+
+    async def leave_out(self, author_id: UUID, user_id: UUID) -> None:
+        await self._count("leave_out", author_id, user_id)
+
+    async def left_out(self, fanout: Fanout) -> Collection[UUID]:
+        left_out: list[UUID] = await self._connection.fetchval(QUERIES["find_left_out"], fanout.publication.video_id)
+        return left_out
 
     async def claim(self, owner: str, seconds: float, limit: int) -> Sequence[Fanout]:
         return [_fanout(row) for row in await FANOUTS.claim(self._connection, owner, seconds, limit)]

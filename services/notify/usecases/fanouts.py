@@ -68,7 +68,8 @@ async def tell_followers(begin: Begin, list_followers: ListFollowers, fanout: Fa
         if await tx.store.fanouts.is_deleted(video_id):
             await _withdraw(tx, video_id, [*Kind], because="deleted")
             return
-        written = await tx.store.ledger.write(to_followers(fanout.publication), page.user_ids)
+        followers = set(page.user_ids) - set(await tx.store.fanouts.left_out(fanout))
+        written = await tx.store.ledger.write(to_followers(fanout.publication), followers)
         await tx.store.fanouts.advance(fanout, page.next_page_token)
     metrics.written.add(written, {"kind": Kind.VIDEO_PUBLISHED})
     log.info("fanout_page_written", video_id=video_id, written=written, done=not page.next_page_token)

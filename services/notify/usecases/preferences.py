@@ -20,7 +20,7 @@ async def replace_preferences(begin: Begin, user_id: UUID, preferences: Preferen
         newly_muted = await tx.store.preferences.replace(user_id, preferences)
         cancelled = await tx.store.withdrawals.of_channels(user_id, preferences.disabled)
         if newly_muted:
-            await tx.store.fanouts.send_back(newly_muted)
+            await tx.store.fanouts.wait_for_pages(newly_muted)
             cancelled += await tx.store.withdrawals.of_authors(user_id, newly_muted)
     metrics.cancelled.add(cancelled, {"because": "preferences"})
     log.info("preferences_replaced", user_id=user_id, newly_muted=len(newly_muted), cancelled=cancelled)
@@ -28,7 +28,7 @@ async def replace_preferences(begin: Begin, user_id: UUID, preferences: Preferen
 
 async def stop_following(tx: Tx, user_id: UUID, author_id: UUID) -> None:
     """Tell the user nothing more of an author whom they do not follow any more."""
-    await tx.store.fanouts.send_back([author_id])
+    await tx.store.fanouts.leave_out(author_id, user_id)
     cancelled = await tx.store.withdrawals.of_authors(user_id, [author_id])
     metrics.cancelled.add(cancelled, {"because": "unfollowed"})
     log.info("author_unfollowed", user_id=user_id, author_id=author_id, cancelled=cancelled)
