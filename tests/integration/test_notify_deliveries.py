@@ -24,10 +24,11 @@ from services.notify.channels import asking
 from services.notify.channels.off import Off
 from services.notify.domain.delivery import MAX_ATTEMPTS, Delivered, Delivery, Outcome, Push, Retry
 from services.notify.domain.device import Address, Device, PushKeys, Vendor
-from services.notify.domain.limits import Hosts
+from services.notify.domain.limits import PATIENCE, Hosts
 from services.notify.ports import Begin
 from services.notify.ports.deliveries import Channel
 from services.notify.reads.deliveries import oldest_pending
+from services.notify.repository import deliveries as repository
 from services.notify.repository import open_store
 from services.notify.usecases import deliveries, devices
 
@@ -159,13 +160,35 @@ async def test_a_host_takes_its_share_and_one_that_is_left_alone_nothing(
     for host in ("a", "b", "c"):
         await send_to(pool, await register(begin, host), 5)
     hosts.enter("b")
-    hosts.failed("b")
+    for _ in range(PATIENCE):
+        hosts.failed("b")
     claimed = await claim(begin, hosts)
     assert sorted(one.host for one in claimed) == ["a"] * 3 + ["c"] * 3
     assert await claim(begin, hosts) == []
     for one in claimed:
         hosts.leave(one.host)
     assert sorted(one.host for one in await claim(begin, hosts)) == ["a"] * 2 + ["c"] * 2
+
+
+async def test_many_hosts_are_looked_at_in_turns_and_none_is_left_out(
+    pool: Pool, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repository, "HOSTS_LOOKED_AT", 3)
+    for number in range(8):
+        await send_to(pool, await register(begin, f"host-{number}"), 2)
+    hosts = Hosts(in_all=100, at_once=1)
+    turns = [[one.host for one in await claim(begin, hosts)] for _ in range(3)]
+    assert [len(turn) for turn in turns] == [3, 3, 2]
+    assert len({host for turn in turns for host in turn}) == 8
+    for turn in turns[:2]:
+        for host in turn:
+            hosts.leave(host)
+    assert sorted(one.host for one in await claim(begin, hosts)) == sorted(turns[0])
+    for host in turns[2]:
+        hosts.leave(host)
+    assert [one.host for one in await claim(begin, hosts)] == sorted(turns[1])
+    assert [one.host for one in await claim(begin, hosts)] == sorted(turns[2])
+    assert await claim(begin, hosts) == []
 
 
 async def test_two_that_claim_at_once_never_have_the_same(pool: Pool, begin: Begin) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.notify.domain.limits import FORGOTTEN_SECONDS, MAX_WAIT_SECONDS, Hosts
+from services.notify.domain.limits import FORGOTTEN_SECONDS, MAX_WAIT_SECONDS, PATIENCE, Hosts
 
 WELL, DEAD = "well.example", "dead.example"
 
@@ -27,10 +27,11 @@ def hosts(clock: Clock) -> Hosts:
     return Hosts(in_all=10, at_once=3, now=clock, chance=lambda: 1.0)
 
 
-def fail(hosts: Hosts, name: str, after: float | None = None) -> None:
-    hosts.enter(name)
-    hosts.failed(name, after)
-    hosts.leave(name)
+def fail(hosts: Hosts, name: str, after: float | None = None, *, times: int = 1) -> None:
+    for _ in range(times):
+        hosts.enter(name)
+        hosts.failed(name, after)
+        hosts.leave(name)
 
 
 def test_a_host_takes_no_more_calls_than_its_slots(hosts: Hosts) -> None:
@@ -43,13 +44,14 @@ def test_a_host_takes_no_more_calls_than_its_slots(hosts: Hosts) -> None:
 
 
 def test_a_host_that_fails_leaves_the_others_as_they_are(hosts: Hosts) -> None:
-    fail(hosts, DEAD)
+    fail(hosts, DEAD, times=PATIENCE)
     assert hosts.slots() == {DEAD: 0}
     assert (hosts.room(), hosts.waiting()) == (10, 1)
 
 
 def test_waits_double_up_to_five_minutes(hosts: Hosts, clock: Clock) -> None:
     waits = []
+    fail(hosts, DEAD, times=PATIENCE - 1)
     for _ in range(12):
         fail(hosts, DEAD)
         began = clock.time
@@ -61,7 +63,7 @@ def test_waits_double_up_to_five_minutes(hosts: Hosts, clock: Clock) -> None:
 
 
 def test_after_its_wait_one_call_tries_the_host_and_an_answer_opens_it(hosts: Hosts, clock: Clock) -> None:
-    fail(hosts, DEAD)
+    fail(hosts, DEAD, times=PATIENCE)
     clock.time += 2
     assert hosts.slots() == {DEAD: 1}
     hosts.enter(DEAD)
@@ -71,7 +73,20 @@ def test_after_its_wait_one_call_tries_the_host_and_an_answer_opens_it(hosts: Ho
     assert hosts.slots().get(DEAD, hosts.at_once) == 3
 
 
-def test_a_host_is_not_called_before_the_time_it_asked_for(hosts: Hosts, clock: Clock) -> None:
+def test_a_host_that_fails_now_and_then_is_called_on(hosts: Hosts) -> None:
+    for _ in range(5):
+        fail(hosts, WELL, after=60, times=PATIENCE - 1)
+        assert hosts.slots() == {WELL: 3}
+        hosts.enter(WELL)
+        hosts.answered(WELL)
+        hosts.leave(WELL)
+    assert hosts.waiting() == 0
+
+
+def test_a_host_is_not_called_before_the_time_it_asked_for_but_for_five_minutes(hosts: Hosts, clock: Clock) -> None:
+    fail(hosts, DEAD, after=86_400, times=PATIENCE)
+    clock.time += MAX_WAIT_SECONDS
+    assert hosts.slots() == {DEAD: 1}
     fail(hosts, DEAD, after=60)
     clock.time += 59
     assert hosts.slots() == {DEAD: 0}
@@ -79,10 +94,10 @@ def test_a_host_is_not_called_before_the_time_it_asked_for(hosts: Hosts, clock: 
     assert hosts.slots() == {DEAD: 1}
 
 
-def test_calls_that_fail_together_are_one_failure(hosts: Hosts, clock: Clock) -> None:
-    for _ in range(3):
+def test_calls_that_fail_together_make_one_wait(hosts: Hosts, clock: Clock) -> None:
+    for _ in range(3 * PATIENCE):
         hosts.enter(DEAD)
-    for _ in range(3):
+    for _ in range(3 * PATIENCE):
         hosts.failed(DEAD)
         hosts.leave(DEAD)
     clock.time += 1

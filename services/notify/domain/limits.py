@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS = 1.0, 300.0
+PATIENCE = 3
+"""A host serves many; what fails twice may be wrong with two of them."""
 FORGOTTEN_SECONDS = 600.0
 """A host that failed and was not called for so long after its wait has no history any more."""
 
@@ -14,14 +16,16 @@ FORGOTTEN_SECONDS = 600.0
 class _Host:
     calls: int = 0
     failures: int = 0
+    failed_at: float = 0.0
     opens_at: float = 0.0
 
 
 class Hosts:
     """The calls that this process makes: at most `in_all` at once, at most `at_once` to one host.
 
-    A host that fails is not called for 1 s, doubled with each failure, at most 5 minutes, or for as long as it asked
-    for; then one call at a time tries it, until it answers. Times are those of this process: instances learn apart.
+    A host that fails three times without an answer in between is not called for 1 s, doubled with each further failure,
+    or for as long as it asked for, at most 5 minutes; then one call at a time tries it, until it answers. Times are
+    those of this process: instances learn apart. `place` is kept for who claims: the host from which to go on.
     """
 
     def __init__(
@@ -37,6 +41,7 @@ class Hosts:
         self._now = now
         self._chance = chance
         self._hosts: dict[str, _Host] = {}
+        self.place = ""
 
     def room(self) -> int:
         """How many more calls may begin now."""
@@ -48,7 +53,7 @@ class Hosts:
         self._hosts = {
             name: host
             for name, host in self._hosts.items()
-            if host.calls or (host.failures and now < host.opens_at + FORGOTTEN_SECONDS)
+            if host.calls or (host.failures and now < max(host.opens_at, host.failed_at) + FORGOTTEN_SECONDS)
         }
         return {name: max(0, self._most(host, now) - host.calls) for name, host in self._hosts.items()}
 
@@ -73,17 +78,19 @@ class Hosts:
     def failed(self, name: str, after: float | None = None) -> None:
         """The host did not answer, or said that it cannot; `after` is when it wants to be called again, in seconds.
 
-        Calls that were under way when it failed count as one failure.
+        Calls that are still under way when it is left alone, and fail later, count no more.
         """
         host, now = self._hosts[name], self._now()
-        if now >= host.opens_at:
-            host.failures += 1
-        wait = min(MAX_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** min(host.failures - 1, 20))
-        # Between half and the whole, so that instances and hosts do not come back together.
-        wait = max(wait * (0.5 + self._chance() / 2), after or 0.0)
-        host.opens_at = max(host.opens_at, now + wait)
+        if now < host.opens_at:
+            return
+        host.failures, host.failed_at = host.failures + 1, now
+        if host.failures >= PATIENCE:
+            wait = FIRST_WAIT_SECONDS * 2.0 ** min(host.failures - PATIENCE, 20)
+            # Between half and the whole, so that instances and hosts do not come back together.
+            wait = max(min(MAX_WAIT_SECONDS, wait) * (0.5 + self._chance() / 2), after or 0.0)
+            host.opens_at = now + min(MAX_WAIT_SECONDS, wait)
 
     def _most(self, host: _Host, now: float) -> int:
         if now < host.opens_at:
             return 0
-        return 1 if host.failures else self.at_once
+        return 1 if host.failures >= PATIENCE else self.at_once

@@ -11,10 +11,11 @@ class DeliveryStore(Protocol):
     """The deliveries, read and written inside one transaction."""
 
     async def claim(
-        self, vendor: str, owner: str, seconds: float, limit: int, at_once: int, slots: Mapping[str, int]
-    ) -> Sequence[Delivery]:
+        self, vendor: str, owner: str, seconds: float, limit: int, at_once: int, slots: Mapping[str, int], place: str
+    ) -> tuple[Sequence[Delivery], str]:
         """Lease up to `limit` of the vendor's that are due, the most urgent first: of each host at most `at_once`, or
-        its `slots`."""
+        its `slots`. Looks at 1,000 hosts after `place`, "" for the first, and tells the place from which to go on: ""
+        where it has seen the last one."""
 
     async def prepare(self, delivery: Delivery) -> Push | Wait | None:
         """What to send, which takes the device's turn; Wait where it has none now. None where nothing is to be sent any

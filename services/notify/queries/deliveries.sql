@@ -4,15 +4,20 @@
 -- From host to host of a vendor by deliveries_pending_host, of each only what may be sent to it now: what waits for a
 -- host that is left alone is passed over without being read, however much it is. Rows that another claim has locked at
 -- this moment are skipped; a host's share is locked whole, and what is not leased of it is free when this has ended.
+-- Looks at no more than $9 hosts after $8, so that strangers who register many hosts make no claim slow; `place` is the
+-- host after which the next claim goes on, '' where the last one was reached. There is one row at least, to tell it.
 WITH RECURSIVE hosts AS (
-    (SELECT host FROM deliveries WHERE vendor = $1 AND status = 'PENDING' ORDER BY host LIMIT 1)
+    (
+        SELECT host, 1 AS number FROM deliveries
+        WHERE vendor = $1 AND status = 'PENDING' AND host > $8 ORDER BY host LIMIT 1
+    )
     UNION ALL
     SELECT (
         SELECT later.host FROM deliveries AS later
         WHERE later.vendor = $1 AND later.status = 'PENDING' AND later.host > hosts.host
         ORDER BY later.host LIMIT 1
-    )
-    FROM hosts WHERE hosts.host IS NOT NULL
+    ), number + 1
+    FROM hosts WHERE hosts.host IS NOT NULL AND number < $9
 ), open AS (
     SELECT hosts.host, coalesce(told.slots, $5::int) AS slots
     FROM hosts LEFT JOIN unnest($6::text[], $7::int[]) AS told (host, slots) ON told.host = hosts.host
@@ -29,12 +34,16 @@ WITH RECURSIVE hosts AS (
     ) AS waiting
     ORDER BY waiting.priority DESC, waiting.delivery_id
     LIMIT $4
+), claimed AS (
+    UPDATE deliveries AS work
+    SET lease_owner = $2, lease_until = now() + make_interval(secs => $3), fence = work.fence + 1,
+        attempts = work.attempts + 1
+    FROM due WHERE work.delivery_id = due.delivery_id
+    RETURNING work.delivery_id, work.device_id, work.vendor, work.host, work.fence, work.attempts
 )
-UPDATE deliveries AS work
-SET lease_owner = $2, lease_until = now() + make_interval(secs => $3), fence = work.fence + 1,
-    attempts = work.attempts + 1
-FROM due WHERE work.delivery_id = due.delivery_id
-RETURNING work.delivery_id, work.device_id, work.vendor, work.host, work.fence, work.attempts
+SELECT place, claimed.*
+FROM (SELECT CASE WHEN count(host) < $9 THEN '' ELSE max(host) END AS place FROM hosts) AS reached
+LEFT JOIN claimed ON true
 
 -- name: prepare_delivery
 -- All by primary key, and the device's turn with it: who comes together with another waits for it and sees its turn.

@@ -1,6 +1,7 @@
 """Deliveries in PostgreSQL."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import asyncpg
@@ -24,6 +25,10 @@ QUERIES = queries.load("services.notify.queries", "deliveries.sql")
 DELIVERIES = Leases("deliveries", claimable="status = 'PENDING'", order_by="delivery_id", key="delivery_id")
 """The claim is a statement of its own, which goes from host to host."""
 
+HOSTS_LOOKED_AT = 1_000
+"""In one claim."""
+
+_CLAIMED = [field.name for field in fields(Delivery)]
 _AHEAD_SECONDS = PUSH_INTERVAL_SECONDS * (PUSHES_AHEAD - 1)
 
 
@@ -34,10 +39,14 @@ class Deliveries:
         self._connection = connection
 
     async def claim(
-        self, vendor: str, owner: str, seconds: float, limit: int, at_once: int, slots: Mapping[str, int]
-    ) -> Sequence[Delivery]:
-        values = vendor, owner, seconds, limit, at_once, list(slots.keys()), list(slots.values())
-        return [Delivery(**dict(row)) for row in await self._connection.fetch(QUERIES["claim_deliveries"], *values)]
+        self, vendor: str, owner: str, seconds: float, limit: int, at_once: int, slots: Mapping[str, int], place: str
+    ) -> tuple[Sequence[Delivery], str]:
+        limits = limit, at_once, list(slots.keys()), list(slots.values())
+        rows = await self._connection.fetch(
+            QUERIES["claim_deliveries"], vendor, owner, seconds, *limits, place, HOSTS_LOOKED_AT
+        )
+        claimed = [{name: row[name] for name in _CLAIMED} for row in rows if row["delivery_id"]]
+        return [Delivery(**values) for values in claimed], rows[0]["place"]
 
     async def prepare(self, delivery: Delivery) -> Push | Wait | None:
         claim = delivery.delivery_id, delivery.fence

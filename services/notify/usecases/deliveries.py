@@ -35,8 +35,12 @@ async def claim_deliveries(begin: Begin, hosts: Hosts, vendor: str, owner: str) 
     room = hosts.room()
     if room <= 0:
         return ()
-    async with begin() as tx:
-        claimed = await tx.store.deliveries.claim(vendor, owner, CLAIM_SECONDS, room, hosts.at_once, hosts.slots())
+    while True:
+        limits = room, hosts.at_once, hosts.slots(), hosts.place
+        async with begin() as tx:
+            claimed, hosts.place = await tx.store.deliveries.claim(vendor, owner, CLAIM_SECONDS, *limits)
+        if claimed or not hosts.place:
+            break
     for delivery in claimed:
         hosts.enter(delivery.host)
     return claimed
