@@ -157,6 +157,10 @@ async def test_notify_killed_before_it_hears_the_answer_sends_what_looks_like_th
         assert first == second
 
 
+def test_the_job_that_ends_old_deliveries_runs(platform: Stack) -> None:
+    platform.run_job("notify-end-old-deliveries")
+
+
 def test_a_phone_without_its_vendor_is_registered_and_what_it_misses_is_told_with_the_reason(
     platform: Stack, person: MakePerson
 ) -> None:

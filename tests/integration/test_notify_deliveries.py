@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -11,7 +12,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from push_receivers import Vendored, web_push
+from push_receivers import Vendored, apns, fcm, web_push
 from push_servers import Hang, Reply, always
 from scratch import Scratch, until
 
@@ -22,7 +23,7 @@ from services.notify import maintenance
 from services.notify.apart import work_apart
 from services.notify.channels import asking
 from services.notify.channels.off import Off
-from services.notify.domain.delivery import MAX_ATTEMPTS, Delivered, Delivery, Outcome, Push, Retry
+from services.notify.domain.delivery import MAX_ATTEMPTS, Delivered, Delivery, Gone, Outcome, Push, Retry
 from services.notify.domain.device import Address, Device, PushKeys, Vendor
 from services.notify.domain.limits import PATIENCE, Hosts
 from services.notify.ports import Begin
@@ -200,17 +201,44 @@ async def test_two_that_claim_at_once_never_have_the_same(pool: Pool, begin: Beg
     assert ids
 
 
-async def test_a_device_that_is_gone_is_removed_with_what_waits_for_it(
-    pool: Pool, begin: Begin, tmp_path: Path
+@pytest.mark.parametrize("vendor", [web_push, fcm, apns])
+async def test_what_reaches_a_device_is_delivered_until_the_device_is_gone(
+    pool: Pool, begin: Begin, tmp_path: Path, vendor: Callable[[Path], AbstractAsyncContextManager[Vendored]]
 ) -> None:
-    async with web_push(tmp_path) as world:
+    async with vendor(tmp_path) as world:
         device = await register(begin, "", world.address)
-        first, second = await send_to(pool, device, 2)
-        world.behaviour = world.says["gone"]
-        assert await attempt(begin, Hosts(in_all=1, at_once=1), world.channel) == 1
-    assert await state(pool, first) == ("FAILED", "HTTP_410", 1)
-    assert (await state(pool, second))[0] == "CANCELLED"
+        first, second, third = await send_to(pool, device, 3)
+        hosts = Hosts(in_all=1, at_once=1)
+        for behaviour in (Reply(), world.says["gone"]):
+            world.behaviour = behaviour
+            [claimed] = await deliveries.claim_deliveries(begin, hosts, world.vendor, "test")
+            await deliveries.deliver(begin, hosts, world.channel, claimed)
+        assert len(world.copies) == 2
+        assert world.mistakes == []
+    status, reason, attempts = await state(pool, second)
+    assert (status, attempts) == ("FAILED", 1)
+    assert reason in ("HTTP_410", "UNREGISTERED", "Unregistered")
+    assert [(await state(pool, sent))[0] for sent in (first, third)] == ["DELIVERED", "CANCELLED"]
     assert await pool.fetchval("SELECT count(*) FROM devices") == 0
+
+
+async def test_a_device_that_is_found_gone_many_times_at_once_and_removed_meanwhile_locks_nobody_out(
+    pool: Pool, begin: Begin
+) -> None:
+    device = await register(begin, "a")
+    ids = await send_to(pool, device, 20)
+    await pool.execute("UPDATE devices SET next_push_at = now() - interval '1 day'")
+    hosts = Hosts(in_all=20, at_once=20)
+    claimed = await claim(begin, hosts)
+    channel = Scripted(a=Gone("HTTP_410"))
+    async with asyncio.timeout(10):
+        await asyncio.gather(
+            *(deliveries.deliver(begin, hosts, channel, delivery) for delivery in claimed),
+            devices.register_device(begin, Device(new_id(), device.user_id, device.address)),
+            devices.remove_device(begin, device.device_id, device.user_id),
+        )
+    assert hosts.room() == 20
+    assert {(await state(pool, delivery_id))[0] for delivery_id in ids} <= {"CANCELLED", "FAILED"}
 
 
 async def test_a_device_that_was_registered_anew_meanwhile_stays(pool: Pool, begin: Begin, tmp_path: Path) -> None:

@@ -208,6 +208,10 @@ async def test_the_key_of_web_push_is_told_where_there_is_one(devices: Devices, 
         "https://nowhere.example.com/push",
         "https://",
         "push.example.com",
+        "https://push.example.com/\\x41",
+        "https://push.example.com/a b",
+        "https://push.example.com/é",
+        "https://push.example.com/\n",
     ],
 )
 async def test_an_endpoint_that_is_not_called_is_refused_with_the_field(

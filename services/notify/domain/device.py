@@ -13,6 +13,7 @@ MAX_DEVICES = 20
 
 _FCM_TOKEN = re.compile(r"[A-Za-z0-9_:.%-]+")
 _APNS_TOKEN = re.compile(r"(?:[0-9a-fA-F]{2})+")
+_URL = re.compile(r"[!-\[\]-~]+")
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
 
 # The curve P-256 (NIST SP 800-186): y² = x³ − 3x + b modulo p.
@@ -93,6 +94,14 @@ def push_keys(p256dh: str, auth: str) -> PushKeys:
     if wrong:
         raise InvalidArgument(fields=wrong)
     return PushKeys(p256dh.rstrip("="), auth.rstrip("="))
+
+
+def endpoint(url: str) -> str:
+    """The URL, of which only the characters were looked at. Raises InvalidArgument for those that no URL has."""
+    if not _URL.fullmatch(url):
+        rule = "must be a URL as the browser gives it: printable ASCII characters without spaces and backslashes"
+        raise InvalidArgument(fields=[FieldViolation("web_push.endpoint", rule)])
+    return url
 
 
 def fcm_token(token: str) -> str:

@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from chassis.errors import FieldViolation, InvalidArgument
 from chassis.validation import parse_uuid
 from nextplay.notify.v1 import devices_service_pb2 as messages
-from services.notify.domain.device import Address, Device, Vendor, apns_token, fcm_token, push_keys
+from services.notify.domain.device import Address, Device, Vendor, apns_token, endpoint, fcm_token, push_keys
 from services.notify.ports.devices import HostOf
 from services.notify.reads.devices import RegisteredDevice
 
@@ -44,8 +44,8 @@ async def _address(request: messages.RegisterDeviceRequest, vendor: Vendor, host
     if vendor is Vendor.APNS:
         return Address(vendor, apns_token(request.apns.token), HOSTS[vendor])
     web_push = request.web_push
-    keys = push_keys(web_push.p256dh, web_push.auth)
-    return Address(vendor, web_push.endpoint, await host_of(web_push.endpoint), keys)
+    keys, url = push_keys(web_push.p256dh, web_push.auth), endpoint(web_push.endpoint)
+    return Address(vendor, url, await host_of(url), keys)
 
 
 def _shown(device: RegisteredDevice) -> messages.Device:
