@@ -10,6 +10,10 @@ written = _meter.create_counter(
     description="Notifications that came into an inbox, by kind (video_ready, video_failed, …).",
 )
 
+watchers = _meter.create_up_down_counter(
+    "inbox_watchers", unit="{stream}", description="Streams of inboxes that this process serves now."
+)
+
 pushed = _meter.create_counter(
     "pushes",
     unit="{push}",

@@ -8,6 +8,7 @@ from uuid import UUID
 from chassis import queries, telemetry
 from chassis.errors import Unavailable
 from chassis.postgres import Pool, acquire
+from services.notify import metrics
 from services.notify.reads.inbox import InboxEntry
 
 QUERIES = queries.load("services.notify.queries", "watching.sql")
@@ -56,6 +57,7 @@ class Watchers:
         """Each notification behind the place, in the order of their numbers, none left out and none twice."""
         watcher = _Watcher(place)
         self._watchers.add(watcher)
+        metrics.watchers.add(1)
         self._somebody.set()
         try:
             while True:
@@ -67,6 +69,7 @@ class Watchers:
                 watcher.filled.clear()
         finally:
             self._watchers.discard(watcher)
+            metrics.watchers.add(-1)
 
     async def keep_informed(self, read: Read, seconds: float) -> None:
         """Read for all watchers at once that have taken what they were given, every `seconds` while there is one, until
