@@ -22,23 +22,21 @@ class Ledger:
         # In the order of their ids, so that two that write to the same inboxes wait for each other and never crosswise.
         users = sorted(set(user_ids))
         reason = notification.reason
-        return (
-            await self._connection.fetchval(
-                QUERIES["write_notifications"],
-                [self._make_id() for _ in users],
-                users,
-                notification.kind,
-                notification.subject,
-                notification.title,
-                notification.body,
-                notification.video_id,
-                notification.actor_user_id,
-                reason.code if reason else None,
-                reason.next_action if reason else None,
-                notification.priority,
-            )
-            or 0
+        written: int = await self._connection.fetchval(
+            QUERIES["write_notifications"],
+            [self._make_id() for _ in users],
+            users,
+            notification.kind,
+            notification.subject,
+            notification.title,
+            notification.body,
+            notification.video_id,
+            notification.actor_user_id,
+            reason.code if reason else None,
+            reason.next_action if reason else None,
+            notification.priority,
         )
+        return written
 
     async def delete_written_before(self, days: int, limit: int) -> int:
         return await self._count("delete_written_before", days, limit)
