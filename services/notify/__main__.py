@@ -24,7 +24,6 @@ from services.notify import maintenance
 from services.notify.addresses import Resolve, host_of_field, open_client, open_resolver
 from services.notify.apart import work_apart
 from services.notify.channels import open_channels
-from services.notify.channels.web_push import host_of_endpoint
 from services.notify.consumers import HANDLERS
 from services.notify.domain.device import Vendor
 from services.notify.domain.limits import Hosts
@@ -81,8 +80,10 @@ async def serve(service: Service, settings: Settings) -> None:
     )
     page_key = settings.page_token.key.get_secret_value().encode()
     vapid = settings.web_push.vapid
-    devices = Devices(pool, begin, host_of_endpoint(settings.called.rules, resolve), vapid.public_key if vapid else "")
-    host_of = host_of_field("url", settings.called.rules, resolve)
+    rules = settings.called.rules
+    host_of_endpoint = host_of_field("web_push.endpoint", rules, resolve)
+    devices = Devices(pool, begin, host_of_endpoint, vapid.public_key if vapid else "")
+    host_of = host_of_field("url", rules, resolve)
     wake_webhooks = webhooks_wake.set
     webhooks = Webhooks(pool, begin, host_of, seals.seal, seals.unseal, wake_webhooks, page_key, utc_now)
     servicers: list[Servicer] = [

@@ -18,8 +18,7 @@ from chassis.postgres import Pool, open_pool
 from chassis.transaction import transactions
 from nextplay.notify.v1 import devices_service_pb2 as messages
 from services.notify.addresses import Address as IpAddress
-from services.notify.addresses import Rules
-from services.notify.channels.web_push import host_of_endpoint
+from services.notify.addresses import Rules, host_of_field
 from services.notify.domain.device import DeviceNotFound, TooManyDevices, WebPushOff
 from services.notify.repository import open_store
 from services.notify.servicer.devices import Devices
@@ -46,7 +45,12 @@ async def pool(scratch_schema: Callable[[Traversable], Awaitable[Scratch]]) -> A
 
 @pytest.fixture
 def devices(pool: Pool) -> Devices:
-    return Devices(pool, transactions(pool, open_store, lambda: None), host_of_endpoint(Rules(), resolve), "the key")
+    return Devices(
+        pool,
+        transactions(pool, open_store, lambda: None),
+        host_of_field("web_push.endpoint", Rules(), resolve),
+        "the key",
+    )
 
 
 @pytest.fixture

@@ -7,9 +7,7 @@ knows nothing of checked addresses.
 import base64
 import json
 import time
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
 
 import http_ece
 import httpx
@@ -17,8 +15,6 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from chassis.errors import FieldViolation, InvalidArgument
-from services.notify.addresses import AddressRefused, Resolve, Rules, check_url
 from services.notify.channels.asking import Answer, ask, failed
 from services.notify.domain.delivery import MAX_AGE, Delivered, Gone, Outcome, Push
 
@@ -99,19 +95,6 @@ def encrypted(push: Push) -> bytes:
         version="aes128gcm",
     )
     return sealed
-
-
-def host_of_endpoint(rules: Rules, resolve: Resolve) -> Callable[[str], Coroutine[Any, Any, str]]:
-    """Implements `ports.devices.HostOf`."""
-
-    async def host_of(endpoint: str) -> str:
-        try:
-            target = await check_url(endpoint, rules, resolve)
-        except AddressRefused as error:
-            raise InvalidArgument(fields=[FieldViolation("web_push.endpoint", str(error))]) from error
-        return target.host if target.port == 443 else f"{target.host}:{target.port}"
-
-    return host_of
 
 
 def _base64url(value: bytes) -> str:
