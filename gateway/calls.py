@@ -6,11 +6,9 @@ import json
 import random
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import lru_cache
 from typing import Any, cast
 
 import grpc
-from google.protobuf.message import Message
 from sse_starlette import EventSourceResponse
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -26,8 +24,6 @@ from gateway.server import ON_HANG_UP
 from gateway.settings import Settings
 
 FIRST_MESSAGE_SECONDS, SLOW_READER_SECONDS = 1.0, 30.0
-KEPT_ANSWERS, KEPT_BYTES = 2000, 2048
-"""Most polls find what the one before has found, so the last short answers are kept as they were written."""
 
 Answer = Callable[[Request], Awaitable[Response]]
 
@@ -40,8 +36,8 @@ def endpoint_answer(
 ) -> Answer:
     """What answers the requests of an endpoint, come what may. Raises `ValueError` for a message without a schema."""
     read, streams = request_reader(endpoint, comments, settings.body_seconds), endpoint.method.server_streaming
-    open_rpc, decode = (channel.unary_stream, endpoint.reply.FromString) if streams else (channel.unary_unary, bytes)
-    rpc: Any = open_rpc(f"/{endpoint.grpc_path}", endpoint.request.SerializeToString, decode)
+    open_rpc = channel.unary_stream if streams else channel.unary_unary
+    rpc = open_rpc(f"/{endpoint.grpc_path}", endpoint.request.SerializeToString, endpoint.reply.FromString)
     seconds = settings.stream_seconds if streams else settings.unary_seconds
 
     async def answer(request: Request) -> Response:
@@ -88,48 +84,40 @@ def _wrong_in_key(key: str) -> str | None:
     return None if 1 <= len(key) <= 255 else f"is {len(key):,} characters long"
 
 
-async def _reply(call: Any, request: Request) -> bytes:
+async def _reply(call: Any, request: Request) -> Any:
     """The reply of a unary call, which is cancelled when its caller hangs up."""
     request.scope[ON_HANG_UP] = call.cancel
     try:
-        return cast("bytes", await call)
+        return await call
     except asyncio.CancelledError:
         if cast("asyncio.Task[Any]", asyncio.current_task()).cancelling():
             raise
         raise ClientDisconnect from None
 
 
-def _written(message: type[Message], reply: bytes) -> tuple[bytes, str, str]:
-    """The body of an answer, its type and its ETag, which names what the body tells: its bytes, or weakly those without
-    `server_time`, which differs at every read."""
-    told: Any = message.FromString(reply)
-    if told.DESCRIPTOR.full_name == HTTP_BODY:
-        return told.data, told.content_type, _etag(told.data)
-    values = printed(told)
-    body = _ENCODE(values).encode()
-    weak = values.pop("server_time", None) is not None
-    return body, "application/json", f"W/{_etag(_ENCODE(values).encode())}" if weak else _etag(body)
-
-
-_written_before = lru_cache(KEPT_ANSWERS)(_written)
-
-
-def _etag(told: bytes) -> str:
-    return f'"{hashlib.blake2b(told, digest_size=16).hexdigest()}"'
-
-
-def _rendered(request: Request, endpoint: Endpoint, reply: bytes) -> Response:
+def _rendered(request: Request, endpoint: Endpoint, reply: Any) -> Response:
     if not endpoint.method.output_type.fields:
         return Response(status_code=204)
-    write: Any = _written_before if len(reply) <= KEPT_BYTES else _written
-    body, media_type, etag = write(endpoint.reply, reply)
+    if endpoint.method.output_type.full_name == HTTP_BODY:
+        values, body, media_type = dict[str, Any](), reply.data, reply.content_type
+    else:
+        values = printed(reply)
+        body, media_type = _ENCODE(values).encode(), "application/json"
     if endpoint.verb != "GET":
         return Response(body, media_type=media_type)
+    etag = _etag(values, body)
     headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
     known = request.headers.get("if-none-match")
     if known and {tag.strip().removeprefix("W/") for tag in known.split(",")} & {etag.removeprefix("W/"), "*"}:
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type=media_type)
+
+
+def _etag(values: dict[str, Any], body: bytes) -> str:
+    """Names what the body tells: its bytes, or weakly those without `server_time`, which differs at every read."""
+    weak = values.pop("server_time", None) is not None
+    told = _ENCODE(values).encode() if weak else body
+    return f'{"W/" if weak else ""}"{hashlib.blake2b(told, digest_size=16).hexdigest()}"'
 
 
 async def _stream(call: Any, stopping: asyncio.Event, heartbeat_seconds: float) -> Response:

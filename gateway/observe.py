@@ -39,10 +39,10 @@ def observed(app: ASGIApp, stopping: asyncio.Event) -> ASGIApp:
     )
 
     def write() -> None:
-        for context, seconds, request, more in ended:
+        written, ended[:] = ended[:], []
+        for context, seconds, request, more in written:
             context.run(_duration.record, seconds, request)
             context.run(log.info, "http_request_answered", **request, **more)
-        ended.clear()
 
     async def observe(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] in PROBES:

@@ -10,6 +10,7 @@ from scratch import Scratch, until
 
 from chassis.errors import Unavailable
 from chassis.postgres import Connection, Pool, open_pool
+from services.catalog.reads import kept as kept_connection
 from services.catalog.reads.kept import Kept
 
 MakeScratch = Callable[[Traversable], Awaitable[Scratch]]
@@ -57,6 +58,22 @@ async def test_a_read_that_fails_costs_the_next_one_nothing(pool: Pool) -> None:
         await kept.ask(cut)
     assert await kept.ask(backend) > 0
     await all_back(pool)
+
+
+async def test_a_connection_that_dies_between_two_reads_is_noticed_before_the_next(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_connection, "KEPT_SECONDS", 3.0)
+    kept = Kept(pool)
+    process = await kept.ask(backend)
+    async with pool.acquire() as another:
+        await another.execute("SELECT pg_terminate_backend($1)", process)
+
+    async def is_known() -> bool:
+        return pool.get_size() == 1
+
+    await until(is_known)
+    assert await kept.ask(backend) != process
 
 
 async def test_a_read_that_is_given_up_gives_its_connection_back(pool: Pool) -> None:

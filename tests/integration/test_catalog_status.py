@@ -1,5 +1,6 @@
 """Status, watching and the estimates, on the real tables."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
@@ -130,6 +131,21 @@ async def test_only_the_owner_reads_status_and_timeline(catalog: Catalog) -> Non
         await status_of(catalog, stranger)
     with acting_as(User(stranger.user_id, "paid")), pytest.raises(VideoNotFound):
         await servicer(catalog).GetVideoTimeline(GetVideoTimelineRequest(video_id=str(clip.video_id)), None)
+
+
+async def test_polls_that_share_a_query_find_own_videos_alone(catalog: Catalog) -> None:
+    clips = [Clip(), Clip(), Clip()]
+    for clip in clips:
+        await catalog.claim(clip)
+    first, one, other = clips
+    statuses = status.Statuses(catalog.database)
+    # The first asks alone; all others share the query after it.
+    asked = [(first, first), (one, one), (other, other), (one, other), (other, one), (first, other)]
+    found = await asyncio.gather(
+        *(statuses.read(clip.video_id, asking.user_id) for clip, asking in asked), return_exceptions=True
+    )
+    own = [each.own if isinstance(each, status.Standing) else type(each) for each in found]
+    assert own == [(clip.video_id, clip.user_id) for clip in clips] + [VideoNotFound] * 3
 
 
 async def test_others_see_what_is_published_without_what_is_the_owners_affair(catalog: Catalog) -> None:

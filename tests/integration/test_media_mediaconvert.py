@@ -350,7 +350,7 @@ async def test_a_worker_that_finds_its_lease_lost_removes_nothing_of_the_run_tha
 
 
 async def test_a_run_that_kills_whoever_takes_it_up_fails_and_is_cancelled(
-    pool: Pool, begin: Begin, tools: Tools, aws: MediaConvertStandIn, clip: Clip
+    pool: Pool, begin: Begin, tools: Tools, aws: MediaConvertStandIn, service: MediaConvert, clip: Clip
 ) -> None:
     run, working = await begun(pool, begin, tools, aws, clip)
     for _ in range(MAX_LOSSES):
@@ -362,6 +362,9 @@ async def test_a_run_that_kills_whoever_takes_it_up_fails_and_is_cancelled(
     assert (job["status"], job["lease_owner"], job["losses"]) == ("FAILED", None, MAX_LOSSES + 1)
     assert await names_of_told(pool, clip) == ["TranscodeStarted", "TranscodeFailed"]
     assert await pool.fetchval("SELECT outcome FROM transcode_runs WHERE run_id = $1", run.run_id) == "FAILED"
+    (unwanted,) = await remote.claim_unwanted(begin)
+    await remote.cancel(begin, service, unwanted)
+    assert aws.only_job.status == "CANCELED"
     working.cancel()
     await asyncio.wait([working])
 

@@ -1,13 +1,19 @@
 -- Reads of single videos for their owners and viewers: no locks.
 
--- name: read_statuses
--- By primary key, one query for however many videos, for polls and for watchers. None is found that is of none of the
--- users who ask, and who asks is told by id and owner; the narrow progress row is joined by its primary key and only
--- counts for the present generation.
+-- name: read_status
+-- By primary key; asked for with its owner, so that somebody else's video does not exist. The narrow progress row is
+-- joined by its primary key and only counts for the present generation.
 SELECT v.*, p.percent, p.remaining_seconds, p.observed_at
 FROM videos v
 LEFT JOIN video_progress p ON p.video_id = v.video_id AND p.generation = v.generation
-WHERE v.video_id = ANY ($1::uuid[]) AND v.user_id = ANY ($2::uuid[])
+WHERE v.video_id = $1 AND v.user_id = $2
+
+-- name: read_statuses
+-- The same of however many videos, for polls that share a query and for watchers: each with its own owner.
+SELECT v.*, p.percent, p.remaining_seconds, p.observed_at
+FROM unnest($1::uuid[], $2::uuid[]) AS asked (video_id, user_id)
+JOIN videos v ON v.video_id = asked.video_id AND v.user_id = asked.user_id
+LEFT JOIN video_progress p ON p.video_id = v.video_id AND p.generation = v.generation
 
 -- name: read_visible_video
 -- By primary key; the rule of domain.video.is_visible as a condition, so that what may not be seen does not exist.

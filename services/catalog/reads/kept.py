@@ -31,7 +31,9 @@ class Kept:
     async def ask(self, ask: Callable[[Connection], Awaitable[T]]) -> T:
         """What `ask` finds. Raises Unavailable when no connection is free for 5 s or the server goes away."""
         with translated():
-            connection = self._connection or await self._take()
+            connection = self._connection
+            if connection is None or _is_gone(connection):
+                connection = await self._take()
             self._asked = True
             try:
                 return await ask(connection)
@@ -53,3 +55,11 @@ class Kept:
             self._connection = None
             if not self._asked:
                 self._given_back = asyncio.create_task(self._pool.release(connection))
+
+
+def _is_gone(connection: Pooled) -> bool:
+    """Whether the server, or whoever is between, has closed it while nobody used it."""
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True  # the pool has taken it back already

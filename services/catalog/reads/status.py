@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TypeAlias
 from uuid import UUID
 
@@ -93,19 +92,18 @@ async def read_outlook(database: Database, jobs_per_minute: float) -> Outlook:
 
 
 def _statuses(asked: Collection[OwnVideo]) -> Ask[Mapping[OwnVideo, Standing]]:
-    videos, owners = [video_id for video_id, _ in asked], [user_id for _, user_id in asked]
-
     async def ask(connection: Connection) -> Mapping[OwnVideo, Standing]:
-        rows = await connection.fetch(QUERIES["read_statuses"], videos, owners)
+        if len(asked) == 1:
+            rows = await connection.fetch(QUERIES["read_status"], *next(iter(asked)))
+        else:
+            rows = await connection.fetch(QUERIES["read_statuses"], *zip(*asked, strict=True))
         standings = [_standing(row) for row in rows]
         return {standing.own: standing for standing in standings}
 
     return ask
 
 
-@lru_cache(1000)
 def _standing(row: asyncpg.Record) -> Standing:
-    """Most reads find what the one before has found."""
     return Standing(video_from(row), _run(row))
 
 

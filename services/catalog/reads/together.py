@@ -16,7 +16,8 @@ class Together(Generic[K, V]):
     came while the query before was under way.
 
     A query holds nobody up who would not have waited for the database anyway, and the more that ask, the fewer queries
-    each of them costs. Who does not wait any more takes nobody's answer away.
+    each of them costs. Who does not wait any more takes nobody's answer away; the query of one who asked alone ends
+    with that one, which delays those behind it by what its end takes the server.
     """
 
     def __init__(self, read: Callable[[Collection[K]], Awaitable[Mapping[K, V]]]) -> None:

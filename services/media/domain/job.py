@@ -72,8 +72,8 @@ class Run:
     """One attempt at a job under a lease: `fence` proves that it still owns the job, `attempt` counts from 1.
 
     `queued_at` is when the job was asked for, `traceparent` the trace in which that was. `taken_up`: another worker
-    began the run and handed it on to a service outside, which still carries it out. `losses`: so many workers
-    have died with the job, if this claim found one more that did.
+    began the run and handed it on to a service outside, which still carries it out. `losses`: how many workers
+    have died with the job, as far as its claim has looked.
     """
 
     run_id: UUID
