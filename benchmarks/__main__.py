@@ -13,13 +13,14 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 
-from benchmarks import chain, eta, feeds, idle, ladder, ledger, sandbox, start, transcode, watching
+from benchmarks import chain, eta, feeds, idle, ladder, ledger, sandbox, start, transcode, watching, webhooks
 from benchmarks.measure import Measure, report
 
 BENCHMARKS: Mapping[str, Callable[[], list[Measure]]] = {
     "chain": chain.measure,
     "feeds": feeds.measure,
     "ledger": ledger.measure,
+    "webhooks": webhooks.measure,
     "watching": watching.measure,
     "ladder": ladder.measure,
     "transcode": transcode.measure,
