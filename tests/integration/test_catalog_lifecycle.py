@@ -36,7 +36,9 @@ async def test_a_published_video_that_leaves_the_public_is_hidden_once(catalog: 
     await update(catalog, clip, Change(visibility=Visibility.PRIVATE))
     hidden = [event for event in await catalog.told(clip) if isinstance(event, VideoHidden)]
     assert [event.visibility for event in hidden] == [VideoMessage.unlisted]
-    assert (await catalog.video(clip)).sequence == 6
+    video = await catalog.video(clip)
+    assert video.sequence == 6
+    assert [(one.sequence, one.generation, one.title) for one in hidden] == [(6, video.generation, video.title)]
 
 
 async def test_a_video_that_is_not_published_yet_is_not_hidden(catalog: Catalog) -> None:
@@ -119,7 +121,9 @@ async def test_a_deleted_video_is_told_once_and_nothing_brings_it_back(catalog: 
     await catalog.publish(clip)
     await asyncio.gather(*(catalog.delete(clip) for _ in range(3)))
     told = await catalog.told(clip)
-    assert [event.generation for event in told if isinstance(event, VideoDeleted)] == [1]
+    video = await catalog.video(clip)
+    [deleted] = [event for event in told if isinstance(event, VideoDeleted)]
+    assert (deleted.sequence, deleted.generation, deleted.title) == (video.sequence, 1, video.title)
     assert not await catalog.pool.fetch("SELECT FROM video_assets WHERE video_id = $1", clip.video_id)
     await catalog.hear(clip.started(), clip.completed(), clip.transcoding(), clip.transcoded())
     with pytest.raises(VideoNotReady, match="DELETED"):
