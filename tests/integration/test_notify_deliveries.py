@@ -255,9 +255,28 @@ async def test_a_device_that_was_registered_anew_meanwhile_stays(pool: Pool, beg
         channel = Scripted()
         channel.deliver = replaced  # type: ignore[method-assign]
         await attempt(begin, Hosts(in_all=1, at_once=1), channel)
-    assert (await state(pool, first))[0] == "FAILED"
-    assert (await state(pool, second))[0] == "PENDING"
     assert await pool.fetchval("SELECT host FROM devices") == "other"
+    assert [(await state(pool, sent))[::2] for sent in (first, second)] == [("PENDING", 0)] * 2
+    channel = Scripted()
+    assert await attempt(begin, Hosts(in_all=2, at_once=2), channel) == 2
+    assert [push.address.host for push in channel.pushes] == ["other"] * 2
+
+
+async def test_a_device_that_changed_its_vendor_since_the_claim_is_left_to_that_vendor(
+    pool: Pool, begin: Begin, hosts: Hosts
+) -> None:
+    device = await register(begin, "a")
+    [sent] = await send_to(pool, device)
+    [claimed] = await claim(begin, hosts)
+    phone = Address(Vendor.FCM, "token-of-a-phone", "fcm.googleapis.com")
+    await devices.register_device(begin, Device(device.device_id, device.user_id, phone))
+    channel = Scripted()
+    await deliveries.deliver(begin, hosts, channel, claimed)
+    assert channel.pushes == []
+    [claimed] = await deliveries.claim_deliveries(begin, hosts, Vendor.FCM, "test")
+    await deliveries.deliver(begin, hosts, channel, claimed)
+    assert [push.address for push in channel.pushes] == [phone]
+    assert await state(pool, sent) == ("DELIVERED", None, 1)
 
 
 async def test_a_failure_is_tried_again_with_growing_gaps_and_given_up_after_eight(pool: Pool, begin: Begin) -> None:

@@ -58,7 +58,10 @@ class Deliveries:
         if row["address"] is None or row["notification_id"] is None:
             await self._change("end_delivery", delivery, "CANCELLED", None)
             return None
-        return _push(row) if row["has_turn"] else Wait(max(1.0, row["wait_seconds"]))
+        if not row["has_turn"]:
+            return Wait(max(1.0, row["wait_seconds"]))
+        # Registered anew with another vendor since it was claimed: that vendor's loop claims it.
+        return _push(row) if row["vendor"] == delivery.vendor else Wait(0.0)
 
     async def hold(self, delivery: Delivery) -> bool:
         return await DELIVERIES.held(self._connection, delivery.delivery_id, delivery.fence)

@@ -109,7 +109,8 @@ async def _write_down(tx: Tx, delivery: Delivery, push: Push, outcome: Outcome) 
             # The device first, then what is on its way there: in the order in which a removal takes them.
             end = "gone"
             if not await store.remove_device(delivery, push.address, code):
-                await store.end(delivery, "FAILED", code)
+                # Registered anew meanwhile; or removed, of which `prepare` finds out.
+                await store.give_back(delivery, 0.0)
         case Retry(code, after):
             end = await _retry(tx, delivery, push.age, code, after)
         case Refused(code):
