@@ -19,13 +19,14 @@ from scratch import Scratch, until
 from chassis.clock import new_id
 from chassis.postgres import Pool, open_pool
 from chassis.transaction import transactions
-from services.notify import maintenance
+from services.notify import maintenance, metrics
 from services.notify.apart import work_apart
 from services.notify.channels import asking
 from services.notify.channels.off import Off
-from services.notify.domain.delivery import MAX_ATTEMPTS, Delivered, Delivery, Gone, Outcome, Push, Retry
+from services.notify.domain.delivery import MAX_ATTEMPTS, Delivered, Delivery, Gone, Outcome, Push, Refused, Retry
 from services.notify.domain.device import Address, Device, PushKeys, Vendor
 from services.notify.domain.limits import PATIENCE, Hosts
+from services.notify.observe import observe_deliveries
 from services.notify.ports import Begin
 from services.notify.ports.deliveries import Channel
 from services.notify.reads.deliveries import oldest_pending
@@ -429,6 +430,52 @@ async def test_the_age_of_what_waits_longest_is_told_for_every_vendor(pool: Pool
     assert set(ages) == {"web_push", "fcm", "apns"}
     assert 90 <= ages["web_push"] < 300
     assert ages["fcm"] == 0
+
+
+class Told:
+    """What a counter or a gauge was told, by its attributes."""
+
+    def __init__(self) -> None:
+        self.by: dict[tuple[str, ...], float] = {}
+
+    def add(self, amount: int, attributes: dict[str, str]) -> None:
+        key = tuple(attributes.values())
+        self.by[key] = self.by.get(key, 0) + amount
+
+    def set(self, value: float, attributes: dict[str, str]) -> None:
+        self.by[tuple(attributes.values())] = value
+
+
+async def test_metrics_tell_how_attempts_end_what_waits_and_which_hosts_are_left_alone(
+    pool: Pool, begin: Begin, hosts: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pushed, oldest, alone = Told(), Told(), Told()
+    monkeypatch.setattr(metrics, "pushed", pushed)
+    monkeypatch.setattr(metrics, "oldest_push", oldest)
+    monkeypatch.setattr(metrics, "hosts_left_alone", alone)
+    failures = {"gone": Gone("HTTP_410"), "refused": Refused("HTTP_400"), "dead": Retry("TIMEOUT", host_failed=True)}
+    for host in ("well", *failures):
+        await send_to(pool, await register(begin, host), 3 if host == "dead" else 1)
+    await attempt(begin, hosts, Scripted(**failures))
+    assert pushed.by == {
+        ("web_push", "delivered"): 1,
+        ("web_push", "gone"): 1,
+        ("web_push", "refused"): 1,
+        ("web_push", "retry"): 3,
+    }
+    observing = asyncio.ensure_future(observe_deliveries(pool, {WEB_PUSH: hosts, "fcm": Hosts(in_all=1, at_once=1)}))
+    try:
+
+        async def is_told() -> bool:
+            return bool(oldest.by)
+
+        await until(is_told)
+    finally:
+        observing.cancel()
+        await asyncio.gather(observing, return_exceptions=True)
+    assert alone.by == {("web_push",): 1, ("fcm",): 0}
+    assert oldest.by["web_push",] > 0
+    assert oldest.by["fcm",] == oldest.by["apns",] == 0
 
 
 @pytest.fixture
