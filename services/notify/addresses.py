@@ -16,6 +16,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any, TypeAlias
 
@@ -152,9 +153,9 @@ def open_client(
 ) -> httpx.AsyncClient:
     """A client whose every connection leads to an address that was checked for it; the name stays in SNI and Host.
 
-    Follows no redirect, asks no proxy, and keeps connections for 5 s, because an answer of the DNS is trusted no
-    longer. Its requests raise AddressRefused and NotResolved beside httpx's own. Deadlines are 5 s to connect and 15 s
-    for each read; who calls sets one for the whole.
+    Follows no redirect, asks no proxy, takes no cookie, which the next user's call to that host would carry, and keeps
+    connections for 5 s, because an answer of the DNS is trusted no longer. Its requests raise AddressRefused and
+    NotResolved beside httpx's own. Deadlines are 5 s to connect and 15 s for each read; who calls sets one for all.
     """
     trusted = tls or httpx.create_ssl_context(trust_env=False)
     transport = httpx.AsyncHTTPTransport(verify=trusted, trust_env=False)
@@ -168,9 +169,11 @@ def open_client(
     )
     return httpx.AsyncClient(
         transport=transport,
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         timeout=httpx.Timeout(15.0, connect=CONNECT_SECONDS),
         trust_env=False,
         follow_redirects=False,
+        event_hooks={"response": [_forget_redirect]},
     )
 
 
@@ -199,6 +202,12 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 continue
         return await self._network.connect_tcp(str(last), port, share, local_address, socket_options)
+
+
+async def _forget_redirect(response: httpx.Response) -> None:
+    """httpx prepares the next request also where none is made, and raises when the place that is named is no URL."""
+    if response.has_redirect_location:
+        del response.headers["location"]
 
 
 def _check_host(host: str) -> None:

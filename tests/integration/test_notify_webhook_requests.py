@@ -131,6 +131,35 @@ async def test_a_reply_without_end_is_read_to_its_first_kilobyte() -> None:
     assert server.sent_bytes < 64 * 1024 * 1024
 
 
+async def test_a_reply_without_end_over_tls_is_left_too(tmp_path: Path) -> None:
+    of_server, trusting = certificates(tmp_path)
+    async with (
+        http1_server(always(Reply(200, endless=True)), tls=of_server) as server,
+        open_client(LOCAL, open_resolver(), tls=trusting) as client,
+    ):
+        attempt = await sender(client, SEALS.unseal, utc_now)(dispatch(f"https://127.0.0.1:{server.port}/"))
+    assert (attempt.error, attempt.reply) == (None, "x" * REPLY_BYTES)
+
+
+async def test_no_cookie_is_kept_for_the_next_call_to_a_host() -> None:
+    async with (
+        http1_server(always(Reply(200, {"set-cookie": "user=one; Path=/"}))) as server,
+        open_client(LOCAL, open_resolver()) as client,
+    ):
+        for _ in range(2):
+            await sender(client, SEALS.unseal, utc_now)(dispatch(url_of(server)))
+        assert not client.cookies
+    assert ["cookie" in seen.headers for seen in server.seen] == [False, False]
+
+
+@pytest.mark.parametrize("location", ["http://[", "javascript:alert(1)", "//elsewhere.example/", "http://10.0.0.1/"])
+async def test_wherever_a_redirect_leads_it_is_not_followed(location: str) -> None:
+    async with http1_server(always(Reply(302, {"location": location}))) as server:
+        attempt = await send(dispatch(url_of(server)))
+    assert (attempt.http_status, attempt.error) == (302, Error.REDIRECT)
+    assert len(server.seen) == 1
+
+
 async def test_a_reply_is_stored_as_text_that_can_be_shown() -> None:
     async with http1_server(always(Reply(500, body=b"a\x00b\xff\n\x1b[31m\xe2\x80\xae"))) as server:
         assert (await send(dispatch(url_of(server)))).reply == "a\ufffdb\ufffd\n\ufffd[31m\ufffd"
