@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
+import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -103,6 +104,10 @@ async def test_a_browser_that_subscribed_is_told_once_in_words_it_alone_can_read
         assert (message["title"], message["kind"], message["video_id"]) == ("Video ready!", "video_ready", video_id)
         shown = alice.get("/v1/notifications").json()["notifications"]
         assert [entry["notification_id"] for entry in shown] == [message["notification_id"]]
+        url = f"http://127.0.0.1:{platform.ports['notify-metrics']}/metrics"
+        told = (await asyncio.to_thread(httpx.get, url, timeout=20)).text
+        for metric in ("pushes_total", "oldest_push_seconds", "push_hosts_left_alone"):
+            assert f"{metric}{{" in told
         check_signature(one.server.seen[0], reply.json()["public_key"], f"http://127.0.0.1:{one.server.port}")
 
 
