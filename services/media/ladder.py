@@ -7,6 +7,8 @@ from functools import lru_cache
 from services.media.domain.source import Source
 
 MAX_FPS = 60
+MIN_FPS = 10
+"""Below it a frame would be so long that neither the preview nor the clip's end could be cut to the point."""
 KEYFRAME_SECONDS = 3
 """Divides the segment length, and the preview's, so that both are cut without encoding again."""
 SEGMENT_SECONDS = 6
@@ -94,16 +96,18 @@ def peak_bps(rung: Rung, duration_ms: int) -> int:
 
 
 def frame_rate(source: Source) -> Fraction:
-    """Frames per second of the outputs: the source's, divided by a whole number where it is above 60.
+    """Frames per second of the outputs: the source's, divided by a whole number where it is above 60, times one where
+    it is below 10.
 
     A variable rate becomes the common rate that most of its frames come at, else the next higher of 30 and 60.
     """
-    rate = source.frame_rate
+    # A frame that lasts a minute outlasts every clip, so how long it really lasts does not matter.
+    rate = max(source.frame_rate, Fraction(1, 60))
     if not source.constant_rate:
         nearest = min(_COMMON_RATES, key=lambda common: abs(common - rate))
         is_near = abs(nearest - rate) <= nearest * Fraction(3, 100)
         rate = Fraction(nearest if is_near else 30 if rate < 30 else MAX_FPS)
-    return rate / -(-rate // MAX_FPS)
+    return rate * -(-MIN_FPS // rate) if rate < MIN_FPS else rate / -(-rate // MAX_FPS)
 
 
 def _fit(width: int, height: int, short_edge: int) -> tuple[int, int]:

@@ -1,14 +1,17 @@
 """Frame rates, steady and not."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from tests.corpus.clip import Clip
-from tests.corpus.scene import picture, record
+from tests.corpus.scene import picture, record, sound
 
 _STEADY = {
     "10": 10.0, "24000/1001": 23.976, "24": 24, "25": 25, "30000/1001": 29.97, "48": 48, "50": 50,
     "60000/1001": 59.94, "60": 60, "90": 45, "120": 60, "120000/1001": 59.94, "240": 60,
 }  # fmt: skip
+# Slide shows: rate and seconds.
+_SLOW = {"15/2": 2.0, "2/3": 6.0, "1/2": 10.0, "1/5": 5.0, "1/10": 30.0}
 # A clock of 90 kHz; frames as they come.
 _AS_THEY_COME = ("-fps_mode", "passthrough", "-enc_time_base", "1/90000", "-video_track_timescale", "90000")
 _VARIABLE = {
@@ -33,7 +36,21 @@ def clips() -> Iterator[Clip]:
     for rate, out in _STEADY.items():
         name = f"{rate.replace('/', 'd')}-fps"
         yield Clip(name, lambda path, rate=rate: record(path, scene=picture(rate=rate)), rate=out)
+    for rate, seconds in _SLOW.items():
+        yield Clip(
+            f"{rate.replace('/', 'd')}-fps",
+            lambda path, rate=rate, seconds=seconds: _slow(path, rate, seconds),
+            rate=15 if rate == "15/2" else 10,
+            seconds=seconds,
+            flashes=(),
+        )
     for name, (timing, out, rate) in _VARIABLE.items():
         scene = picture(rate=rate, timing=timing)
         make = lambda path, scene=scene: record(path, *_AS_THEY_COME, scene=scene)  # noqa: E731
         yield Clip(f"variable-{name}", make, rate=out, seconds=_ENDS.get(name, 1.5))
+
+
+def _slow(path: Path, rate: str, seconds: float) -> None:
+    """Nothing flashes: a frame lasts longer than a beep."""
+    scene = picture(seconds=seconds, rate=rate, flashes=())
+    record(path, scene=scene, sounds=sound(seconds=seconds, beeps=()))

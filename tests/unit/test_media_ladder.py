@@ -83,10 +83,14 @@ def test_pixels_that_are_not_square_count_as_shown() -> None:
         ("120", "60"),
         ("120000/1001", "60000/1001"),
         ("240", "60"),
-        ("1", "1"),
+        ("10", "10"),
+        ("15/2", "15"),
+        ("2/3", "10"),
+        ("1/10", "10"),
+        ("0", "10"),
     ],
 )
-def test_a_constant_rate_stays_or_is_divided(rate: str, expected: str) -> None:
+def test_a_constant_rate_stays_or_is_divided_or_multiplied(rate: str, expected: str) -> None:
     assert frame_rate(replace(A_SOURCE, frame_rate=Fraction(rate))) == Fraction(expected)
 
 
