@@ -21,7 +21,8 @@ class Clip:
 
     `size` and `rate` (frames per second) are of the top rendition, `seconds` of every one. `flashes` are when flashes
     begin on the output's clock, each with a beep unless `channels`, of the output's sound, is None. `beep` is how loud
-    a beep is in the output, as amplitude. `colours_within` is what a channel of a mark may be off by, of 255.
+    a beep is in the output, as amplitude; 0 if all is silence. `colours_within` is what a channel of a mark may be off
+    by, of 255.
     """
 
     name: str

@@ -22,6 +22,8 @@ def clips() -> Iterator[Clip]:
     yield Clip("sound-longer", lambda path: record(path, sounds=sound(seconds=4, beeps=(0.4, 1.0, 2.5))))
     yield Clip("sound-shorter", lambda path: record(path, sounds=sound(seconds=1.2)))
     yield Clip("sound-late", lambda path: _late(path, "a"))
+    yield Clip("sound-after-the-end", lambda path: _moved(path, 3), beep=0)
+    yield Clip("sound-before-the-start", lambda path: _moved(path, -3), beep=0)
     yield Clip("picture-late", lambda path: _late(path, "v"), seconds=1.3, flashes=(0.2, 0.8))
     for codec in _MP4_CODECS:
         yield Clip(f"mp4-{codec}", lambda path, codec=codec: record(path, "-c:a", codec, "-strict", "-2"))
@@ -34,6 +36,18 @@ def _only(layout: str, channel: int) -> str:
     channels = {"5.1": 6, "7.1": 8}[layout]
     gains = "|".join(f"c{number}={'c0' if number == channel else '0*c0'}" for number in range(channels))
     return f"{sound(layout='mono')},pan={layout}|{gains}"
+
+
+def _moved(path: Path, seconds: float) -> None:
+    """The whole track is that much later than the picture."""
+    whole = path.with_name(f"whole-{path.name}")
+    record(whole, "-bf", "0")
+    later = {"a": max(0.0, seconds), "v": max(0.0, -seconds)}
+    ffmpeg(
+        *("-itsoffset", str(later["v"]), "-i", whole, "-itsoffset", str(later["a"]), "-i", whole),
+        *("-map", "0:v", "-map", "1:a", "-c", "copy", path),
+    )
+    whole.unlink()
 
 
 def _late(path: Path, kind: str) -> None:

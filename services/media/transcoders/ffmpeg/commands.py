@@ -240,7 +240,8 @@ def _audio(source: Source, audio: Audio, plan: Plan) -> str:
             *(_DOWNMIX if audio.channels > 2 else ()),
             "aformat=sample_fmts=fltp:channel_layouts=mono|stereo",
             *((f"adelay={late_ms:g}:all=1",) if late_ms else ()),
-            f"apad=whole_dur={seconds:.6f},atrim=duration={seconds:.6f}",
+            # Counted anew: silence after no sound at all, of a track that is never heard, has no times.
+            f"apad=whole_dur={seconds:.6f},asetpts=N/SR/TB,atrim=duration={seconds:.6f}",
         )
     )
 
