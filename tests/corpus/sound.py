@@ -19,6 +19,9 @@ def clips() -> Iterator[Clip]:
         yield Clip(f"stereo-{rate}", lambda path, rate=rate: record(path, sounds=sound(rate=rate)))
     yield Clip("surround", lambda path: record(path, sounds=_only("5.1", 2)), beep=_CENTRE)
     yield Clip("surround-7.1", lambda path: record(path, sounds=_only("7.1", 2)), beep=_CENTRE)
+    # The sum of all channels passes full scale, and is held below it.
+    yield Clip("surround-loud", lambda path: record(path, sounds=sound(layout="5.1")), beep=0.77)
+    yield Clip("surround-told-by-the-stream", _told_by_the_stream, beep=0.77)
     yield Clip("sound-longer", lambda path: record(path, sounds=sound(seconds=4, beeps=(0.4, 1.0, 2.5))))
     yield Clip("sound-shorter", lambda path: record(path, sounds=sound(seconds=1.2)))
     yield Clip("sound-late", lambda path: _late(path, "a"))
@@ -36,6 +39,12 @@ def _only(layout: str, channel: int) -> str:
     channels = {"5.1": 6, "7.1": 8}[layout]
     gains = "|".join(f"c{number}={'c0' if number == channel else '0*c0'}" for number in range(channels))
     return f"{sound(layout='mono')},pan={layout}|{gains}"
+
+
+def _told_by_the_stream(path: Path) -> None:
+    """A layout that AAC has no number for: the sample entry says nothing of its channels."""
+    channels = "|".join(f"c{number}=c0" for number in range(6))
+    record(path, sounds=f"{sound(layout='mono')},pan=5.1(side)|{channels}")
 
 
 def _moved(path: Path, seconds: float) -> None:

@@ -237,7 +237,8 @@ def _audio(source: Source, audio: Audio, plan: Plan) -> str:
             f"atrim=start={start}us:duration={seconds:.6f}",
             "asetpts=PTS-STARTPTS",
             "aresample=48000:async=1",
-            *(_DOWNMIX if audio.channels > 2 else ()),
+            # Some layouts (of AAC) only the stream itself tells.
+            *(() if audio.channels in (1, 2) else _DOWNMIX),
             "aformat=sample_fmts=fltp:channel_layouts=mono|stereo",
             *((f"adelay={late_ms:g}:all=1",) if late_ms else ()),
             # Counted anew: silence after no sound at all, of a track that is never heard, has no times.
