@@ -254,13 +254,17 @@ def _timing(container: InputContainer, video: VideoStream, told: Span | None) ->
         container.seek(0)
     if len(video.index_entries) > MOST_SAMPLES:
         raise Refused("CORRUPT", f"it lists more than {MOST_SAMPLES} frames")
-    entries = [entry for entry in video.index_entries if not entry.is_discard]
-    if not entries:
+    # In the order of decoding. Frames that an edit cuts off may stand between ones that are shown, and what the next
+    # edit shows is decoded from a frame on that lies before it.
+    entries = video.index_entries[:]
+    shown = [number for number, entry in enumerate(entries) if not entry.is_discard]
+    if not shown:
         raise Refused("CORRUPT", "its video track has no samples")
-    times = sorted(entry.timestamp for entry in entries)
-    steps = sorted(later - earlier for earlier, later in itertools.pairwise(times))
+    pairs = itertools.pairwise(entries[shown[0] : shown[-1] + 1])
+    told_steps = (later.timestamp - entry.timestamp for entry, later in pairs if not entry.is_discard)
+    steps = sorted(step for step in told_steps if step >= 0)
     step = steps[len(steps) // 2] if steps else 0
-    duration = _duration((times[-1] - times[0] + step) * base, told)
+    duration = _duration((sum(steps) + step) * base, told)
     constant = not steps or (steps[-1] - steps[0]) <= max(2, step // 10)
     rate = Fraction(video.guessed_rate or video.average_rate or 30)
     if step and not constant:
@@ -268,7 +272,7 @@ def _timing(container: InputContainer, video: VideoStream, told: Span | None) ->
     return {
         "duration_ms": round(1000 * duration),
         "start_us": _microseconds(video.start_time or 0, base),
-        "frames": len(entries),
+        "frames": len(shown),
         "frame_rate": str(rate.limit_denominator(1001)),
         "constant_rate": constant,
     }

@@ -5,12 +5,16 @@ from pathlib import Path
 
 from tests.corpus import boxes
 from tests.corpus.clip import Clip, ffmpeg
-from tests.corpus.scene import HEVC, record
+from tests.corpus.scene import HEVC, picture, record
 
 
 def clips() -> Iterator[Clip]:
     cut = lambda path: _edited(path, [(0.9, 0.3)])  # noqa: E731
     yield Clip("edit-cuts-both-ends", cut, seconds=0.9, flashes=(0.1, 0.7))
+    for rate, out in (("24000/1001", 23.976), ("15", 15)):
+        name = f"edit-cuts-{rate.replace('/', 'd')}-fps"
+        make = lambda path, rate=rate: _edited(path, [(0.9, 0.3)], "-g", "30", scene=picture(rate=rate))  # noqa: E731
+        yield Clip(name, make, rate=out, seconds=0.9, flashes=(0.1, 0.7))
     parts = lambda path: _edited(path, [(0.5, 0.3), (0.5, 1.0)])  # noqa: E731
     yield Clip("edit-joins-two-parts", parts, seconds=1.0, flashes=(0.1, 0.5))
     blank = lambda path: _edited(path, [(0.7, None), (1.5, 0.0)])  # noqa: E731
@@ -38,9 +42,9 @@ def clips() -> Iterator[Clip]:
     yield Clip("headers-say-more", lambda path: _told(path, 20))
 
 
-def _edited(path: Path, edits: list[tuple[float, float | None]]) -> None:
+def _edited(path: Path, edits: list[tuple[float, float | None]], *options: str, scene: str = "") -> None:
     """Record, and give both tracks the same edits."""
-    record(path, "-g", "5")
+    record(path, "-g", "5", *options, scene=scene)
     data = path.read_bytes()
     for track in (0, 1):
         data = boxes.edit_list(data, edits, track=track)
