@@ -1,10 +1,12 @@
 """Sound in all its forms, and without any."""
 
-from collections.abc import Iterator
+import struct
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from tests.corpus import boxes
 from tests.corpus.clip import Clip, ffmpeg
-from tests.corpus.scene import record, sound
+from tests.corpus.scene import FLASHES, picture, record, sound
 
 _MOV_CODECS = ("pcm_s16le", "pcm_s24be", "alac", "pcm_f32le", "pcm_f64le")
 _MP4_CODECS = ("libmp3lame", "ac3", "eac3", "libopus", "flac", "alac")
@@ -22,6 +24,8 @@ def clips() -> Iterator[Clip]:
     # The sum of all channels passes full scale, and is held below it.
     yield Clip("surround-loud", lambda path: record(path, sounds=sound(layout="5.1")), beep=0.77)
     yield Clip("surround-told-by-the-stream", _told_by_the_stream, beep=0.77)
+    yield Clip("sound-with-a-gap", _with_a_gap)
+    yield Clip("sound-drifts", _drifts, seconds=22.0, flashes=(0.4, 21.0))
     yield Clip("sound-longer", lambda path: record(path, sounds=sound(seconds=4, beeps=(0.4, 1.0, 2.5))))
     yield Clip("sound-shorter", lambda path: record(path, sounds=sound(seconds=1.2)))
     yield Clip("sound-late", lambda path: _late(path, "a"))
@@ -45,6 +49,32 @@ def _told_by_the_stream(path: Path) -> None:
     """A layout that AAC has no number for: the sample entry says nothing of its channels."""
     channels = "|".join(f"c{number}=c0" for number in range(6))
     record(path, sounds=f"{sound(layout='mono')},pan=5.1(side)|{channels}")
+
+
+def _with_a_gap(path: Path) -> None:
+    """As of a recorder that lost some of the sound: a packet in the middle lasts 90 ms longer than its samples."""
+    first, second = FLASHES
+    record(path, sounds=sound(beeps=(first, second - 0.09)))
+    _timed(path, lambda count: ((30, 1024), (1, 1024 + 4320), (count - 31, 1024)), seconds=1.5)
+
+
+def _drifts(path: Path) -> None:
+    """The sound's clock goes slower than the picture's: packets of 1024 samples come every 1028."""
+    flashes = (0.4, 21.0)
+    beeps = sound(seconds=22, beeps=[at * 1024 / 1028 for at in flashes])
+    record(path, scene=picture(seconds=22, flashes=flashes), sounds=beeps)
+    _timed(path, lambda count: ((count, 1028),), seconds=22)
+
+
+def _timed(path: Path, runs: Callable[[int], Sequence[tuple[int, int]]], *, seconds: float) -> None:
+    """Give the packets of the sound other durations: how many, and samples each, for how many there are."""
+
+    def change(table: bytes) -> bytes:
+        entries = runs(sum(count for count, _ in struct.iter_unpack(">II", table[8:])))
+        return struct.pack(">II", 0, len(entries)) + b"".join(struct.pack(">II", *entry) for entry in entries)
+
+    data = boxes.edit(path.read_bytes(), [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stts"], change, track=1)
+    path.write_bytes(boxes.edit_list(data, [(seconds, 0)], track=1))
 
 
 def _moved(path: Path, seconds: float) -> None:

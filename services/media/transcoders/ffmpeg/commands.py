@@ -236,7 +236,8 @@ def _audio(source: Source, audio: Audio, plan: Plan) -> str:
         (
             f"atrim=start={start}us:duration={seconds:.6f}",
             "asetpts=PTS-STARTPTS",
-            "aresample=48000:async=1",
+            # Gaps and drift are made good from 20 ms on, long before anybody sees lips go their own way.
+            "aresample=48000:async=1:min_hard_comp=0.02",
             # Some layouts (of AAC) only the stream itself tells.
             *(() if audio.channels in (1, 2) else _DOWNMIX),
             "aformat=sample_fmts=fltp:channel_layouts=mono|stereo",
