@@ -264,7 +264,7 @@ def _timing(container: InputContainer, video: VideoStream, told: Span | None) ->
     told_steps = (later.timestamp - entry.timestamp for entry, later in pairs if not entry.is_discard)
     steps = sorted(step for step in told_steps if step >= 0)
     step = steps[len(steps) // 2] if steps else 0
-    duration = _duration((sum(steps) + step) * base, told)
+    duration = _duration(sum(steps) * base, step * base, told)
     constant = not steps or (steps[-1] - steps[0]) <= max(2, step // 10)
     rate = Fraction(video.guessed_rate or video.average_rate or 30)
     if step and not constant:
@@ -278,17 +278,18 @@ def _timing(container: InputContainer, video: VideoStream, told: Span | None) ->
     }
 
 
-def _duration(span: Fraction, told: Span | None) -> Fraction:
-    """Seconds from the first frame to the end of the last, which lasts as long as a median one in `span`.
+def _duration(to_last: Fraction, step: Fraction, told: Span | None) -> Fraction:
+    """Seconds of what is shown: `to_last` without the last frame, which lasts a median `step` if nothing tells more.
 
     The edits know it to the tick, but they can lie about samples that are not there.
     """
     if told is None:
-        return span
+        return to_last + step
     edits, samples = told
     if edits is None:
         return samples
-    return edits if span - EDIT_TOLERANCE_SECONDS <= edits <= samples + EDIT_TOLERANCE_SECONDS else span
+    is_there = to_last - EDIT_TOLERANCE_SECONDS <= edits <= samples + EDIT_TOLERANCE_SECONDS
+    return edits if is_there else to_last + step
 
 
 def _first_frame(container: InputContainer, video: VideoStream) -> dict[str, Any]:

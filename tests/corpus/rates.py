@@ -23,6 +23,8 @@ _VARIABLE = {
     "dropped": ("select='not(between(n,18,24)+eq(n,5)+eq(n,33))'", 30, "30"),
     # A screen recorder: frames only where something changes.
     "screen": ("select='not(mod(n,7))+between(t,0.39,0.52)+between(t,0.99,1.12)'", 60, "60"),
+    # Slides, of which the last is shown for a moment only.
+    "slides": ("select='eq(n,0)+eq(n,8)+eq(n,10)+eq(n,20)+eq(n,22)+eq(n,29)'", 30, "20"),
     # A rate that drifts from 28 to 32 frames a second.
     "drift": ("settb=1/90000,setpts='(N/28-N*N*0.00006)/TB'", 30, "30"),
     # 120 a second with jitter.

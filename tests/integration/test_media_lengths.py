@@ -99,6 +99,13 @@ async def test_a_last_frame_that_is_shown_for_long_counts(tmp_path: Path) -> Non
     assert await verdict(clip) == "DURATION_TOO_LONG"
 
 
+async def test_a_last_slide_counts_as_long_as_it_is_shown(tmp_path: Path) -> None:
+    clip = record(tmp_path / "clip.mp4", 4, "30", "-bf", "0")
+    data = boxes.durations(boxes.steps(clip.read_bytes(), (3, 9), (1, 0.1)), 27.1)
+    clip.write_bytes(boxes.edit_list(data, [(27.1, 0)]))
+    assert (await probe(clip)).duration_ms == 27_100
+
+
 async def test_sound_that_is_longer_rejects_nothing(tmp_path: Path) -> None:
     clip = tmp_path / "clip.mp4"
     ffmpeg(*STILL, "color=s=64x64:r=30:d=30", *STILL, sound(seconds=33), *H264, *AAC, clip)
