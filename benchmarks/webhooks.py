@@ -25,7 +25,7 @@ from chassis.postgres import Pool, open_pool
 from chassis.transaction import transactions
 from deploy.local.lifecycle import start, stop
 from deploy.local.stack import Stack, attach
-from services.notify.addresses import Rules, open_client, open_resolver
+from services.notify.addresses import Rules, open_resolver, open_transport
 from services.notify.domain.webhook_events import VideoState, video_event
 from services.notify.domain.webhooks import Endpoint
 from services.notify.ports import Begin
@@ -84,12 +84,12 @@ async def _deliveries_a_second(pool: Pool, begin: Begin, seals: Seals, webhook_i
         DELIVERIES,
     )
     await pool.execute("ANALYZE webhook_deliveries")
-    async with open_client(RULES, open_resolver()) as client:
+    async with open_transport(RULES, open_resolver()) as transport:
         claim = partial(webhook_deliveries.claim_deliveries, begin, "bench")
         write = partial(webhook_deliveries.write_attempts, begin, 3 * 24 * 3600.0)
         began = time.perf_counter()
         sending = asyncio.create_task(
-            dispatch(claim, sender(client, seals.unseal, utc_now), write, wake=asyncio.Event())
+            dispatch(claim, sender(transport, seals.unseal, utc_now), write, wake=asyncio.Event())
         )
         async with asyncio.timeout(120):
             while await pool.fetchval("SELECT EXISTS (SELECT FROM webhook_deliveries WHERE status = 'PENDING')"):  # noqa: ASYNC110

@@ -21,7 +21,7 @@ from nextplay.notify.v1.devices_service_pb2_grpc import add_DeviceServiceService
 from nextplay.notify.v1.notifications_service_pb2_grpc import add_NotificationServiceServicer_to_server
 from nextplay.notify.v1.webhooks_service_pb2_grpc import add_WebhookServiceServicer_to_server
 from services.notify import maintenance
-from services.notify.addresses import Resolve, host_of_field, open_client, open_resolver
+from services.notify.addresses import Resolve, host_of_field, open_client, open_resolver, open_transport
 from services.notify.apart import work_apart
 from services.notify.channels import open_channels
 from services.notify.consumers import HANDLERS
@@ -134,10 +134,11 @@ async def _send_webhooks(
     owner: str,
     wake: asyncio.Event,
 ) -> None:
-    client = await service.enter(open_client(settings.called.rules, resolve, connections=WEBHOOKS_AT_ONCE))
+    rules = settings.called.rules
+    transport = await service.enter(open_transport(rules, resolve, connections=WEBHOOKS_AT_ONCE))
     claim = partial(webhook_deliveries.claim_deliveries, begin, owner)
     write = partial(webhook_deliveries.write_attempts, begin, settings.webhook.failing_days * 24 * 3600)
-    service.task("webhooks", dispatch(claim, sender(client, seals.unseal, utc_now), write, wake=wake))
+    service.task("webhooks", dispatch(claim, sender(transport, seals.unseal, utc_now), write, wake=wake))
 
 
 async def delete_old_webhook_deliveries(service: Service, settings: Settings) -> dict[str, int]:

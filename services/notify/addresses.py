@@ -148,14 +148,14 @@ def open_resolver() -> Resolve:
     return resolve
 
 
-def open_client(
+def open_transport(
     rules: Rules, resolve: Resolve, *, connections: int = 100, tls: ssl.SSLContext | None = None
-) -> httpx.AsyncClient:
-    """A client whose every connection leads to an address that was checked for it; the name stays in SNI and Host.
+) -> httpx.AsyncHTTPTransport:
+    """Sends single requests, every connection of which leads to an address that was checked for it; the name stays in
+    SNI and Host.
 
-    Follows no redirect, asks no proxy, takes no cookie, which the next user's call to that host would carry, and keeps
-    connections for 5 s, because an answer of the DNS is trusted no longer. Its requests raise AddressRefused and
-    NotResolved beside httpx's own. Deadlines are 5 s to connect and 15 s for each read; who calls sets one for all.
+    Follows no redirect, asks no proxy, knows no cookie, and keeps connections for 5 s, because an answer of the DNS is
+    trusted no longer. Raises AddressRefused and NotResolved beside httpx's own. A request brings its deadlines.
     """
     trusted = tls or httpx.create_ssl_context(trust_env=False)
     transport = httpx.AsyncHTTPTransport(verify=trusted, trust_env=False)
@@ -167,8 +167,16 @@ def open_client(
         keepalive_expiry=KEEP_CONNECTIONS_SECONDS,
         network_backend=CheckedNetwork(rules, resolve),
     )
+    return transport
+
+
+def open_client(
+    rules: Rules, resolve: Resolve, *, connections: int = 100, tls: ssl.SSLContext | None = None
+) -> httpx.AsyncClient:
+    """A client on such a transport, which takes no cookie: the next user's call to that host would carry it. Deadlines
+    are 5 s to connect and 15 s for each read; who calls sets one for all."""
     return httpx.AsyncClient(
-        transport=transport,
+        transport=open_transport(rules, resolve, connections=connections, tls=tls),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         timeout=httpx.Timeout(15.0, connect=CONNECT_SECONDS),
         trust_env=False,

@@ -218,6 +218,6 @@ def test_a_kill_between_reply_and_commit_brings_the_same_id_again(person: MakePe
             reply = owner.get(f"/v1/webhooks/{webhook_id}/deliveries")
             return (reply.status_code == 200 and reply.json()["deliveries"][0]["status"] == "DELIVERED") or None
 
-        # The claim of the dead process ends after 45 s.
+        # The claim of the dead process ends after 60 s.
         until(look, seconds=120, what="the test event being delivered")
         assert received.ids() == [tried] * 2

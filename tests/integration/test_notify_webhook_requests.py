@@ -14,7 +14,7 @@ from standardwebhooks.webhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from chassis.clock import utc_now
-from services.notify.addresses import Address, Resolve, Rules, open_client, open_resolver
+from services.notify.addresses import Address, Resolve, Rules, open_resolver, open_transport
 from services.notify.domain.webhooks import Attempt, Dispatch, Error
 from services.notify.webhooks import sender as sending
 from services.notify.webhooks.sealing import Seals
@@ -45,8 +45,8 @@ def dispatch(url: str, *, old_secret: bool = False) -> Dispatch:
 
 
 async def send(one: Dispatch, rules: Rules = LOCAL, resolve: Resolve | None = None) -> Attempt:
-    async with open_client(rules, resolve or open_resolver()) as client:
-        return await sender(client, SEALS.unseal, utc_now)(one)
+    async with open_transport(rules, resolve or open_resolver()) as transport:
+        return await sender(transport, SEALS.unseal, utc_now)(one)
 
 
 def url_of(server: Server) -> str:
@@ -135,20 +135,19 @@ async def test_a_reply_without_end_over_tls_is_left_too(tmp_path: Path) -> None:
     of_server, trusting = certificates(tmp_path)
     async with (
         http1_server(always(Reply(200, endless=True)), tls=of_server) as server,
-        open_client(LOCAL, open_resolver(), tls=trusting) as client,
+        open_transport(LOCAL, open_resolver(), tls=trusting) as transport,
     ):
-        attempt = await sender(client, SEALS.unseal, utc_now)(dispatch(f"https://127.0.0.1:{server.port}/"))
+        attempt = await sender(transport, SEALS.unseal, utc_now)(dispatch(f"https://127.0.0.1:{server.port}/"))
     assert (attempt.error, attempt.reply) == (None, "x" * REPLY_BYTES)
 
 
 async def test_no_cookie_is_kept_for_the_next_call_to_a_host() -> None:
     async with (
         http1_server(always(Reply(200, {"set-cookie": "user=one; Path=/"}))) as server,
-        open_client(LOCAL, open_resolver()) as client,
+        open_transport(LOCAL, open_resolver()) as transport,
     ):
         for _ in range(2):
-            await sender(client, SEALS.unseal, utc_now)(dispatch(url_of(server)))
-        assert not client.cookies
+            await sender(transport, SEALS.unseal, utc_now)(dispatch(url_of(server)))
     assert ["cookie" in seen.headers for seen in server.seen] == [False, False]
 
 
@@ -203,10 +202,10 @@ async def test_a_certificate_is_of_the_name_though_the_connection_goes_to_an_add
     of_server, trusting = certificates(tmp_path, "hooks.example")
     async with (
         http1_server(always(Reply(200)), tls=of_server) as server,
-        open_client(LOCAL, resolve, tls=trusting) as client,
+        open_transport(LOCAL, resolve, tls=trusting) as transport,
     ):
         attempts = [
-            await sender(client, SEALS.unseal, utc_now)(dispatch(f"https://{name}:{server.port}/"))
+            await sender(transport, SEALS.unseal, utc_now)(dispatch(f"https://{name}:{server.port}/"))
             for name in ("hooks.example", "other.example")
         ]
     assert [attempt.error for attempt in attempts] == [None, Error.TLS_FAILED]

@@ -24,7 +24,7 @@ from chassis.postgres import Pool, open_pool
 from chassis.transaction import transactions
 from nextplay.catalog.v1.catalog_events_pb2 import VideoDeleted, VideoHidden
 from nextplay.catalog.v1.video_pb2 import Video
-from services.notify.addresses import Rules, open_client, open_resolver
+from services.notify.addresses import Rules, open_resolver, open_transport
 from services.notify.consumers import HANDLERS
 from services.notify.domain.webhooks import (
     Attempt,
@@ -81,10 +81,10 @@ async def register_url(begin: Begin, owner: UUID, url: str, *types: str) -> Webh
 async def sending(begin: Begin, *, failing_seconds: float = THREE_DAYS) -> AsyncIterator[Callable[[], None]]:
     """A process that sends; what it yields wakes it."""
     wake = asyncio.Event()
-    async with open_client(LOCAL, open_resolver()) as client:
+    async with open_transport(LOCAL, open_resolver()) as transport:
         claim = partial(webhook_deliveries.claim_deliveries, begin, "a process")
         write = partial(webhook_deliveries.write_attempts, begin, failing_seconds)
-        loop = asyncio.create_task(dispatch(claim, sender(client, SEALS.unseal, utc_now), write, wake=wake))
+        loop = asyncio.create_task(dispatch(claim, sender(transport, SEALS.unseal, utc_now), write, wake=wake))
         try:
             yield wake.set
         finally:
@@ -318,11 +318,13 @@ async def test_who_dies_after_the_reply_sends_the_same_id_again(pool: Pool, begi
     async def dies(sent: Sequence[Sent]) -> None:
         raise RuntimeError
 
-    async with http1_server(always(Reply(200))) as server, open_client(LOCAL, open_resolver()) as client:
+    async with http1_server(always(Reply(200))) as server, open_transport(LOCAL, open_resolver()) as transport:
         webhook = await register(begin, owner, server)
         await apply(begin, came_to("READY", owner=owner))
         claim = partial(webhook_deliveries.claim_deliveries, begin, "a process that dies")
-        loop = asyncio.create_task(dispatch(claim, sender(client, SEALS.unseal, utc_now), dies, wake=asyncio.Event()))
+        loop = asyncio.create_task(
+            dispatch(claim, sender(transport, SEALS.unseal, utc_now), dies, wake=asyncio.Event())
+        )
 
         async def was_sent() -> bool:
             return bool(server.seen)

@@ -10,8 +10,8 @@ from services.notify.ports import Begin, Tx
 from services.notify.ports.webhooks import Health
 from services.notify.usecases.outcomes import tell_webhook_disabled
 
-CLAIM_SECONDS = 45.0
-"""A request takes at most a third of it."""
+CLAIM_SECONDS = 60.0
+"""A request and the two whose turns it waits for take at most 45 s of it."""
 
 log = telemetry.logger(__name__)
 
@@ -25,7 +25,7 @@ async def tell_endpoints(tx: Tx, event: Event) -> None:
 async def claim_deliveries(
     begin: Begin, owner: str, limit: int, rooms: Mapping[str, int], room: int
 ) -> Sequence[Dispatch]:
-    """Deliveries that are due, `owner`'s for 45 s; see `ports.webhooks.WebhookStore.claim`."""
+    """Deliveries that are due, `owner`'s for 60 s; see `ports.webhooks.WebhookStore.claim`."""
     async with begin() as tx:
         return await tx.store.webhooks.claim(owner, CLAIM_SECONDS, limit, rooms, room)
 

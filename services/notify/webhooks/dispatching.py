@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from weakref import WeakValueDictionary
 
 from services.notify import metrics
 from services.notify.apart import work_apart
@@ -11,6 +12,10 @@ from services.notify.domain.webhooks import Dispatch, Sent, judge
 from services.notify.ports.webhooks import Send
 
 AT_ONCE, PER_HOST = 256, 16
+CLAIMED_PER_HOST = 3 * PER_HOST
+"""What is claimed ahead is sent while the next is claimed and what was sent is written down."""
+GATHER_SECONDS = 0.03
+"""While something is under way a claim waits so long, and takes what has found room by then at once."""
 
 Claim = Callable[[int, Mapping[str, int], int], Awaitable[Sequence[Dispatch]]]
 """`await claim(limit, rooms, room)`: see `ports.webhooks.WebhookStore.claim`."""
@@ -23,12 +28,15 @@ async def dispatch(claim: Claim, send: Send, write: Write, *, wake: asyncio.Even
     Who dies between the reply and writing it down has its claims end, and the same requests are sent again, with the
     same `webhook-id`.
     """
-    hosts = Hosts(in_all=AT_ONCE, at_once=PER_HOST)
+    hosts = Hosts(in_all=AT_ONCE, at_once=CLAIMED_PER_HOST)
+    turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
     write_down = together(write)
 
     async def claim_what_fits() -> Sequence[Dispatch]:
+        if hosts.room() < AT_ONCE:
+            await asyncio.sleep(GATHER_SECONDS)
         room = hosts.room()
-        claimed = await claim(room, hosts.slots(), PER_HOST) if room else []
+        claimed = await claim(room, hosts.slots(), CLAIMED_PER_HOST) if room else []
         for one in claimed:
             hosts.enter(one.host)
         metrics.webhooks_under_way.set(AT_ONCE - hosts.room())
@@ -36,15 +44,18 @@ async def dispatch(claim: Claim, send: Send, write: Write, *, wake: asyncio.Even
         return claimed
 
     async def deliver(one: Dispatch) -> None:
+        turn = turns.setdefault(one.host, asyncio.Semaphore(PER_HOST))
         try:
-            attempt = await send(one)
+            async with turn:
+                attempt = await send(one)
             if attempt.has_answered:
                 hosts.answered(one.host)
             else:
                 hosts.failed(one.host)
-            await write_down(judge(one, attempt, random.random()))  # noqa: S311 - spreads retries
         finally:
             hosts.leave(one.host)
+            wake.set()
+        await write_down(judge(one, attempt, random.random()))  # noqa: S311 - spreads retries
 
     await work_apart("webhooks", claim_what_fits, deliver, wake=wake)
 

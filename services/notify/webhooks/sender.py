@@ -11,19 +11,23 @@ import httpx
 from standardwebhooks.webhooks import Webhook as Signer
 
 from chassis.clock import Clock
-from services.notify.addresses import AddressRefused, NotResolved
+from services.notify.addresses import CONNECT_SECONDS, AddressRefused, NotResolved
 from services.notify.domain.webhooks import GIVE_UP_SECONDS, Attempt, Dispatch, Error
 from services.notify.ports.webhooks import Send, Unseal
 
 TOTAL_SECONDS = 15.0
+TIMEOUTS = httpx.Timeout(TOTAL_SECONDS, connect=CONNECT_SECONDS).as_dict()
 REPLY_SECONDS = 3.0
 """How long the body of a reply is waited for, whose status is known."""
 REPLY_BYTES = 1_024
 USER_AGENT = "NextPlay-Webhooks/1.0"
 
 
-def sender(client: httpx.AsyncClient, unseal: Unseal, clock: Clock) -> Send:
-    """Implements `ports.webhooks.Send`; `client` decides what may be called (`services.notify.addresses`)."""
+def sender(transport: httpx.AsyncBaseTransport, unseal: Unseal, clock: Clock) -> Send:
+    """Implements `ports.webhooks.Send`; `transport` decides what may be called (`services.notify.addresses`).
+
+    Without a client around it: redirects, cookies and the like are nothing that a webhook may have.
+    """
 
     async def send(dispatch: Dispatch) -> Attempt:
         sent_at, started = clock(), time.monotonic()
@@ -32,11 +36,13 @@ def sender(client: httpx.AsyncClient, unseal: Unseal, clock: Clock) -> Send:
         retry_after: float | None = None
         reply = bytearray()
         try:
+            headers = _headers(dispatch, unseal, sent_at)
+            request = httpx.Request(
+                "POST", dispatch.url, headers=headers, content=dispatch.payload, extensions={"timeout": TIMEOUTS}
+            )
             async with (
                 asyncio.timeout(TOTAL_SECONDS),
-                client.stream(
-                    "POST", dispatch.url, content=dispatch.payload, headers=_headers(dispatch, unseal, sent_at)
-                ) as response,
+                contextlib.aclosing(await transport.handle_async_request(request)) as response,
             ):
                 http_status = response.status_code
                 error = _error_of(http_status)
