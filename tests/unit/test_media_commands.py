@@ -78,6 +78,13 @@ def test_a_short_clip_may_not_spend_its_buffer_above_the_average() -> None:
         assert highest_rate(seconds) * (seconds + BUFFER_FILL) <= 2_500_000 * seconds + 2
 
 
+@pytest.mark.parametrize(("channels", "held"), [(0, True), (1, False), (2, False), (3, True), (8, True)])
+def test_sound_that_may_be_of_many_channels_is_held_below_full_scale(channels: int, held: bool) -> None:
+    """0: the file tells none, only the stream does."""
+    assert A_SOURCE.audio
+    assert ("alimiter" in graph(replace(A_SOURCE, audio=replace(A_SOURCE.audio, channels=channels)))) == held
+
+
 def test_a_clip_without_sound_asks_for_none() -> None:
     silent = replace(A_SOURCE, audio=None)
     assert "-c:a" not in encode_command(FFMPEG, silent, plan(silent), threads=2)
