@@ -41,7 +41,7 @@ DECODABLE = frozenset({"h264", "hevc"})
 OPEN = {"protocol_whitelist": "none", "format_whitelist": "mov", "codec_whitelist": "none", "enable_drefs": "0"}
 MOST_SAMPLES = 1_000_000
 """Of the video track; a short table can list any number, and to walk through more would take too long."""
-EDIT_TOLERANCE_SECONDS = Fraction(1, 4)
+TOLERANCE_SECONDS = Fraction(1, 4)
 MOST_BOXES = 10_000
 MOST_TABLE_BYTES = 32 * 1024 * 1024
 # Code points of ISO/IEC 23091-2, as FFmpeg calls them; what is missing is treated as unknown.
@@ -126,6 +126,9 @@ def _spans(file: Ranges, size: int) -> dict[int, Span]:
 
 
 def _track_spans(movie: bytes) -> Iterator[tuple[int, Span]]:
+    if next(_boxes(movie, b"mvex"), None) is not None:
+        # Fragments follow: the tables list the first samples only, or none, and the edits what they knew of then.
+        return
     scale = _number(next(_boxes(movie, b"mvhd")))
     for track in _boxes(movie, b"trak"):
         steps = next(_boxes(track, b"mdia", b"minf", b"stbl", b"stts"))
@@ -243,7 +246,7 @@ def _audio(container: InputContainer) -> dict[str, Any] | None:
 def _timing(container: InputContainer, video: VideoStream, told: Span | None) -> dict[str, Any]:
     """Times from the tables of samples and edits, which decide what is shown when; a header's duration does not."""
     base = Fraction(video.time_base or 1)
-    if not video.frames:
+    if told is None or not video.frames:
         # Fragments describe their samples on the way: walk through all of them, without the samples themselves.
         for stream in container.streams:
             stream.discard = av.stream.Discard.all
@@ -281,15 +284,12 @@ def _timing(container: InputContainer, video: VideoStream, told: Span | None) ->
 def _duration(to_last: Fraction, step: Fraction, told: Span | None) -> Fraction:
     """Seconds of what is shown: `to_last` without the last frame, which lasts a median `step` if nothing tells more.
 
-    The edits know it to the tick, but they can lie about samples that are not there.
+    The tables know it to the tick, but they can lie about samples that are not there.
     """
-    if told is None:
-        return to_last + step
-    edits, samples = told
-    if edits is None:
-        return samples
-    is_there = to_last - EDIT_TOLERANCE_SECONDS <= edits <= samples + EDIT_TOLERANCE_SECONDS
-    return edits if is_there else to_last + step
+    edits, samples = told or (None, to_last + step)
+    duration = samples if edits is None else edits
+    is_there = to_last - TOLERANCE_SECONDS <= duration <= samples + TOLERANCE_SECONDS
+    return duration if is_there else to_last + step
 
 
 def _first_frame(container: InputContainer, video: VideoStream) -> dict[str, Any]:

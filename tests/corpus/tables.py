@@ -25,6 +25,7 @@ def clips() -> Iterator[Clip]:
         ("fragmented", "frag_keyframe+empty_moov+default_base_moof"),
         ("fragmented-with-index", "dash+frag_keyframe+global_sidx"),
         ("fragmented-with-edits", "frag_keyframe+delay_moov"),
+        ("fragmented-after-a-beginning", "frag_keyframe"),
     ):
         make = lambda path, flags=flags: record(path, "-g", "15", "-movflags", flags)  # noqa: E731
         yield Clip(name, make)

@@ -14,7 +14,11 @@ from tests.corpus.scene import AAC, H264, sound
 from tests.corpus.seeing import watch
 
 STILL = ("-f", "lavfi", "-i")
-FRAGMENTS = ("-g", "30", "-movflags", "frag_keyframe+empty_moov+default_base_moof")
+FRAGMENTED = {
+    "all of it": "frag_keyframe+empty_moov+default_base_moof",
+    "after a beginning": "frag_keyframe",
+    "after a beginning, with an index": "frag_keyframe+default_base_moof+global_sidx",
+}
 
 
 def record(path: Path, frames: int, rate: str = "30", *options: str) -> Path:
@@ -45,9 +49,17 @@ async def test_thirty_seconds_pass_and_a_frame_more_does_not(rate: str, frames: 
     assert await verdict(record(tmp_path / "clip.mp4", frames + 1, rate)) == "DURATION_TOO_LONG"
 
 
-async def test_a_fragmented_clip_is_judged_by_its_fragments(tmp_path: Path) -> None:
-    assert await verdict(record(tmp_path / "clip.mp4", 900, "30", *FRAGMENTS)) == "accepted"
-    assert await verdict(record(tmp_path / "clip.mp4", 901, "30", *FRAGMENTS)) == "DURATION_TOO_LONG"
+@pytest.mark.parametrize("what", FRAGMENTED)
+async def test_a_fragmented_clip_is_judged_by_its_fragments(what: str, tmp_path: Path) -> None:
+    options = ("-g", "30", "-movflags", FRAGMENTED[what])
+    assert await verdict(record(tmp_path / "clip.mp4", 900, "30", *options)) == "accepted"
+    assert await verdict(record(tmp_path / "clip.mp4", 901, "30", *options)) == "DURATION_TOO_LONG"
+
+
+async def test_a_table_that_times_only_some_of_the_frames_is_not_believed(tmp_path: Path) -> None:
+    clip = _without_edits(tmp_path, 1000)
+    clip.write_bytes(boxes.steps(clip.read_bytes(), (10, 1 / 30)))
+    assert await verdict(clip) == "DURATION_TOO_LONG"
 
 
 @pytest.mark.parametrize("told", [0.5, 10, 29, 60_000])
