@@ -30,7 +30,9 @@ from services.media.storage import storage_faults
 from services.media.workspace import scratch_directory
 
 _CHILD = Path(__file__).with_name("probe_child.py").resolve()
-_LIMITS = Limits(wall_seconds=60.0, cpu_seconds=20, memory_bytes=2 * 1024**3, file_bytes=0, open_files=32)
+# A plain clip needs 130 MiB of address space. The most is needed where an edit cuts off the beginning of a row of the
+# largest frames that all refer to each other: 500 MiB. A file that needs more is made to.
+_LIMITS = Limits(wall_seconds=60.0, cpu_seconds=20, memory_bytes=768 * 1024**2, file_bytes=0, open_files=32)
 _DEATHS_BY_INPUT = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT, signal.SIGXCPU}
 _NUMBERS = ("video_index", "stored_width", "stored_height", "duration_ms", "start_us", "frames")
 _AUDIO_NUMBERS = ("index", "channels", "sample_rate", "start_us")

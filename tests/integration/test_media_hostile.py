@@ -6,6 +6,7 @@ import random
 import socket
 import struct
 import subprocess
+import zlib
 from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ REASONS = {
     *("TRANSCODE_TIMEOUT", "TRANSCODER_ERROR"),
 }
 FTYP = b"\0\0\0\x18ftypisom\0\0\2\0isommp42"
+MIB = 1024**2
 MOST_SECONDS = 120.0
 """More than the probe may take, on a machine that is busy with other tests too."""
 
@@ -144,6 +146,24 @@ async def test_a_table_of_millions_of_frames_is_not_walked_through(tmp_path: Pat
     data = edit(data, [*path, b"stsc"], lambda _: struct.pack(">IIIII", 0, 1, 1, many, 1))
     clip.write_bytes(data)
     assert await fate(clip, tmp_path / "out") in ("CORRUPT", "DURATION_TOO_LONG")
+
+
+async def test_tables_that_unpack_to_a_gigabyte_are_not_unpacked(tmp_path: Path) -> None:
+    """QuickTime's movie may be compressed, and its tables of zeros are a thousandth of what they become."""
+    packer = zlib.compressobj()
+    begin = packer.compress(bytes(MIB)) + packer.flush(zlib.Z_FULL_FLUSH)
+    more = packer.compress(bytes(MIB)) + packer.flush(zlib.Z_FULL_FLUSH)
+    checksum = struct.pack(">HH", 1024 * MIB % 65521, 1)
+    packed = begin + 1023 * more + b"\x03\0" + checksum
+    clip = tmp_path / "clip.mov"
+    compressed = box(b"dcom", b"zlib"), box(b"cmvd", struct.pack(">I", 1024 * MIB) + packed)
+    clip.write_bytes(FTYP + box(b"moov", box(b"cmov", *compressed)))
+    assert await fate(clip, tmp_path / "out") == "CORRUPT"
+
+
+def box(kind: bytes, *parts: bytes) -> bytes:
+    body = b"".join(parts)
+    return struct.pack(">I4s", 8 + len(body), kind) + body
 
 
 async def test_more_frames_than_a_camera_makes_are_refused_before_they_are_decoded(tmp_path: Path) -> None:
