@@ -63,6 +63,15 @@ def test_a_small_frame_that_its_pixel_aspect_stretches_above_the_limit_is_reject
     assert (rejected.code, rejected.measured) == ("TOO_LARGE_FRAME", f"{20 * 4096 * 2160} pixels")
 
 
+def test_a_small_frame_that_its_pixel_aspect_makes_longer_than_can_be_encoded_is_rejected() -> None:
+    check(replace(A_SOURCE, stored_width=4096, stored_height=2, pixel_aspect=Fraction(4)))
+    rejected = verdict(stored_width=320, stored_height=180, pixel_aspect=Fraction(100))
+    assert (rejected.code, rejected.measured, rejected.limit) == (
+        "TOO_LARGE_FRAME", "32000 pixels an edge", "16384 pixels an edge"
+    )  # fmt: skip
+    assert str(rejected) == "A frame of 32000x180 has an edge of 32000 pixels; the limit is 16384 pixels."
+
+
 def test_the_duration_is_judged_before_the_codec() -> None:
     assert verdict(duration_ms=60_000, video_codec="vp9").code == "DURATION_TOO_LONG"
 

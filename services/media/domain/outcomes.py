@@ -12,6 +12,8 @@ MAX_FRAME_PIXELS = 4096 * 2304
 """The largest frame of H.264 and H.265 level 5.1, which phones up to 4K stay within."""
 MAX_CODED_PIXELS = MAX_FRAME_PIXELS * 5 // 4
 """What a decoder may need for such a frame, which is coded in whole blocks."""
+MAX_EDGE = 16_384
+"""Pixels: the longest that x264 encodes. Only a pixel aspect makes a picture so long."""
 MAX_FRAMES = 30_000
 """A thousand a second, where the fastest phones make 960: more are there to keep a decoder busy."""
 VIDEO_CODECS = ("h264", "hevc")
@@ -89,7 +91,7 @@ def service_away(what: str) -> Fault:
 
 
 def check(source: Source) -> None:
-    """Raises Rejected for the first limit that the source breaks: duration, frames, codec, frame size."""
+    """Raises Rejected for the first limit that the source breaks: duration, frames, codec, frame size, edge."""
     if source.duration_ms > MAX_DURATION_MS:
         raise too_long(source.duration_ms, source)
     if source.frames > MAX_FRAMES:
@@ -115,5 +117,15 @@ def check(source: Source) -> None:
             f"A frame has {width}x{height} = {width * height} pixels; the limit is {MAX_FRAME_PIXELS} pixels.",
             measured=f"{width * height} pixels",
             limit=f"{MAX_FRAME_PIXELS} pixels",
+            source=source,
+        )
+    width, height = source.shown_size
+    edge = max(width, height)
+    if edge > MAX_EDGE:
+        raise Rejected(
+            "TOO_LARGE_FRAME",
+            f"A frame of {width}x{height} has an edge of {edge} pixels; the limit is {MAX_EDGE} pixels.",
+            measured=f"{edge} pixels an edge",
+            limit=f"{MAX_EDGE} pixels an edge",
             source=source,
         )
