@@ -2,6 +2,7 @@
 APNs. Each checks what the real one checks, and answers as a test tells it."""
 
 import base64
+import gzip
 import json
 import struct
 import time
@@ -156,11 +157,12 @@ class Google(Vendored):
 
 @asynccontextmanager
 async def fcm(directory: Path) -> AsyncIterator[Google]:
-    """FCM, which takes a bearer token that its token server gave for an assertion signed by the account."""
+    """FCM, which takes a bearer token that its token server gave for an assertion signed by the account, and packs what
+    it answers wherever it may."""
     key = rsa.generate_private_key(65_537, 2_048)
 
     def answer(seen: Seen) -> Behaviour:
-        return grant(seen) if seen.path == "/token" else told(world, seen, check)
+        return packed(seen, grant(seen) if seen.path == "/token" else told(world, seen, check))
 
     def grant(seen: Seen) -> Behaviour:
         form = dict(urllib.parse.parse_qsl(seen.body.decode()))
@@ -281,6 +283,14 @@ def told(world: Vendored, seen: Seen, check: Callable[[Seen], Copy]) -> Behaviou
         world.mistakes.append(repr(error))
         return Reply(418)
     return world.behaviour
+
+
+def packed(seen: Seen, behaviour: Behaviour) -> Behaviour:
+    """The same, compressed where the request allows it."""
+    if not isinstance(behaviour, Reply) or behaviour.endless or "gzip" not in seen.headers.get("accept-encoding", ""):
+        return behaviour
+    headers = {**behaviour.headers, "content-encoding": "gzip"}
+    return Reply(behaviour.status, headers, gzip.compress(behaviour.body))
 
 
 def _point(key: ec.EllipticCurvePublicKey) -> bytes:

@@ -40,6 +40,8 @@ class Answer:
 
 async def ask(client: httpx.AsyncClient, request: httpx.Request) -> Answer | Retry | Refused:
     """The answer; Retry where none came within 10 s, and Refused where the host is not one that is called."""
+    # What is packed may unpack to any size, and is read as it comes.
+    request.headers["accept-encoding"] = "identity"
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             response = await client.send(request, stream=True)
