@@ -44,9 +44,15 @@ _METADATA = frozenset({IPv4Address("169.254.169.254"), IPv4Address("168.63.129.1
 """Where clouds tell instances their secrets; one of them is an address like any other."""
 
 
+_NOT_PUBLIC = (IPv4Network("192.0.0.0/24"), IPv6Network("3fff::/20"))
+"""Reserved, whatever the standard library of the day says: of the first Oracle's cloud has its metadata at 192.0.0.192,
+the second is for documentation."""
+_NO_PUBLIC_ADDRESS = "must have a host that the DNS knows, with public addresses alone: none private, local or reserved"
+
+
 class AddressRefused(Exception):
-    """What we do not call. Its text is the end of a sentence that begins with the field's name, and names no address
-    that a name was resolved to: what our own names resolve to is nobody's business."""
+    """What we do not call. Its text is the end of a sentence that begins with the field's name, and tells neither what
+    a name was resolved to nor whether it was: which names are known inside is nobody's business."""
 
 
 class NotResolved(AddressRefused):
@@ -120,11 +126,11 @@ async def checked_addresses(host: str, rules: Rules, resolve: Resolve) -> Sequen
         async with asyncio.timeout(CONNECT_SECONDS):
             addresses = [literal] if literal else await resolve(host)
     except (OSError, UnicodeError) as error:
-        raise NotResolved("must have a host that the DNS knows; there is no address for it at the moment") from error
+        raise NotResolved(_NO_PUBLIC_ADDRESS) from error
     if not addresses:
-        raise NotResolved("must have a host that the DNS knows; there is no address for it at the moment")
+        raise NotResolved(_NO_PUBLIC_ADDRESS)
     if not all(is_allowed(address, rules) for address in addresses):
-        raise AddressRefused("must lead to public addresses alone, leads to a private, local or reserved one")
+        raise AddressRefused(_NO_PUBLIC_ADDRESS)
     return addresses
 
 
@@ -240,6 +246,8 @@ def _literal(host: str) -> Address | None:
 
 
 def _is_public(address: Address) -> bool:
+    if any(address in network for network in _NOT_PUBLIC):
+        return False
     if isinstance(address, IPv4Address):
         return address.is_global and not address.is_multicast and address not in _METADATA
     within = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]

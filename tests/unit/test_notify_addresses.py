@@ -106,6 +106,8 @@ async def test_a_url_that_is_none_of_ours_to_call_says_why(url: str, told: str) 
         "239.1.1.1",
         "240.0.0.1",
         "255.255.255.255",
+        "192.0.0.192",
+        "192.0.0.9",
         "192.0.2.1",
         "198.18.0.1",
         "::",
@@ -116,6 +118,7 @@ async def test_a_url_that_is_none_of_ours_to_call_says_why(url: str, told: str) 
         "fd00:ec2::254",
         "ff02::1",
         "2001:db8::1",
+        "3fff:fff::1",
         "::ffff:127.0.0.1",
         "::ffff:10.0.0.1",
         "64:ff9b::10.0.0.1",
@@ -143,6 +146,15 @@ def test_an_ipv6_address_is_what_the_public_ipv4_address_in_it_is(address: str) 
 async def test_the_system_s_own_names_are_refused() -> None:
     with pytest.raises(AddressRefused):
         await check_url("https://localhost/", PUBLIC, open_resolver())
+
+
+async def test_who_asks_learns_not_whether_a_name_inside_exists() -> None:
+    sentences = set()
+    for addresses in (["10.0.0.1"], []):
+        with pytest.raises(AddressRefused) as refused:
+            await check_url("https://vault.internal.example/", PUBLIC, resolving(addresses))
+        sentences.add(str(refused.value))
+    assert len(sentences) == 1
 
 
 async def test_a_name_without_an_address_is_told_apart() -> None:
