@@ -13,6 +13,7 @@ from notify_world import apply, came_to, finish, published
 from scratch import Scratch
 
 from chassis.auth import User, acting_as
+from chassis.clock import utc_now
 from chassis.postgres import Pool, open_pool
 from chassis.transaction import transactions
 from nextplay.notify.v1.notifications_service_pb2 import (
@@ -130,10 +131,12 @@ async def test_nobody_sees_a_number_before_all_lower_ones_of_the_inbox(pool: Poo
 
     async def write(user_ids: Sequence[UUID]) -> None:
         async with begin() as tx:
-            await tx.store.ledger.write(of_disabled_webhook(alice, uuid4(), "quick.example"), user_ids)
+            await tx.store.ledger.write(
+                of_disabled_webhook(alice, uuid4(), "quick.example", utc_now(), gone=True), user_ids
+            )
 
     async with begin() as tx:
-        await tx.store.ledger.write(of_disabled_webhook(alice, uuid4(), "slow.example"), [alice])
+        await tx.store.ledger.write(of_disabled_webhook(alice, uuid4(), "slow.example", utc_now(), gone=True), [alice])
         later = asyncio.create_task(write([alice]))
         await write([bob])
         places = [Place(alice, 0), Place(bob, 0)]
@@ -152,7 +155,7 @@ async def test_pages_for_the_same_followers_that_are_written_at_once_tell_each_o
 
     async def write(number: int) -> None:
         async with begin() as tx:
-            notification = of_disabled_webhook(users[0], uuid4(), f"{number}.example")
+            notification = of_disabled_webhook(users[0], uuid4(), f"{number}.example", utc_now(), gone=True)
             await tx.store.ledger.write(notification, users if number % 2 else users[::-1])
 
     await asyncio.gather(*(write(number) for number in range(10)))

@@ -31,6 +31,7 @@ from services.notify.domain.webhooks import (
     DeliveryNotFound,
     Dispatch,
     Endpoint,
+    Error,
     Sent,
     Status,
     TooManyTests,
@@ -269,6 +270,19 @@ async def test_an_endpoint_that_is_gone_is_disabled_and_its_owner_is_told(pool: 
     with pytest.raises(WebhookDisabled):
         async with begin() as tx:
             await webhooks.test(tx, uuid4(), webhook.webhook_id, owner, utc_now())
+
+
+async def test_an_endpoint_that_is_disabled_again_is_told_again(pool: Pool, begin: Begin) -> None:
+    owner = uuid4()
+    webhook = await register_url(begin, owner, "http://127.0.0.1:9/hooks")
+    gone = Attempt(utc_now(), 1, 410, Error.GONE)
+    for _ in range(2):
+        await apply(begin, came_to("READY", owner=owner))
+        [claimed] = await webhook_deliveries.claim_deliveries(begin, "one", 10, {}, 10)
+        await webhook_deliveries.write_attempts(begin, THREE_DAYS, [Sent(claimed, gone, Status.FAILED, 0.0)])
+        async with begin() as tx:
+            await webhooks.replace(tx, webhook.webhook_id, owner, webhook, enabled=True)
+    assert [entry.kind for entry in await inbox(pool, owner)].count("webhook_disabled") == 2
 
 
 async def test_an_endpoint_that_failed_for_three_days_is_disabled_and_what_waits_for_it_is_cancelled(

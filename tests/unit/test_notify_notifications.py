@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -83,10 +84,21 @@ def test_a_publication_is_one_subject_whatever_its_generation() -> None:
 
 
 def test_a_disabled_webhook_is_told_by_its_host_and_is_about_no_video() -> None:
-    notification = of_disabled_webhook(OWNER, WEBHOOK, "hooks.example.com")
-    assert (notification.kind, notification.subject) == (Kind.WEBHOOK_DISABLED, str(WEBHOOK))
+    notification = of_disabled_webhook(
+        OWNER, WEBHOOK, "hooks.example.com", datetime(2026, 1, 2, tzinfo=UTC), gone=False
+    )
+    assert notification.kind is Kind.WEBHOOK_DISABLED
     assert (notification.video_id, notification.actor_user_id) == (None, OWNER)
     assert "hooks.example.com" in notification.body
+
+
+def test_a_webhook_that_is_disabled_again_is_told_again_and_why() -> None:
+    first, second = (datetime(2026, 1, day, tzinfo=UTC) for day in (2, 3))
+    failing = of_disabled_webhook(OWNER, WEBHOOK, "hooks.example.com", first, gone=False)
+    gone = of_disabled_webhook(OWNER, WEBHOOK, "hooks.example.com", second, gone=True)
+    assert failing.subject != gone.subject
+    assert "failed for too long" in failing.body
+    assert "410" in gone.body
 
 
 def test_what_an_owner_waits_for_goes_before_what_followers_are_told() -> None:

@@ -1,6 +1,7 @@
 """What is told, and about what: (user, kind, subject) names a notification, whatever is repeated."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -122,12 +123,15 @@ def to_followers(publication: Publication) -> Notification:
     )
 
 
-def of_disabled_webhook(user_id: UUID, webhook_id: UUID, url_host: str) -> Notification:
-    """What the owner of a webhook that was switched off is told, once for each webhook."""
-    text = texts.webhook_disabled(url_host)
+def of_disabled_webhook(
+    user_id: UUID, webhook_id: UUID, url_host: str, disabled_at: datetime, *, gone: bool
+) -> Notification:
+    """What the owner of a webhook that was switched off is told, once for each time that it is; `gone` where it
+    answered 410, otherwise it has failed for too long."""
+    text = texts.webhook_gone(url_host) if gone else texts.webhook_failing(url_host)
     return Notification(
         kind=Kind.WEBHOOK_DISABLED,
-        subject=str(webhook_id),
+        subject=f"{webhook_id}/{disabled_at.isoformat()}",
         title=text.title,
         body=text.body,
         video_id=None,

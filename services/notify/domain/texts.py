@@ -30,9 +30,17 @@ def published(video_title: str) -> Text:
     return Text("New video", f"Someone you follow published “{video_title}”.")
 
 
-def webhook_disabled(url_host: str) -> Text:
+def webhook_gone(url_host: str) -> Text:
     return Text(
         "Webhook switched off",
-        f"Your webhook at {url_host} has not answered for too long and gets no more events. "
-        "Mend the endpoint, then register the webhook again.",
+        f"Your webhook at {url_host} answered that it is gone (410) and gets no more events. "
+        "If that is not so, mend the endpoint, then switch the webhook on again.",
+    )
+
+
+def webhook_failing(url_host: str) -> Text:
+    return Text(
+        "Webhook switched off",
+        f"Your webhook at {url_host} has failed for too long and gets no more events. "
+        "Mend the endpoint, then switch the webhook on again.",
     )

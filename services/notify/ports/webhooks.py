@@ -82,8 +82,8 @@ class WebhookStore(Protocol):
     async def set_failing(self, webhook_id: UUID, failing: bool) -> None:
         """Note that a locked endpoint fails from now on, or succeeds."""
 
-    async def disable(self, webhook_id: UUID, reason: str) -> None:
-        """Send nothing more to a locked endpoint: GONE or FAILING."""
+    async def disable(self, webhook_id: UUID, reason: str) -> datetime:
+        """Send nothing more to a locked endpoint: GONE or FAILING. When that was."""
 
     async def write(self, sent: Sequence[Sent]) -> int:
         """Write attempts down and give their claims back; how many claims were still good. Others write nothing."""

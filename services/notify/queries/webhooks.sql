@@ -156,7 +156,7 @@ UPDATE webhooks SET failing_since = CASE WHEN $2 THEN now() END WHERE webhook_id
 
 -- name: disable_webhook
 -- By primary key, of a row that is locked.
-UPDATE webhooks SET disabled_reason = $2 WHERE webhook_id = $1
+UPDATE webhooks SET disabled_reason = $2 WHERE webhook_id = $1 RETURNING now()
 
 -- name: write_attempts
 -- By primary key, many in one round trip: only the fence that owns a delivery writes about it.

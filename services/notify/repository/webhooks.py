@@ -89,8 +89,9 @@ class Webhooks:
     async def set_failing(self, webhook_id: UUID, failing: bool) -> None:
         await self._connection.execute(QUERIES["set_failing"], webhook_id, failing)
 
-    async def disable(self, webhook_id: UUID, reason: str) -> None:
-        await self._connection.execute(QUERIES["disable_webhook"], webhook_id, reason)
+    async def disable(self, webhook_id: UUID, reason: str) -> datetime:
+        disabled_at: datetime = await self._connection.fetchval(QUERIES["disable_webhook"], webhook_id, reason)
+        return disabled_at
 
     async def write(self, sent: Sequence[Sent]) -> int:
         rows = [

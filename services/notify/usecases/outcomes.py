@@ -1,5 +1,6 @@
 """Telling owners what became of their videos and webhooks."""
 
+from datetime import datetime
 from uuid import UUID
 
 from chassis import telemetry
@@ -26,9 +27,11 @@ async def tell_owner(tx: Tx, outcome: Outcome) -> None:
         )
 
 
-async def tell_webhook_disabled(tx: Tx, user_id: UUID, webhook_id: UUID, url_host: str) -> None:
-    """Tell the owner that their webhook was switched off, once; of its URL `url_host` alone is told."""
-    notification = of_disabled_webhook(user_id, webhook_id, url_host)
+async def tell_webhook_disabled(
+    tx: Tx, user_id: UUID, webhook_id: UUID, url_host: str, disabled_at: datetime, *, gone: bool
+) -> None:
+    """Tell the owner that their webhook was switched off, and why; of its URL `url_host` alone is told."""
+    notification = of_disabled_webhook(user_id, webhook_id, url_host, disabled_at, gone=gone)
     if await tx.store.ledger.write(notification, [user_id]):
         metrics.written.add(1, {"kind": notification.kind})
         log.info("notification_written", user_id=user_id, kind=notification.kind, webhook_id=webhook_id)

@@ -38,32 +38,39 @@ async def write_attempts(begin: Begin, failing_seconds: float, sent: Sequence[Se
     """
     notable = {one.dispatch.webhook_id for one in sent if one.attempt.error or one.dispatch.was_failing}
     async with begin() as tx:
-        disabled = await _note_health(tx, notable, failing_seconds, sent) if notable else []
+        to_disable = await _note_health(tx, notable, failing_seconds, sent) if notable else []
         await tx.store.webhooks.write(sent)
-        for endpoint in disabled:
-            await tx.store.webhooks.cancel(endpoint.webhook_id)
-            await tell_webhook_disabled(tx, endpoint.user_id, endpoint.webhook_id, endpoint.host)
+        for endpoint, gone in to_disable:
+            await _disable(tx, endpoint, gone=gone)
     for one in sent:
         outcome = one.attempt.error or "DELIVERED"
         metrics.webhook_attempts.add(1, {"outcome": outcome, "status": one.status})
         metrics.webhook_latency.record(one.attempt.latency_ms / 1000)
 
 
-async def _note_health(tx: Tx, noted: set[UUID], failing_seconds: float, sent: Sequence[Sent]) -> Sequence[Health]:
-    """Those that are disabled now."""
+async def _note_health(
+    tx: Tx, noted: set[UUID], failing_seconds: float, sent: Sequence[Sent]
+) -> Sequence[tuple[Health, bool]]:
+    """Those that are to be disabled, and whether each is gone."""
     succeeded = {one.dispatch.webhook_id for one in sent if not one.attempt.error}
     gone = {one.dispatch.webhook_id for one in sent if one.attempt.error is Error.GONE}
-    disabled = []
+    to_disable = []
     for endpoint in await tx.store.webhooks.lock_endpoints(sorted(noted), failing_seconds):
         works = endpoint.webhook_id in succeeded
         if endpoint.failing is works:
             await tx.store.webhooks.set_failing(endpoint.webhook_id, not works)
-        reason = "GONE" if endpoint.webhook_id in gone else "FAILING"
-        if endpoint.enabled and (reason == "GONE" or (endpoint.failing_too_long and not works)):
-            await tx.store.webhooks.disable(endpoint.webhook_id, reason)
-            log.warning("webhook_disabled", webhook_id=endpoint.webhook_id, host=endpoint.host, reason=reason)
-            disabled.append(endpoint)
-    return disabled
+        is_gone = endpoint.webhook_id in gone
+        if endpoint.enabled and (is_gone or (endpoint.failing_too_long and not works)):
+            to_disable.append((endpoint, is_gone))
+    return to_disable
+
+
+async def _disable(tx: Tx, endpoint: Health, *, gone: bool) -> None:
+    webhook_id, host, reason = endpoint.webhook_id, endpoint.host, "GONE" if gone else "FAILING"
+    disabled_at = await tx.store.webhooks.disable(webhook_id, reason)
+    await tx.store.webhooks.cancel(webhook_id)
+    await tell_webhook_disabled(tx, endpoint.user_id, webhook_id, host, disabled_at, gone=gone)
+    log.warning("webhook_disabled", webhook_id=webhook_id, host=host, reason=reason)
 
 
 async def delete_old_deliveries(begin: Begin, days: int) -> int:
