@@ -295,11 +295,17 @@ async def test_an_endpoint_that_failed_for_three_days_is_disabled_and_what_waits
         wake()
         await until_tried(pool, webhook, 1)
         await pool.execute("UPDATE webhooks SET failing_since = now() - interval '3 days'")
+        await pool.execute("UPDATE webhook_deliveries SET started_at = now() - interval '24 hours'")
+        await apply(begin, came_to("READY", owner=owner))
         await make_due(pool)
         wake()
-        await until_delivered(pool, webhook, "CANCELLED")
-        [listed] = await list_webhooks(pool, owner)
-        assert listed.disabled_reason == "FAILING"
+
+        async def is_disabled() -> bool:
+            [listed] = await list_webhooks(pool, owner)
+            return listed.disabled_reason == "FAILING"
+
+        await until(is_disabled)
+        assert [one.status for one in await deliveries(pool, webhook)] == ["CANCELLED", "FAILED"]
         assert "webhook_disabled" in {entry.kind for entry in await inbox(pool, owner)}
 
         server.answer = always(Reply(200))
@@ -313,6 +319,18 @@ async def test_an_endpoint_that_failed_for_three_days_is_disabled_and_what_waits
             return (await deliveries(pool, webhook))[0].status == "DELIVERED"
 
         await until(newest_is_delivered)
+
+
+async def test_a_single_failure_days_after_another_disables_nothing(pool: Pool, begin: Begin) -> None:
+    owner = uuid4()
+    webhook = await register_url(begin, owner, "http://127.0.0.1:9/hooks")
+    await apply(begin, came_to("READY", owner=owner))
+    await pool.execute("UPDATE webhooks SET failing_since = now() - interval '3 days'")
+    [claimed] = await webhook_deliveries.claim_deliveries(begin, "one", 10, {}, 10)
+    failed = Attempt(utc_now(), 1, 500, Error.HTTP_ERROR)
+    await webhook_deliveries.write_attempts(begin, THREE_DAYS, [Sent(claimed, failed, Status.PENDING, 5.0)])
+    [listed] = await list_webhooks(pool, owner)
+    assert (listed.disabled_reason, [one.status for one in await deliveries(pool, webhook)]) == (None, ["PENDING"])
 
 
 async def test_disabling_cancels_what_waits(pool: Pool, begin: Begin) -> None:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from chassis import telemetry
 from services.notify import metrics
-from services.notify.domain.webhooks import Dispatch, Error, Event, Sent
+from services.notify.domain.webhooks import Dispatch, Error, Event, Sent, Status
 from services.notify.ports import Begin, Tx
 from services.notify.ports.webhooks import Health
 from services.notify.usecases.outcomes import tell_webhook_disabled
@@ -33,8 +33,9 @@ async def claim_deliveries(
 async def write_attempts(begin: Begin, failing_seconds: float, sent: Sequence[Sent]) -> None:
     """Write down what was sent, and with it how the endpoints fare.
 
-    An endpoint that answered 410 is disabled at once, one of which nothing has succeeded for `failing_seconds` with its
-    next failure; what is on its way to it is cancelled, and its owner is told.
+    An endpoint that answered 410 is disabled at once, one of which nothing has succeeded for `failing_seconds` when a
+    delivery is given up: a single failure after days without events says little. What is on its way to it is cancelled,
+    and its owner is told.
     """
     notable = {one.dispatch.webhook_id for one in sent if one.attempt.error or one.dispatch.was_failing}
     async with begin() as tx:
@@ -53,6 +54,7 @@ async def _note_health(
 ) -> Sequence[tuple[Health, bool]]:
     """Those that are to be disabled, and whether each is gone."""
     succeeded = {one.dispatch.webhook_id for one in sent if not one.attempt.error}
+    given_up = {one.dispatch.webhook_id for one in sent if one.status is Status.FAILED}
     gone = {one.dispatch.webhook_id for one in sent if one.attempt.error is Error.GONE}
     to_disable = []
     for endpoint in await tx.store.webhooks.lock_endpoints(sorted(noted), failing_seconds):
@@ -60,7 +62,8 @@ async def _note_health(
         if endpoint.failing is works:
             await tx.store.webhooks.set_failing(endpoint.webhook_id, not works)
         is_gone = endpoint.webhook_id in gone
-        if endpoint.enabled and (is_gone or (endpoint.failing_too_long and not works)):
+        is_failing = endpoint.failing_too_long and endpoint.webhook_id in given_up and not works
+        if endpoint.enabled and (is_gone or is_failing):
             to_disable.append((endpoint, is_gone))
     return to_disable
 
