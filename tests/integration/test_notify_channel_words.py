@@ -20,6 +20,7 @@ from services.notify.domain.delivery import Delivered, Gone, Outcome, Refused, R
 from services.notify.domain.device import Address, Vendor
 
 KEY = ec.generate_private_key(ec.SECP256R1())
+UNCOUNTABLE = "Mon, 1 Jan -0000 00:00:00 " + "9" * 30
 PEM = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
@@ -54,6 +55,7 @@ async def browser(tmp_path: Path) -> AsyncIterator[Vendored]:
         (Reply(429, {"retry-after": "never"}), Retry("HTTP_429", None, host_failed=True)),
         (Reply(503, {"retry-after": "99999999999999999999"}), Retry("HTTP_503", 86_400.0, host_failed=True)),
         (Reply(503, {"retry-after": formatdate(0)}), Retry("HTTP_503", 0.0, host_failed=True)),
+        (Reply(503, {"retry-after": UNCOUNTABLE}), Retry("HTTP_503", None, host_failed=True)),
     ],
     ids=repr,
 )

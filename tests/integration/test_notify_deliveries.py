@@ -297,6 +297,19 @@ async def test_a_failure_is_tried_again_with_growing_gaps_and_given_up_after_eig
     assert sum(waits) < 24 * 3600
 
 
+async def test_an_attempt_that_breaks_is_written_down_and_tried_again(pool: Pool, begin: Begin, hosts: Hosts) -> None:
+    [sent] = await send_to(pool, await register(begin, "a"))
+
+    class Broken:
+        async def deliver(self, push: Push) -> Outcome:
+            raise OverflowError(push.address.value)
+
+    await attempt(begin, hosts, Broken())
+    assert await state(pool, sent) == ("PENDING", "ATTEMPT_BROKE", 1)
+    assert await pool.fetchval("SELECT lease_owner IS NULL AND next_at > now() FROM deliveries")
+    assert hosts.room() == hosts.in_all
+
+
 async def test_retry_after_is_obeyed_and_no_attempt_is_later_than_a_day(pool: Pool, begin: Begin) -> None:
     [soon] = await send_to(pool, await register(begin, "soon"))
     [never] = await send_to(pool, await register(begin, "never"))

@@ -79,14 +79,14 @@ async def _beginning(response: httpx.Response) -> bytes:
 
 
 def _retry_after(value: str) -> float | None:
-    """Of `120` or of a date."""
+    """Of `120` or of a date; None for what is neither, or a date that no clock can show."""
     if value.isascii() and value.isdigit():
         return min(MAX_RETRY_AFTER_SECONDS, float(value[:10]))
     try:
         date = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+        seconds = date.replace(tzinfo=date.tzinfo or UTC).timestamp() - time.time()
+    except (ValueError, OverflowError):
         return None
-    seconds = date.replace(tzinfo=date.tzinfo or UTC).timestamp() - time.time()
     return min(MAX_RETRY_AFTER_SECONDS, max(0.0, seconds))
 
 

@@ -89,7 +89,13 @@ async def delete_old_deliveries(begin: Begin, days: int) -> int:
 
 
 async def _ask(hosts: Hosts, channel: Channel, host: str, push: Push) -> Outcome:
-    outcome = await channel.deliver(push)
+    try:
+        outcome = await channel.deliver(push)
+    except Exception as error:
+        # Counted like any other failure: left to its lease it would come back until its day is over. What it says may
+        # hold an address, and nothing is known of the host.
+        log.error("push_broke", notification_id=push.message.notification_id, host=host, error=type(error).__name__)
+        return Retry("ATTEMPT_BROKE")
     if isinstance(outcome, Retry) and outcome.host_failed:
         hosts.failed(host, outcome.after)
     else:
