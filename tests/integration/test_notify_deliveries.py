@@ -272,11 +272,30 @@ async def test_a_device_that_changed_its_vendor_since_the_claim_is_left_to_that_
     phone = Address(Vendor.FCM, "token-of-a-phone", "fcm.googleapis.com")
     await devices.register_device(begin, Device(device.device_id, device.user_id, phone))
     channel = Scripted()
+    turn = await pool.fetchval("SELECT next_push_at FROM devices")
     await deliveries.deliver(begin, hosts, channel, claimed)
-    assert channel.pushes == []
+    assert (channel.pushes, await pool.fetchval("SELECT next_push_at FROM devices")) == ([], turn)
     [claimed] = await deliveries.claim_deliveries(begin, hosts, Vendor.FCM, "test")
     await deliveries.deliver(begin, hosts, channel, claimed)
     assert [push.address for push in channel.pushes] == [phone]
+    assert await state(pool, sent) == ("DELIVERED", None, 1)
+
+
+async def test_a_delivery_that_was_written_for_the_vendor_before_goes_to_the_present_one_and_takes_no_turn(
+    pool: Pool, begin: Begin, hosts: Hosts
+) -> None:
+    """As a page writes it that read the devices just before one was registered anew."""
+    device = await register(begin, "a")
+    [sent] = await send_to(pool, device)
+    await pool.execute("UPDATE deliveries SET vendor = 'fcm', host = 'fcm.googleapis.com'")
+    turn = await pool.fetchval("SELECT next_push_at FROM devices")
+    channel = Scripted()
+    [claimed] = await deliveries.claim_deliveries(begin, hosts, Vendor.FCM, "test")
+    await deliveries.deliver(begin, hosts, channel, claimed)
+    assert await pool.fetchval("SELECT next_push_at FROM devices") == turn
+    assert await deliveries.claim_deliveries(begin, hosts, Vendor.FCM, "test") == []
+    assert await attempt(begin, hosts, channel) == 1
+    assert [push.address for push in channel.pushes] == [device.address]
     assert await state(pool, sent) == ("DELIVERED", None, 1)
 
 

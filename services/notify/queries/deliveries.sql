@@ -48,14 +48,14 @@ LEFT JOIN claimed ON true
 -- name: prepare_delivery
 -- All by primary key, and the device's turn with it: who comes together with another waits for it and sees its turn.
 -- No row where the delivery was cancelled or claimed by somebody else; empty columns where something was removed, or
--- where the device's id is another user's by now.
+-- where the device's id is another user's by now. No turn where the device is not the claim's vendor's by now.
 WITH mine AS (
     SELECT device_id, user_id, notification_id, created_at FROM deliveries
     WHERE delivery_id = $1 AND fence = $2 AND status = 'PENDING' AND lease_owner IS NOT NULL
 ), turn AS (
     UPDATE devices SET next_push_at = greatest(next_push_at, now()) + make_interval(secs => $3)
     FROM mine
-    WHERE devices.device_id = mine.device_id AND devices.user_id = mine.user_id
+    WHERE devices.device_id = mine.device_id AND devices.user_id = mine.user_id AND devices.vendor = $5
         AND next_push_at <= now() + make_interval(secs => $4)
     RETURNING devices.device_id
 )
@@ -77,6 +77,11 @@ WHERE delivery_id = $1 AND fence = $2 AND status = 'PENDING' AND lease_owner IS 
 -- As above; back into the queue, and the attempt counts.
 UPDATE deliveries
 SET last_error = $4, next_at = now() + make_interval(secs => $3), lease_owner = NULL, lease_until = NULL
+WHERE delivery_id = $1 AND fence = $2 AND status = 'PENDING' AND lease_owner IS NOT NULL
+
+-- name: redirect_delivery
+-- As above; the claim stays. A page that read the devices before one was registered anew has written the vendor before.
+UPDATE deliveries SET vendor = $3, host = $4
 WHERE delivery_id = $1 AND fence = $2 AND status = 'PENDING' AND lease_owner IS NOT NULL
 
 -- name: give_back_delivery

@@ -51,17 +51,18 @@ class Deliveries:
     async def prepare(self, delivery: Delivery) -> Push | Wait | None:
         claim = delivery.delivery_id, delivery.fence
         row = await self._connection.fetchrow(
-            QUERIES["prepare_delivery"], *claim, PUSH_INTERVAL_SECONDS, _AHEAD_SECONDS
+            QUERIES["prepare_delivery"], *claim, PUSH_INTERVAL_SECONDS, _AHEAD_SECONDS, delivery.vendor
         )
         if row is None:
             return None
         if row["address"] is None or row["notification_id"] is None:
             await self._change("end_delivery", delivery, "CANCELLED", None)
             return None
-        if not row["has_turn"]:
-            return Wait(max(1.0, row["wait_seconds"]))
-        # Registered anew with another vendor since it was claimed: that vendor's loop claims it.
-        return _push(row) if row["vendor"] == delivery.vendor else Wait(0.0)
+        if row["vendor"] != delivery.vendor:
+            # Registered anew with another vendor since it was written or claimed: that vendor's loop claims it.
+            await self._change("redirect_delivery", delivery, row["vendor"], row["host"])
+            return Wait(0.0)
+        return _push(row) if row["has_turn"] else Wait(max(1.0, row["wait_seconds"]))
 
     async def hold(self, delivery: Delivery) -> bool:
         return await DELIVERIES.held(self._connection, delivery.delivery_id, delivery.fence)
