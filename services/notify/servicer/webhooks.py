@@ -41,7 +41,6 @@ class Webhooks(WebhookServiceServicer):
         self, request: messages.CreateWebhookRequest, context: Any
     ) -> messages.CreateWebhookResponse:
         user_id = current_user().user_id
-        endpoint = mapping.endpoint_from(request, await self.host_of(request.url))
         async with reserve(
             self.pool,
             key=idempotency_key(),
@@ -56,6 +55,7 @@ class Webhooks(WebhookServiceServicer):
                 webhook_id = UUID(reply.webhook.webhook_id)
             else:
                 webhook_id = reserved.ids["webhook_id"]
+                endpoint = mapping.endpoint_from(request, await self.host_of(request.url))
                 sealed = self.seal(webhook_id, secrets.token_bytes(SECRET_BYTES))
                 async with self.begin() as tx:
                     webhook = await usecases.create(tx, webhook_id, user_id, endpoint, sealed)
@@ -80,9 +80,11 @@ class Webhooks(WebhookServiceServicer):
     ) -> messages.ReplaceWebhookResponse:
         webhook_id = parse_uuid("webhook_id", request.webhook_id)
         user_id = current_user().user_id
-        await reads.find_webhook(self.pool, webhook_id, user_id)
-        endpoint = mapping.endpoint_from(request, await self.host_of(request.url))
+        found = await reads.find_webhook(self.pool, webhook_id, user_id)
         enabled = request.enabled or not request.HasField("enabled")
+        # Who switches an endpoint off may do so because its name is known no more.
+        is_called = enabled or request.url != found.url
+        endpoint = mapping.endpoint_from(request, await self.host_of(request.url) if is_called else found.host)
         async with self.begin() as tx:
             webhook = await usecases.replace(tx, webhook_id, user_id, endpoint, enabled=enabled)
         return messages.ReplaceWebhookResponse(webhook=mapping.webhook_message(webhook))
