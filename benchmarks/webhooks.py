@@ -86,10 +86,11 @@ async def _deliveries_a_second(pool: Pool, begin: Begin, seals: Seals, webhook_i
     await pool.execute("ANALYZE webhook_deliveries")
     async with open_transport(RULES, open_resolver()) as transport:
         claim = partial(webhook_deliveries.claim_deliveries, begin, "bench")
+        look_again = partial(webhook_deliveries.look_again, begin)
         write = partial(webhook_deliveries.write_attempts, begin, 3 * 24 * 3600.0)
         began = time.perf_counter()
         sending = asyncio.create_task(
-            dispatch(claim, sender(transport, seals.unseal, utc_now), write, wake=asyncio.Event())
+            dispatch(claim, look_again, sender(transport, seals.unseal, utc_now), write, wake=asyncio.Event())
         )
         async with asyncio.timeout(120):
             while await pool.fetchval("SELECT EXISTS (SELECT FROM webhook_deliveries WHERE status = 'PENDING')"):  # noqa: ASYNC110

@@ -137,8 +137,9 @@ async def _send_webhooks(
     rules = settings.called.rules
     transport = await service.enter(open_transport(rules, resolve, connections=WEBHOOKS_AT_ONCE))
     claim = partial(webhook_deliveries.claim_deliveries, begin, owner)
+    look_again = partial(webhook_deliveries.look_again, begin)
     write = partial(webhook_deliveries.write_attempts, begin, settings.webhook.failing_days * 24 * 3600)
-    service.task("webhooks", dispatch(claim, sender(transport, seals.unseal, utc_now), write, wake=wake))
+    service.task("webhooks", dispatch(claim, look_again, sender(transport, seals.unseal, utc_now), write, wake=wake))
 
 
 async def delete_old_webhook_deliveries(service: Service, settings: Settings) -> dict[str, int]:

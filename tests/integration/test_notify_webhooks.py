@@ -85,7 +85,9 @@ async def sending(begin: Begin, *, failing_seconds: float = THREE_DAYS) -> Async
     async with open_transport(LOCAL, open_resolver()) as transport:
         claim = partial(webhook_deliveries.claim_deliveries, begin, "a process")
         write = partial(webhook_deliveries.write_attempts, begin, failing_seconds)
-        loop = asyncio.create_task(dispatch(claim, sender(transport, SEALS.unseal, utc_now), write, wake=wake))
+        again = partial(webhook_deliveries.look_again, begin)
+        send = sender(transport, SEALS.unseal, utc_now)
+        loop = asyncio.create_task(dispatch(claim, again, send, write, wake=wake))
         try:
             yield wake.set
         finally:
@@ -354,9 +356,9 @@ async def test_who_dies_after_the_reply_sends_the_same_id_again(pool: Pool, begi
         webhook = await register(begin, owner, server)
         await apply(begin, came_to("READY", owner=owner))
         claim = partial(webhook_deliveries.claim_deliveries, begin, "a process that dies")
-        loop = asyncio.create_task(
-            dispatch(claim, sender(transport, SEALS.unseal, utc_now), dies, wake=asyncio.Event())
-        )
+        again = partial(webhook_deliveries.look_again, begin)
+        send = sender(transport, SEALS.unseal, utc_now)
+        loop = asyncio.create_task(dispatch(claim, again, send, dies, wake=asyncio.Event()))
 
         async def was_sent() -> bool:
             return bool(server.seen)
@@ -389,6 +391,38 @@ async def test_who_lost_its_claim_writes_nothing(pool: Pool, begin: Begin) -> No
     await written([Sent(slow, Attempt(utc_now(), 1, 500), Status.FAILED, 0.0)])
     [delivery] = await deliveries(pool, webhook)
     assert (delivery.status, [attempt.http_status for attempt in delivery.attempts]) == ("DELIVERED", [200])
+
+
+async def test_what_waited_is_sent_as_its_endpoint_is_now_or_not_at_all(pool: Pool, begin: Begin) -> None:
+    owner = uuid4()
+    webhook = await register_url(begin, owner, "http://127.0.0.1:9/hooks")
+    await apply(begin, came_to("READY", owner=owner))
+    [claimed] = await webhook_deliveries.claim_deliveries(begin, "one", 10, {}, 10)
+    assert await webhook_deliveries.look_again(begin, claimed) == claimed
+    new_url = Endpoint("http://127.0.0.1:9/new", "127.0.0.1:9", [], "")
+    async with begin() as tx:
+        await webhooks.replace(tx, webhook.webhook_id, owner, new_url, enabled=True)
+        await webhooks.rotate_secret(tx, webhook.webhook_id, owner, b"sealed")
+    now = await webhook_deliveries.look_again(begin, claimed)
+    assert now is not None
+    assert (now.url, now.secret, now.old_secret) == (new_url.url, b"sealed", claimed.secret)
+    async with begin() as tx:
+        await webhooks.replace(tx, webhook.webhook_id, owner, new_url, enabled=False)
+    assert await webhook_deliveries.look_again(begin, claimed) is None
+
+
+async def test_what_a_url_answered_that_was_replaced_disables_nothing(pool: Pool, begin: Begin) -> None:
+    owner = uuid4()
+    webhook = await register_url(begin, owner, "http://127.0.0.1:9/hooks")
+    await apply(begin, came_to("READY", owner=owner))
+    [claimed] = await webhook_deliveries.claim_deliveries(begin, "one", 10, {}, 10)
+    async with begin() as tx:
+        new_url = Endpoint("http://127.0.0.1:9/new", "127.0.0.1:9", [], "")
+        await webhooks.replace(tx, webhook.webhook_id, owner, new_url, enabled=True)
+    gone = Attempt(utc_now(), 1, 410, Error.GONE)
+    await webhook_deliveries.write_attempts(begin, THREE_DAYS, [Sent(claimed, gone, Status.FAILED, 0.0)])
+    [listed] = await list_webhooks(pool, owner)
+    assert (listed.disabled_reason, listed.failing_since) == (None, None)
 
 
 async def test_a_host_that_hangs_holds_up_no_other(pool: Pool, begin: Begin) -> None:

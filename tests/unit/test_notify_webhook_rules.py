@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -12,6 +12,7 @@ from cryptography.exceptions import InvalidTag
 from services.notify.domain.notification import Reason
 from services.notify.domain.webhook_events import VideoState, payload_of_test, video_event
 from services.notify.domain.webhooks import Attempt, Dispatch, Error, Sent, Status, judge
+from services.notify.webhooks import dispatching
 from services.notify.webhooks.dispatching import together
 from services.notify.webhooks.sealing import Seals
 
@@ -130,3 +131,31 @@ async def test_what_comes_while_a_portion_is_written_is_written_next_all_at_once
     await asyncio.gather(*writing)
     assert portions[0] + portions[1] == 10
     assert len(portions) == 2
+
+
+async def test_what_was_cancelled_while_it_waited_for_its_turn_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatching, "FRESH_SECONDS", 0.0)
+    cancelled, kept = dispatch(), dispatch()
+    due = [[cancelled, kept]]
+    sent: list[Dispatch] = []
+    kept_is_sent = asyncio.Event()
+
+    async def claim(limit: int, rooms: Mapping[str, int], room: int) -> Sequence[Dispatch]:
+        return due.pop() if due else []
+
+    async def look_again(one: Dispatch) -> Dispatch | None:
+        return None if one is cancelled else one
+
+    async def send(one: Dispatch) -> Attempt:
+        sent.append(one)
+        return Attempt(NOW, 1, 200)
+
+    async def write(written: Sequence[Sent]) -> None:
+        kept_is_sent.set()
+
+    loop = asyncio.create_task(dispatching.dispatch(claim, look_again, send, write, wake=asyncio.Event()))
+    async with asyncio.timeout(10):
+        await kept_is_sent.wait()
+    loop.cancel()
+    await asyncio.gather(loop, return_exceptions=True)
+    assert sent == [kept]

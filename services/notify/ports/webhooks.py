@@ -1,7 +1,7 @@
 """Webhooks: endpoints, what is on its way to them, and how it is sent."""
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 from uuid import UUID
@@ -16,6 +16,7 @@ class Health:
 
     webhook_id: UUID
     user_id: UUID
+    url: str = field(repr=False)
     host: str
     enabled: bool
     failing: bool
@@ -75,6 +76,10 @@ class WebhookStore(Protocol):
     ) -> Sequence[Dispatch]:
         """Lease up to `limit` deliveries that are due, the longest waiting first, of each host no more than there is
         room for it: `rooms` for those named, `room` for every other."""
+
+    async def look_again(self, dispatch: Dispatch) -> Dispatch | None:
+        """A claim with the URL and the secrets that its endpoint has now; None where the claim is not good any more,
+        and where the URL is on another host, which it then is claimed for when the lease ends."""
 
     async def lock_endpoints(self, webhook_ids: Sequence[UUID], failing_seconds: float) -> Sequence[Health]:
         """The health of endpoints, which are locked in their order until the transaction ends."""

@@ -141,9 +141,16 @@ RETURNING d.delivery_id, d.webhook_id, w.url, w.host, d.event_type, d.payload, d
     w.failing_since IS NOT NULL AS was_failing,
     extract(epoch FROM now() - d.started_at)::float8 AS age_seconds
 
+-- name: look_again
+-- By primary keys: a claim that waited, while its endpoint may have been replaced or deleted, or the claim cancelled.
+SELECT w.url, w.secret, CASE WHEN w.old_secret_until > now() THEN w.old_secret END AS old_secret
+FROM webhook_deliveries AS d JOIN webhooks AS w USING (webhook_id)
+WHERE d.delivery_id = $1 AND d.fence = $2 AND w.host = $3
+  AND d.status = 'PENDING' AND d.lease_owner IS NOT NULL AND d.lease_until > now()
+
 -- name: lock_endpoints
 -- By primary key, in their order, before what was sent to them is written down.
-SELECT webhook_id, user_id, host, disabled_reason IS NULL AS enabled, failing_since IS NOT NULL AS failing,
+SELECT webhook_id, user_id, url, host, disabled_reason IS NULL AS enabled, failing_since IS NOT NULL AS failing,
     coalesce(failing_since <= now() - make_interval(secs => $2), false) AS failing_too_long
 FROM webhooks
 WHERE webhook_id = ANY ($1::uuid[])

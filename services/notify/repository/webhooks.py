@@ -1,6 +1,7 @@
 """Webhooks in PostgreSQL."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -81,6 +82,11 @@ class Webhooks:
             QUERIES["claim_webhook_deliveries"], owner, seconds, limit, list(rooms), list(rooms.values()), room
         )
         return [Dispatch(**row) for row in rows]
+
+    async def look_again(self, dispatch: Dispatch) -> Dispatch | None:
+        claim = dispatch.delivery_id, dispatch.fence, dispatch.host
+        row = await self._connection.fetchrow(QUERIES["look_again"], *claim)
+        return replace(dispatch, **row) if row else None
 
     async def lock_endpoints(self, webhook_ids: Sequence[UUID], failing_seconds: float) -> Sequence[Health]:
         rows = await self._connection.fetch(QUERIES["lock_endpoints"], webhook_ids, failing_seconds)

@@ -30,12 +30,18 @@ async def claim_deliveries(
         return await tx.store.webhooks.claim(owner, CLAIM_SECONDS, limit, rooms, room)
 
 
+async def look_again(begin: Begin, dispatch: Dispatch) -> Dispatch | None:
+    """A claim as it is sent now; see `ports.webhooks.WebhookStore.look_again`."""
+    async with begin() as tx:
+        return await tx.store.webhooks.look_again(dispatch)
+
+
 async def write_attempts(begin: Begin, failing_seconds: float, sent: Sequence[Sent]) -> None:
     """Write down what was sent, and with it how the endpoints fare.
 
     An endpoint that answered 410 is disabled at once, one of which nothing has succeeded for `failing_seconds` when a
     delivery is given up: a single failure after days without events says little. What is on its way to it is cancelled,
-    and its owner is told.
+    and its owner is told. What a URL answered that the endpoint has no more says nothing of it.
     """
     notable = {one.dispatch.webhook_id for one in sent if one.attempt.error or one.dispatch.was_failing}
     async with begin() as tx:
@@ -53,16 +59,20 @@ async def _note_health(
     tx: Tx, noted: set[UUID], failing_seconds: float, sent: Sequence[Sent]
 ) -> Sequence[tuple[Health, bool]]:
     """Those that are to be disabled, and whether each is gone."""
-    succeeded = {one.dispatch.webhook_id for one in sent if not one.attempt.error}
-    given_up = {one.dispatch.webhook_id for one in sent if one.status is Status.FAILED}
-    gone = {one.dispatch.webhook_id for one in sent if one.attempt.error is Error.GONE}
+    asked = {(one.dispatch.webhook_id, one.dispatch.url) for one in sent}
+    succeeded = {(one.dispatch.webhook_id, one.dispatch.url) for one in sent if not one.attempt.error}
+    given_up = {(one.dispatch.webhook_id, one.dispatch.url) for one in sent if one.status is Status.FAILED}
+    gone = {(one.dispatch.webhook_id, one.dispatch.url) for one in sent if one.attempt.error is Error.GONE}
     to_disable = []
     for endpoint in await tx.store.webhooks.lock_endpoints(sorted(noted), failing_seconds):
-        works = endpoint.webhook_id in succeeded
+        called = endpoint.webhook_id, endpoint.url
+        if called not in asked:
+            continue
+        works = called in succeeded
         if endpoint.failing is works:
             await tx.store.webhooks.set_failing(endpoint.webhook_id, not works)
-        is_gone = endpoint.webhook_id in gone
-        is_failing = endpoint.failing_too_long and endpoint.webhook_id in given_up and not works
+        is_gone = called in gone
+        is_failing = endpoint.failing_too_long and called in given_up and not works
         if endpoint.enabled and (is_gone or is_failing):
             to_disable.append((endpoint, is_gone))
     return to_disable

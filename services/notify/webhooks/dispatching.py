@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from weakref import WeakValueDictionary
 
@@ -16,14 +17,20 @@ CLAIMED_PER_HOST = 3 * PER_HOST
 """What is claimed ahead is sent while the next is claimed and what was sent is written down."""
 GATHER_SECONDS = 0.03
 """While something is under way a claim waits so long, and takes what has found room by then at once."""
+FRESH_SECONDS = 1.0
+"""A claim that waited longer for its turn is looked at again: its endpoint may be another now, or none."""
 
 Claim = Callable[[int, Mapping[str, int], int], Awaitable[Sequence[Dispatch]]]
 """`await claim(limit, rooms, room)`: see `ports.webhooks.WebhookStore.claim`."""
+LookAgain = Callable[[Dispatch], Awaitable[Dispatch | None]]
+"""`await look_again(dispatch)`: see `ports.webhooks.WebhookStore.look_again`."""
 Write = Callable[[Sequence[Sent]], Awaitable[None]]
 
 
-async def dispatch(claim: Claim, send: Send, write: Write, *, wake: asyncio.Event) -> None:
+async def dispatch(claim: Claim, look_again: LookAgain, send: Send, write: Write, *, wake: asyncio.Event) -> None:
     """Send what is due until cancelled, at most 16 requests to one host at once; hosts do not wait for each other.
+
+    What has waited for its turn for more than a second is sent as its endpoint is then, or not at all.
 
     Who dies between the reply and writing it down has its claims end, and the same requests are sent again, with the
     same `webhook-id`.
@@ -44,10 +51,15 @@ async def dispatch(claim: Claim, send: Send, write: Write, *, wake: asyncio.Even
         return claimed
 
     async def deliver(one: Dispatch) -> None:
+        claimed_at = time.monotonic()
         turn = turns.setdefault(one.host, asyncio.Semaphore(PER_HOST))
         try:
             async with turn:
-                attempt = await send(one)
+                is_fresh = time.monotonic() - claimed_at < FRESH_SECONDS
+                current = one if is_fresh else await look_again(one)
+                if current is None:
+                    return
+                attempt = await send(current)
             if attempt.has_answered:
                 hosts.answered(one.host)
             else:
@@ -55,7 +67,7 @@ async def dispatch(claim: Claim, send: Send, write: Write, *, wake: asyncio.Even
         finally:
             hosts.leave(one.host)
             wake.set()
-        await write_down(judge(one, attempt, random.random()))  # noqa: S311 - spreads retries
+        await write_down(judge(current, attempt, random.random()))  # noqa: S311 - spreads retries
 
     await work_apart("webhooks", claim_what_fits, deliver, wake=wake)
 
