@@ -11,13 +11,13 @@ from services.media.domain.source import Orientation, Source
 from services.media.fakes import A_SOURCE
 from services.media.ladder import BUFFER_FILL, plan
 from services.media.transcoders.ffmpeg import encode_seconds
-from services.media.transcoders.ffmpeg.commands import encode_command, filter_graph, package_command
+from services.media.transcoders.ffmpeg.commands import encode_command, filter_graphs, package_command
 
 FFMPEG = Path("ffmpeg")
 
 
 def graph(source: Source) -> str:
-    return ";".join(filter_graph(source, plan(source)))
+    return ";".join(filter_graphs(source, plan(source)))
 
 
 def option(command: list[str], name: str) -> list[str]:
@@ -66,6 +66,13 @@ def test_filters_go_on_when_frames_change_but_where_the_deinterlacer_cannot(inte
     source = replace(A_SOURCE, interlaced=interlaced)
     command = encode_command(FFMPEG, source, plan(source), threads=2)
     assert option(command[: command.index("-i")], "-reinit_filter:v") == kept
+
+
+def test_what_changes_in_one_track_begins_nothing_anew_in_the_other() -> None:
+    command = encode_command(FFMPEG, A_SOURCE, plan(A_SOURCE), threads=2)
+    graphs = option(command, "-filter_complex")
+    assert ["[0:0]" in one for one in graphs] == [True, False]
+    assert ["[0:1]" in one for one in graphs] == [False, True]
 
 
 def test_a_short_clip_may_not_spend_its_buffer_above_the_average() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-from services.media.domain.outcomes import MAX_CODED_PIXELS, MAX_DURATION_MS
+from services.media.domain.outcomes import MAX_CODED_PIXELS
 from services.media.domain.source import Audio, Orientation, Source
 from services.media.ladder import (
     BUFFER_FILL,
@@ -87,8 +87,7 @@ def preview_rendition(plan: Plan) -> Rendition:
 
 def encode_command(ffmpeg: Path, source: Source, plan: Plan, *, threads: int) -> list[str]:
     """Reads `INPUT`; writes the renditions and the thumbnail, and its progress to standard output."""
-    # One second more than is allowed: enough to notice a track that is longer than its tables say.
-    longest = f"{MAX_DURATION_MS / 1000 + 1:g}"
+    seconds = f"{float(plan.frames / plan.frame_rate):.6f}"
     command = [
         *(str(ffmpeg), *_QUIET, "-progress", "pipe:1", "-stats_period", "0.25"),
         *("-threads", str(threads), "-filter_complex_threads", str(min(threads, 4))),
@@ -99,8 +98,9 @@ def encode_command(ffmpeg: Path, source: Source, plan: Plan, *, threads: int) ->
         # then on; but the scaler, which comes first, takes frames as they are. Only the deinterlacer before it can't.
         *(() if source.interlaced else ("-reinit_filter:v", "0")),
         *("-max_pixels", str(MAX_CODED_PIXELS), "-max_error_rate", str(MAX_ERROR_RATE), "-i", INPUT),
-        *("-filter_complex", ";".join(filter_graph(source, plan))),
     ]
+    for graph in filter_graphs(source, plan):
+        command += ["-filter_complex", graph]
     for rendition in plan.renditions:
         name = rendition.rung.name
         # A lower rung keeps up with half the threads, each of which costs a little quality.
@@ -109,7 +109,7 @@ def encode_command(ffmpeg: Path, source: Source, plan: Plan, *, threads: int) ->
             *("-map", f"[{name}]", *_video_encoder(rendition, source, sharing)),
             *(("-map", f"[{name}-audio]", *_audio_encoder(rendition)) if source.audio else ()),
             # Where filters begin anew on the way, they may cut a frame too late.
-            *("-frames:v", str(plan.frames), "-t", longest, *_mp4(), rendition_path(rendition)),
+            *("-frames:v", str(plan.frames), "-t", seconds, *_mp4(), rendition_path(rendition)),
         ]
     command += ["-map", "[thumbnail]", "-frames:v", "1", "-c:v", "mjpeg", "-q:v", "3", "-map_metadata", "-1"]
     return [*command, "-fflags", "+bitexact", "-flags:v", "+bitexact", "-f", "image2", "-update", "1", THUMBNAIL]
@@ -134,8 +134,16 @@ def preview_command(ffmpeg: Path, plan: Plan) -> list[str]:
     return [str(ffmpeg), *_QUIET, "-f", "mov", "-i", rendition_path(preview_rendition(plan)), *_preview(plan, 0)]
 
 
-def filter_graph(source: Source, plan: Plan) -> Iterator[str]:
-    """The chains from one decode to all encoders: each rung is scaled from the one above it."""
+def filter_graphs(source: Source, plan: Plan) -> Iterator[str]:
+    """From one decode to all encoders. Each graph begins anew by itself when the frames that come into it change."""
+    yield ";".join(_pictures(source, plan))
+    if source.audio:
+        outputs = "".join(f"[{rendition.rung.name}-audio]" for rendition in plan.renditions)
+        yield f"[0:{source.audio.index}]{_audio(source, source.audio, plan)},asplit={len(plan.renditions)}{outputs}"
+
+
+def _pictures(source: Source, plan: Plan) -> Iterator[str]:
+    """The chains of the picture: each rung is scaled from the one above it."""
     top, *lower = plan.renditions
     yield f"[0:{source.video_index}]{_to_top(source, top, plan)},split[{top.rung.name}-frames][thumb-frames]"
     above = top.rung.name
@@ -147,9 +155,6 @@ def filter_graph(source: Source, plan: Plan) -> Iterator[str]:
         above = name
     yield f"[{above}-frames]null[{above}]"
     yield f"[thumb-frames]{_thumbnail(plan)}[thumbnail]"
-    if source.audio:
-        outputs = "".join(f"[{rendition.rung.name}-audio]" for rendition in plan.renditions)
-        yield f"[0:{source.audio.index}]{_audio(source, source.audio, plan)},asplit={len(plan.renditions)}{outputs}"
 
 
 def _to_top(source: Source, top: Rendition, plan: Plan) -> str:
@@ -229,21 +234,25 @@ def _thumbnail(plan: Plan) -> str:
 
 
 def _audio(source: Source, audio: Audio, plan: Plan) -> str:
-    """The audio under the video: at most stereo, of the video's length, silence where there is none."""
+    """The audio under the video: at most stereo, of the video's length, silence where there is none.
+
+    By the video's clock all along: where rate or channels change on the way, this begins anew and goes on there.
+    """
     start, seconds = source.start_us, float(plan.frames / plan.frame_rate)
-    late_ms = max(0, audio.start_us - start) / 1000
+    late_us = max(0, audio.start_us - start)
     return ",".join(
         (
-            f"atrim=start={start}us:duration={seconds:.6f}",
-            "asetpts=PTS-STARTPTS",
+            f"atrim=start={start}us:end={start + round(1_000_000 * seconds)}us",
+            f"asetpts=PTS-{start + late_us}/1000000/TB",
             # Gaps and drift are made good from 20 ms on, long before anybody sees lips go their own way.
             "aresample=48000:async=1:min_hard_comp=0.02",
             # Some layouts (of AAC) only the stream itself tells.
             *(() if audio.channels in (1, 2) else _DOWNMIX),
             "aformat=sample_fmts=fltp:channel_layouts=mono|stereo",
-            *((f"adelay={late_ms:g}:all=1",) if late_ms else ()),
-            # Counted anew: silence after no sound at all, of a track that is never heard, has no times.
-            f"apad=whole_dur={seconds:.6f},asetpts=N/SR/TB,atrim=duration={seconds:.6f}",
+            *((f"adelay={late_us / 1000:g}:all=1",) if late_us else ()),
+            # Silence after no sound at all, of a track that is never heard, has no times.
+            f"apad=whole_dur={seconds:.6f},asetpts='if(isnan(PTS),N/SR/TB,PTS)'",
+            f"atrim=end={seconds:.6f}",
         )
     )
 
