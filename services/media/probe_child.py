@@ -49,8 +49,8 @@ PRIMARIES = {1: "bt709", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt202
 TRANSFERS = {1: "bt709", 6: "smpte170m", 13: "iec61966-2-1", 14: "bt2020-10", 16: "smpte2084", 18: "arib-std-b67"}
 MATRICES = {0: "gbr", 1: "bt709", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020nc", 10: "bt2020c"}
 
-Span = tuple[Fraction | None, Fraction]
-"""How long a track is shown by its edits (None without any) and how long its samples last in all, in seconds."""
+Span = tuple[Fraction, Fraction]
+"""How long a track is shown, by its edits if it has any, and how long its samples last in all, in seconds."""
 
 
 class Refused(Exception):
@@ -127,7 +127,7 @@ def _spans(file: Ranges, size: int) -> dict[int, Span]:
 
 def _track_spans(movie: bytes) -> Iterator[tuple[int, Span]]:
     if next(_boxes(movie, b"mvex"), None) is not None:
-        # Fragments follow: the tables list the first samples only, or none, and the edits what they knew of then.
+        # Fragments follow: the tables list the first samples at most, and the edits what was known of then.
         return
     scale = _number(next(_boxes(movie, b"mvhd")))
     for track in _boxes(movie, b"trak"):
@@ -136,7 +136,7 @@ def _track_spans(movie: bytes) -> Iterator[tuple[int, Span]]:
         edits = sum(duration for table in _boxes(track, b"edts", b"elst") for duration in _edits(table))
         seconds = Fraction(ticks, _number(next(_boxes(track, b"mdia", b"mdhd"))))
         if ticks:
-            yield _number(next(_boxes(track, b"tkhd"))), (Fraction(edits, scale) if edits else None, seconds)
+            yield _number(next(_boxes(track, b"tkhd"))), (Fraction(edits, scale) or seconds, seconds)
 
 
 def _edits(table: bytes) -> Iterator[int]:
@@ -269,9 +269,8 @@ def _timing(container: InputContainer, video: VideoStream, told: Span | None) ->
     step = steps[len(steps) // 2] if steps else 0
     duration = _duration(sum(steps) * base, step * base, told)
     constant = not steps or (steps[-1] - steps[0]) <= max(2, step // 10)
-    rate = Fraction(video.guessed_rate or video.average_rate or 30)
-    if step and not constant:
-        rate = Fraction(1) / (step * base)
+    guessed = video.guessed_rate or video.average_rate or 30
+    rate = Fraction(guessed) if constant or not step else 1 / (step * base)
     return {
         "duration_ms": round(1000 * duration),
         "start_us": _microseconds(video.start_time or 0, base),
@@ -286,10 +285,9 @@ def _duration(to_last: Fraction, step: Fraction, told: Span | None) -> Fraction:
 
     The tables know it to the tick, but they can lie about samples that are not there.
     """
-    edits, samples = told or (None, to_last + step)
-    duration = samples if edits is None else edits
-    is_there = to_last - TOLERANCE_SECONDS <= duration <= samples + TOLERANCE_SECONDS
-    return duration if is_there else to_last + step
+    whole = to_last + step
+    shown, samples = told or (whole, whole)
+    return shown if to_last - TOLERANCE_SECONDS <= shown <= samples + TOLERANCE_SECONDS else whole
 
 
 def _first_frame(container: InputContainer, video: VideoStream) -> dict[str, Any]:
