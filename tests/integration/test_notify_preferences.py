@@ -365,6 +365,42 @@ async def test_an_unfollow_waits_for_the_page_that_is_being_written_and_cancels_
     assert await deliveries(pool, alice) == [("video_published", "fcm", 0, "CANCELLED")]
 
 
+async def test_a_video_that_is_hidden_while_its_author_is_muted_and_its_channel_switched_off_locks_nobody_out(
+    pool: Pool, begin: Begin, notifications: Notifications, alice: UUID
+) -> None:
+    await add_device(pool, alice, "fcm")
+    video_id = uuid4()
+    await apply(begin, published(video_id))
+    page = await claimed(begin)
+    async with begin() as tx:
+        await tx.store.ledger.write(to_followers(page.publication), [alice])
+    async with asyncio.timeout(20), begin() as tx:
+        assert await tx.store.fanouts.cancel(video_id)
+        preferring = asyncio.create_task(replace(notifications, off("video_published", "mobile_push"), muted=OWNER))
+        await somebody_waits(pool)
+        assert await tx.store.withdrawals.of_video(video_id, [Kind.VIDEO_PUBLISHED]) == 1
+    await preferring
+    assert await deliveries(pool, alice) == [("video_published", "fcm", 0, "CANCELLED")]
+
+
+async def test_a_page_that_did_not_see_a_channel_switched_off_brings_nothing_there(
+    pool: Pool, begin: Begin, notifications: Notifications, alice: UUID
+) -> None:
+    device_id = await add_device(pool, alice, "fcm")
+    await apply(begin, published(uuid4()))
+    page = await claimed(begin)
+    async with begin() as tx:
+        await tx.store.ledger.write(to_followers(page.publication), [alice])
+        await replace(notifications, off("video_published", "mobile_push"))
+    assert await deliveries(pool, alice) == [("video_published", "fcm", 0, "PENDING")]
+    async with begin() as tx:
+        [delivery], _ = await tx.store.deliveries.claim("fcm", "test", 30.0, 1, 1, {}, "")
+        assert await tx.store.deliveries.prepare(delivery) is None
+    assert await deliveries(pool, alice) == [("video_published", "fcm", 0, "CANCELLED")]
+    turn = "SELECT next_push_at = registered_at FROM devices WHERE device_id = $1"
+    assert await pool.fetchval(turn, device_id), "what is not sent takes no turn"
+
+
 async def test_what_an_owner_waits_for_does_not_wait_for_a_page_that_is_being_written(
     pool: Pool, begin: Begin, alice: UUID
 ) -> None:

@@ -19,8 +19,8 @@ class DeliveryStore(Protocol):
 
     async def prepare(self, delivery: Delivery) -> Push | Wait | None:
         """What to send, which takes the device's turn; Wait where it has none now, or is another vendor's by now. None
-        where nothing is to be sent any more: the delivery was cancelled or is not ours, or its device or notification
-        was removed, of which it ends."""
+        where nothing is to be sent any more: the delivery was cancelled or is not ours; or its device or notification
+        was removed or its user switched its kind off there, and it ends."""
 
     async def hold(self, delivery: Delivery) -> bool:
         """Whether the claim is still good; locks the row, so that it stays so until the transaction ends."""

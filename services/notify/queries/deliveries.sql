@@ -48,18 +48,25 @@ LEFT JOIN claimed ON true
 -- name: prepare_delivery
 -- All by primary key, and the device's turn with it: who comes together with another waits for it and sees its turn.
 -- No row where the delivery was cancelled or claimed by somebody else; empty columns where something was removed, or
--- where the device's id is another user's by now. No turn where the device is not the claim's vendor's by now.
+-- where the device's id is another user's by now. No turn where the device is not the claim's vendor's by now, nor
+-- where its user switched the kind off there, which a page that was being written at that moment has not seen.
 WITH mine AS (
-    SELECT device_id, user_id, notification_id, created_at FROM deliveries
+    SELECT device_id, user_id, notification_id, created_at,
+        NOT EXISTS (
+            SELECT FROM preferences
+            WHERE preferences.user_id = deliveries.user_id AND preferences.kind = deliveries.kind AND NOT enabled
+                AND channel = CASE $5::text WHEN 'web_push' THEN 'web_push' ELSE 'mobile_push' END
+        ) AS wanted
+    FROM deliveries
     WHERE delivery_id = $1 AND fence = $2 AND status = 'PENDING' AND lease_owner IS NOT NULL
 ), turn AS (
     UPDATE devices SET next_push_at = greatest(next_push_at, now()) + make_interval(secs => $3)
     FROM mine
     WHERE devices.device_id = mine.device_id AND devices.user_id = mine.user_id AND devices.vendor = $5
-        AND next_push_at <= now() + make_interval(secs => $4)
+        AND wanted AND next_push_at <= now() + make_interval(secs => $4)
     RETURNING devices.device_id
 )
-SELECT now() - mine.created_at AS age, devices.vendor, devices.address, devices.host, devices.keys,
+SELECT now() - mine.created_at AS age, wanted, devices.vendor, devices.address, devices.host, devices.keys,
     EXISTS (SELECT FROM turn) AS has_turn,
     extract(epoch FROM devices.next_push_at - now())::float8 - $4 AS wait_seconds,
     notifications.notification_id, notifications.kind, notifications.title, notifications.body, notifications.video_id

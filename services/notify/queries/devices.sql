@@ -33,8 +33,12 @@ RETURNING registered_at
 
 -- name: redirect_deliveries
 -- By deliveries_pending_device: what waits for a device goes where the device is now, from the first attempt on.
-UPDATE deliveries SET vendor = $2, host = $3
-WHERE device_id = $1 AND status = 'PENDING' AND (vendor, host) <> ($2, $3)
+WITH moving AS (
+    SELECT delivery_id FROM deliveries
+    WHERE device_id = $1 AND status = 'PENDING' AND (vendor, host) <> ($2, $3)
+    ORDER BY delivery_id FOR UPDATE
+)
+UPDATE deliveries SET vendor = $2, host = $3 FROM moving WHERE deliveries.delivery_id = moving.delivery_id
 
 -- name: count_devices
 -- By devices_user.

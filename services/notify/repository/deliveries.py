@@ -62,6 +62,9 @@ class Deliveries:
             # Registered anew with another vendor since it was written or claimed: that vendor's loop claims it.
             await self._change("redirect_delivery", delivery, row["vendor"], row["host"])
             return Wait(0.0)
+        if not row["wanted"]:
+            await self._change("end_delivery", delivery, "CANCELLED", None)
+            return None
         return _push(row) if row["has_turn"] else Wait(max(1.0, row["wait_seconds"]))
 
     async def hold(self, delivery: Delivery) -> bool:

@@ -18,9 +18,11 @@ async def replace_preferences(begin: Begin, user_id: UUID, preferences: Preferen
     check_muted(user_id, preferences.muted_author_ids)
     async with begin() as tx:
         newly_muted = await tx.store.preferences.replace(user_id, preferences)
-        cancelled = await tx.store.withdrawals.of_channels(user_id, preferences.disabled)
+        # Fan-outs before deliveries, as who hides a video takes them.
         if newly_muted:
             await tx.store.fanouts.wait_for_pages(newly_muted)
+        cancelled = await tx.store.withdrawals.of_channels(user_id, preferences.disabled)
+        if newly_muted:
             cancelled += await tx.store.withdrawals.of_authors(user_id, newly_muted)
     metrics.cancelled.add(cancelled, {"because": "preferences"})
     log.info("preferences_replaced", user_id=user_id, newly_muted=len(newly_muted), cancelled=cancelled)
