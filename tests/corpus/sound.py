@@ -23,6 +23,7 @@ def clips() -> Iterator[Clip]:
     yield Clip("surround-7.1", lambda path: record(path, sounds=_only("7.1", 2)), beep=_CENTRE)
     # AAC has no number for this layout: the sample entry says nothing of its channels.
     yield Clip("surround-of-no-number", lambda path: record(path, sounds=_only("5.1(side)", 2)), beep=_CENTRE)
+    yield Clip("ambisonics", _ambisonics)
     yield Clip("sound-with-a-gap", _with_a_gap)
     yield Clip("sound-drifts", _drifts, seconds=22.0, flashes=(0.4, 21.0))
     yield Clip("sound-longer", lambda path: record(path, sounds=sound(seconds=4, beeps=(0.4, 1.0, 2.5))))
@@ -42,6 +43,13 @@ def _only(layout: str, channel: int) -> str:
     channels = {"5.1": 6, "5.1(side)": 6, "7.1": 8}[layout]
     gains = "|".join(f"c{number}={'c0' if number == channel else '0*c0'}" for number in range(channels))
     return f"{sound(layout='mono')},pan={layout}|{gains}"
+
+
+def _ambisonics(path: Path) -> None:
+    """As of a camera that sees all around: the beeps come from the front."""
+    channels = "pan=quad|c0=c0|c1=0*c0|c2=0*c0|c3=c0,channelmap=map=0|1|2|3:channel_layout=ambisonic 1"
+    sounds = f"{sound(layout='mono')},{channels}"
+    record(path, "-c:a", "libopus", "-mapping_family", "2", "-b:a", "256k", sounds=sounds)
 
 
 def _with_a_gap(path: Path) -> None:

@@ -66,6 +66,8 @@ _DOWNMIX = (
     "aresample=ochl=stereo:osf=fltp:clev=0.7071:slev=0.7071:lfe_mix_level=0:rematrix_maxval=1000",
     "alimiter=limit=0.98:level=false:latency=true",
 )
+# Of ambisonics (ACN), which no converter knows how to mix, what comes from everywhere, and left against right.
+_AMBISONICS_TO_STEREO = "pan=stereo|c0=c0+0.5*c1|c1=c0-0.5*c1"
 _BT709 = "range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
 
 
@@ -244,6 +246,7 @@ def _audio(source: Source, audio: Audio, plan: Plan) -> str:
         (
             f"atrim=start={start}us:end={start + round(1_000_000 * seconds)}us",
             f"asetpts=PTS-{start + late_us}/1000000/TB",
+            *((_AMBISONICS_TO_STEREO,) if _is_ambisonic(audio) else ()),
             # Gaps and drift are made good from 20 ms on, long before anybody sees lips go their own way.
             "aresample=48000:async=1:min_hard_comp=0.02",
             # Some layouts (of AAC) only the stream itself tells.
@@ -255,6 +258,11 @@ def _audio(source: Source, audio: Audio, plan: Plan) -> str:
             f"atrim=end={seconds:.6f}",
         )
     )
+
+
+def _is_ambisonic(audio: Audio) -> bool:
+    """Opus of loudspeakers has at most eight channels, and four are hardly ever meant so."""
+    return audio.codec == "opus" and (audio.channels == 4 or audio.channels > 8)
 
 
 def _video_encoder(rendition: Rendition, source: Source, threads: int) -> tuple[str, ...]:
