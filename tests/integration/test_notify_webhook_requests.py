@@ -187,6 +187,14 @@ async def test_who_closes_or_is_not_there_is_told_apart_from_who_answers() -> No
     assert (await send(dispatch(closed))).error is Error.CONNECTION_FAILED
 
 
+async def test_what_can_not_be_signed_is_an_attempt_that_failed() -> None:
+    other_key = Seals(bytes(32))
+    async with http1_server(always(Reply(200))) as server, open_transport(LOCAL, open_resolver()) as transport:
+        attempt = await sender(transport, other_key.unseal, utc_now)(dispatch(url_of(server)))
+    assert (attempt.http_status, attempt.error) == (None, Error.NOT_SENT)
+    assert server.seen == []
+
+
 async def test_a_certificate_that_nobody_trusts_is_refused(tmp_path: Path) -> None:
     of_server, _ = certificates(tmp_path)
     async with http1_server(always(Reply(200)), tls=of_server) as server:

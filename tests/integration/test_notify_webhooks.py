@@ -425,6 +425,19 @@ async def test_what_a_url_answered_that_was_replaced_disables_nothing(pool: Pool
     assert (listed.disabled_reason, listed.failing_since) == (None, None)
 
 
+async def test_what_could_not_be_sent_is_no_failure_of_the_endpoint(pool: Pool, begin: Begin) -> None:
+    owner = uuid4()
+    webhook = await register_url(begin, owner, "http://127.0.0.1:9/hooks")
+    await apply(begin, came_to("READY", owner=owner))
+    [claimed] = await webhook_deliveries.claim_deliveries(begin, "one", 10, {}, 10)
+    not_sent = Attempt(utc_now(), 1, error=Error.NOT_SENT)
+    await webhook_deliveries.write_attempts(begin, THREE_DAYS, [Sent(claimed, not_sent, Status.FAILED, 0.0)])
+    [delivery] = await deliveries(pool, webhook)
+    assert (delivery.status, [attempt.error_code for attempt in delivery.attempts]) == ("FAILED", ["NOT_SENT"])
+    [listed] = await list_webhooks(pool, owner)
+    assert listed.failing_since is None
+
+
 async def test_a_host_that_hangs_holds_up_no_other(pool: Pool, begin: Begin) -> None:
     owner = uuid4()
     async with http1_server(always(Hang())) as hanging, http1_server(always(Reply(200))) as well:

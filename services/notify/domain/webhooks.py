@@ -73,7 +73,7 @@ class Status(StrEnum):
 
 
 class Error(StrEnum):
-    """Why an attempt failed, in the words of the API."""
+    """Why an attempt failed, in the words of the API; NOT_SENT is no fault of the endpoint."""
 
     HTTP_ERROR = "HTTP_ERROR"
     REDIRECT = "REDIRECT"
@@ -84,6 +84,7 @@ class Error(StrEnum):
     DNS_FAILED = "DNS_FAILED"
     ADDRESS_REFUSED = "ADDRESS_REFUSED"
     PROTOCOL_ERROR = "PROTOCOL_ERROR"
+    NOT_SENT = "NOT_SENT"
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ async def _note_health(
     tx: Tx, noted: set[UUID], failing_seconds: float, sent: Sequence[Sent]
 ) -> Sequence[tuple[Health, bool]]:
     """Those that are to be disabled, and whether each is gone."""
-    asked = {(one.dispatch.webhook_id, one.dispatch.url) for one in sent}
+    asked = {(one.dispatch.webhook_id, one.dispatch.url) for one in sent if one.attempt.error is not Error.NOT_SENT}
     succeeded = {(one.dispatch.webhook_id, one.dispatch.url) for one in sent if not one.attempt.error}
     given_up = {(one.dispatch.webhook_id, one.dispatch.url) for one in sent if one.status is Status.FAILED}
     gone = {(one.dispatch.webhook_id, one.dispatch.url) for one in sent if one.attempt.error is Error.GONE}

@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 from services.notify import metrics
 from services.notify.apart import work_apart
 from services.notify.domain.limits import Hosts
-from services.notify.domain.webhooks import Dispatch, Sent, judge
+from services.notify.domain.webhooks import Dispatch, Error, Sent, judge
 from services.notify.ports.webhooks import Send
 
 AT_ONCE, PER_HOST = 256, 16
@@ -62,7 +62,7 @@ async def dispatch(claim: Claim, look_again: LookAgain, send: Send, write: Write
                 attempt = await send(current)
             if attempt.has_answered:
                 hosts.answered(one.host)
-            else:
+            elif attempt.error is not Error.NOT_SENT:
                 hosts.failed(one.host)
         finally:
             hosts.leave(one.host)

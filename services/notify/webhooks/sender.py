@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 from standardwebhooks.webhooks import Webhook as Signer
 
+from chassis import telemetry
 from chassis.clock import Clock
 from services.notify.addresses import CONNECT_SECONDS, AddressRefused, NotResolved
 from services.notify.domain.webhooks import GIVE_UP_SECONDS, Attempt, Dispatch, Error
@@ -21,6 +22,8 @@ REPLY_SECONDS = 3.0
 """How long the body of a reply is waited for, whose status is known."""
 REPLY_BYTES = 1_024
 USER_AGENT = "NextPlay-Webhooks/1.0"
+
+log = telemetry.logger(__name__)
 
 
 def sender(transport: httpx.AsyncBaseTransport, unseal: Unseal, clock: Clock) -> Send:
@@ -52,6 +55,11 @@ def sender(transport: httpx.AsyncBaseTransport, unseal: Unseal, clock: Clock) ->
         except (httpx.HTTPError, httpx.InvalidURL, AddressRefused, TimeoutError) as failure:
             if http_status is None:
                 error = _error_in(failure)
+        except Exception as failure:
+            # Raised further it would be recorded nowhere, and tried again for ever.
+            if http_status is None:
+                error = Error.NOT_SENT
+            log.error("webhook_not_sent", webhook_id=dispatch.webhook_id, error=type(failure).__name__)
         latency_ms = round((time.monotonic() - started) * 1000)
         return Attempt(sent_at, latency_ms, http_status, error, _printable(bytes(reply)), retry_after)
 
