@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from ipaddress import ip_address, ip_network
@@ -193,6 +194,16 @@ async def test_what_can_not_be_signed_is_an_attempt_that_failed() -> None:
         attempt = await sender(transport, other_key.unseal, utc_now)(dispatch(url_of(server)))
     assert (attempt.http_status, attempt.error) == (None, Error.NOT_SENT)
     assert server.seen == []
+
+
+@pytest.mark.parametrize(
+    ("attempts", "hours", "error"), [(2, 26, Error.NOT_SENT), (2, 24.5, None), (1, 26, None), (13, 1, None)]
+)
+async def test_a_retry_long_after_the_24_hours_is_not_sent(attempts: int, hours: float, error: Error | None) -> None:
+    async with http1_server(always(Reply(200))) as server:
+        one = replace(dispatch(url_of(server)), attempts=attempts, age_seconds=hours * 3600)
+        attempt = await send(one)
+    assert (attempt.error, len(server.seen)) == (error, 0 if error else 1)
 
 
 async def test_a_certificate_that_nobody_trusts_is_refused(tmp_path: Path) -> None:

@@ -73,6 +73,12 @@ def test_waiting_ends_with_the_24_hours_and_one_last_attempt() -> None:
     assert judge(dispatch(attempts=2, age_seconds=DAY), failed(retry_after=5), 0.5).status is Status.FAILED
 
 
+def test_what_comes_too_late_to_be_sent_has_failed() -> None:
+    late = dispatch(attempts=2, age_seconds=DAY + 2 * 3600)
+    assert late.is_too_late
+    assert judge(late, failed(Error.NOT_SENT), 0.5).status is Status.FAILED
+
+
 def test_an_endpoint_that_is_gone_is_not_tried_again() -> None:
     assert judge(dispatch(), failed(Error.GONE), 0.5).status is Status.FAILED
 

@@ -14,6 +14,8 @@ OLD_SECRET_SECONDS = 24 * 3600.0
 GIVE_UP_SECONDS = 24 * 3600.0
 RETRY_SECONDS = (5, 30, 2 * 60, 10 * 60, 30 * 60, 3600, 2 * 3600, *[4 * 3600] * 5)
 """Between one attempt and the next. The last of 13 attempts comes about 24 hours after the first."""
+LATE_SECONDS = 3600.0
+"""How long after the 24 hours the last attempt may still be made, where it had to wait for its turn."""
 KEPT_ATTEMPTS = 20
 JITTER = 0.1
 
@@ -135,6 +137,12 @@ class Dispatch:
     old_secret: bytes | None = field(repr=False)
     was_failing: bool
     age_seconds: float
+
+    @property
+    def is_too_late(self) -> bool:
+        """Whether it is a retry that comes long after the 24 hours, as when nothing was sent for a while. What was
+        never tried is tried once, however late."""
+        return self.attempts > 1 and self.age_seconds > GIVE_UP_SECONDS + LATE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ def sender(transport: httpx.AsyncBaseTransport, unseal: Unseal, clock: Clock) ->
 
     async def send(dispatch: Dispatch) -> Attempt:
         sent_at, started = clock(), time.monotonic()
+        if dispatch.is_too_late:
+            return Attempt(sent_at, 0, error=Error.NOT_SENT)
         http_status: int | None = None
         error: Error | None = None
         retry_after: float | None = None
