@@ -32,6 +32,7 @@ def dispatch(url: str, *, old_secret: bool = False) -> Dispatch:
     return Dispatch(
         delivery_id=uuid4(),
         webhook_id=webhook_id,
+        user_id=uuid4(),
         url=url,
         host="127.0.0.1",
         event_type="video.ready",

@@ -41,6 +41,7 @@ from services.notify.domain.webhooks import (
     WebhookNotFound,
 )
 from services.notify.ports import Begin
+from services.notify.ports.webhooks import Rooms
 from services.notify.reads.webhooks import DeliverySeen, list_deliveries, list_webhooks
 from services.notify.repository import open_store
 from services.notify.usecases import webhook_deliveries, webhooks
@@ -51,6 +52,7 @@ from services.notify.webhooks.sender import sender
 LOCAL = Rules(allow_http=True, allowed_networks=[ip_network("127.0.0.0/8")])
 SEALS = Seals(bytes(range(32)))
 SECRET = bytes([1] * 32)
+ANY: tuple[Rooms[str], Rooms[UUID]] = Rooms({}, 10), Rooms({}, 10)
 THREE_DAYS = 3 * 24 * 3600.0
 
 
@@ -280,7 +282,7 @@ async def test_an_endpoint_that_is_disabled_again_is_told_again(pool: Pool, begi
     gone = Attempt(utc_now(), 1, 410, Error.GONE)
     for _ in range(2):
         await apply(begin, came_to("READY", owner=owner))
-        [claimed] = await webhook_deliveries.claim_deliveries(begin, "one", 10, {}, 10)
+        [claimed] = await webhook_deliveries.claim_deliveries(begin, "one", 10, *ANY)
         await webhook_deliveries.write_attempts(begin, THREE_DAYS, [Sent(claimed, gone, Status.FAILED, 0.0)])
         async with begin() as tx:
             await webhooks.replace(tx, webhook.webhook_id, owner, webhook, enabled=True)
@@ -328,7 +330,7 @@ async def test_a_single_failure_days_after_another_disables_nothing(pool: Pool, 
     webhook = await register_url(begin, owner, "http://127.0.0.1:9/hooks")
     await apply(begin, came_to("READY", owner=owner))
     await pool.execute("UPDATE webhooks SET failing_since = now() - interval '3 days'")
-    [claimed] = await webhook_deliveries.claim_deliveries(begin, "one", 10, {}, 10)
+    [claimed] = await webhook_deliveries.claim_deliveries(begin, "one", 10, *ANY)
     failed = Attempt(utc_now(), 1, 500, Error.HTTP_ERROR)
     await webhook_deliveries.write_attempts(begin, THREE_DAYS, [Sent(claimed, failed, Status.PENDING, 5.0)])
     [listed] = await list_webhooks(pool, owner)
@@ -380,7 +382,7 @@ async def test_who_lost_its_claim_writes_nothing(pool: Pool, begin: Begin) -> No
     written = partial(webhook_deliveries.write_attempts, begin, THREE_DAYS)
 
     async def claim() -> Dispatch:
-        [claimed] = await webhook_deliveries.claim_deliveries(begin, "one", 10, {}, 10)
+        [claimed] = await webhook_deliveries.claim_deliveries(begin, "one", 10, *ANY)
         return claimed
 
     slow = await claim()
@@ -397,7 +399,7 @@ async def test_what_waited_is_sent_as_its_endpoint_is_now_or_not_at_all(pool: Po
     owner = uuid4()
     webhook = await register_url(begin, owner, "http://127.0.0.1:9/hooks")
     await apply(begin, came_to("READY", owner=owner))
-    [claimed] = await webhook_deliveries.claim_deliveries(begin, "one", 10, {}, 10)
+    [claimed] = await webhook_deliveries.claim_deliveries(begin, "one", 10, *ANY)
     assert await webhook_deliveries.look_again(begin, claimed) == claimed
     new_url = Endpoint("http://127.0.0.1:9/new", "127.0.0.1:9", [], "")
     async with begin() as tx:
@@ -415,7 +417,7 @@ async def test_what_a_url_answered_that_was_replaced_disables_nothing(pool: Pool
     owner = uuid4()
     webhook = await register_url(begin, owner, "http://127.0.0.1:9/hooks")
     await apply(begin, came_to("READY", owner=owner))
-    [claimed] = await webhook_deliveries.claim_deliveries(begin, "one", 10, {}, 10)
+    [claimed] = await webhook_deliveries.claim_deliveries(begin, "one", 10, *ANY)
     async with begin() as tx:
         new_url = Endpoint("http://127.0.0.1:9/new", "127.0.0.1:9", [], "")
         await webhooks.replace(tx, webhook.webhook_id, owner, new_url, enabled=True)
@@ -429,7 +431,7 @@ async def test_what_could_not_be_sent_is_no_failure_of_the_endpoint(pool: Pool, 
     owner = uuid4()
     webhook = await register_url(begin, owner, "http://127.0.0.1:9/hooks")
     await apply(begin, came_to("READY", owner=owner))
-    [claimed] = await webhook_deliveries.claim_deliveries(begin, "one", 10, {}, 10)
+    [claimed] = await webhook_deliveries.claim_deliveries(begin, "one", 10, *ANY)
     not_sent = Attempt(utc_now(), 1, error=Error.NOT_SENT)
     await webhook_deliveries.write_attempts(begin, THREE_DAYS, [Sent(claimed, not_sent, Status.FAILED, 0.0)])
     [delivery] = await deliveries(pool, webhook)
@@ -466,9 +468,21 @@ async def test_a_claim_takes_no_more_of_a_host_than_there_is_room_for(pool: Pool
     for _ in range(9):
         await apply(begin, came_to("READY", owner=owner))
     rooms = {"busy.example": 2, "full.example": 0}
-    claimed = await webhook_deliveries.claim_deliveries(begin, "one", 100, rooms, 5)
+    claimed = await webhook_deliveries.claim_deliveries(begin, "one", 100, Rooms(rooms, 5), Rooms({}, 100))
     counts = {each.host: sum(one.webhook_id == each.webhook_id for one in claimed) for each in (busy, other, full)}
     assert counts == {"busy.example": 2, "other.example": 5, "full.example": 0}
+
+
+async def test_a_claim_takes_no_more_of_a_user_than_there_is_room_for(pool: Pool, begin: Begin) -> None:
+    busy, other, full = owners = [uuid4() for _ in range(3)]
+    for owner in owners:
+        for number in range(3):
+            await register_url(begin, owner, f"http://{number}.example/")
+        for _ in range(3):
+            await apply(begin, came_to("READY", owner=owner))
+    users = Rooms({busy: 2, full: 0}, 5)
+    claimed = await webhook_deliveries.claim_deliveries(begin, "one", 100, Rooms({}, 100), users)
+    assert [sum(one.user_id == owner for one in claimed) for owner in (busy, other, full)] == [2, 5, 0]
 
 
 async def test_a_user_has_ten_endpoints_also_when_many_are_registered_at_once(begin: Begin) -> None:

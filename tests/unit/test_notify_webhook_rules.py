@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -12,6 +12,7 @@ from cryptography.exceptions import InvalidTag
 from services.notify.domain.notification import Reason
 from services.notify.domain.webhook_events import VideoState, payload_of_test, video_event
 from services.notify.domain.webhooks import Attempt, Dispatch, Error, Sent, Status, judge
+from services.notify.ports.webhooks import Rooms
 from services.notify.webhooks import dispatching
 from services.notify.webhooks.dispatching import together
 from services.notify.webhooks.sealing import Seals
@@ -24,6 +25,7 @@ def dispatch(*, attempts: int = 1, age_seconds: float = 0.0) -> Dispatch:
     return Dispatch(
         delivery_id=uuid4(),
         webhook_id=uuid4(),
+        user_id=uuid4(),
         url="https://user-path.example/secret-path",
         host="user-path.example",
         event_type="video.ready",
@@ -146,7 +148,7 @@ async def test_what_was_cancelled_while_it_waited_for_its_turn_is_not_sent(monke
     sent: list[Dispatch] = []
     kept_is_sent = asyncio.Event()
 
-    async def claim(limit: int, rooms: Mapping[str, int], room: int) -> Sequence[Dispatch]:
+    async def claim(limit: int, hosts: Rooms[str], users: Rooms[UUID]) -> Sequence[Dispatch]:
         return due.pop() if due else []
 
     async def look_again(one: Dispatch) -> Dispatch | None:

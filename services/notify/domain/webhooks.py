@@ -127,6 +127,7 @@ class Dispatch:
 
     delivery_id: UUID
     webhook_id: UUID
+    user_id: UUID
     url: str = field(repr=False)
     host: str
     event_type: str

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
 from services.notify.domain.webhooks import Attempt, Dispatch, Endpoint, Event, Sent, Status, Webhook
+
+K = TypeVar("K")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,14 @@ class Health:
     enabled: bool
     failing: bool
     failing_too_long: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms(Generic[K]):
+    """How many more may be claimed of each: `left` of those named, `of_others` of every other."""
+
+    left: Mapping[K, int]
+    of_others: int
 
 
 class WebhookStore(Protocol):
@@ -72,10 +82,10 @@ class WebhookStore(Protocol):
         """End what is on its way to a locked endpoint; how many deliveries that were."""
 
     async def claim(
-        self, owner: str, seconds: float, limit: int, rooms: Mapping[str, int], room: int
+        self, owner: str, seconds: float, limit: int, hosts: Rooms[str], users: Rooms[UUID]
     ) -> Sequence[Dispatch]:
-        """Lease up to `limit` deliveries that are due, the longest waiting first, of each host no more than there is
-        room for it: `rooms` for those named, `room` for every other."""
+        """Lease up to `limit` deliveries that are due, the longest waiting first, of each host and of each user no more
+        than there is room for."""
 
     async def look_again(self, dispatch: Dispatch) -> Dispatch | None:
         """A claim with the URL and the secrets that its endpoint has now; None where the claim is not good any more,

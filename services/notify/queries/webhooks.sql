@@ -113,22 +113,26 @@ WHERE delivery_id IN (
 -- name: claim_webhook_deliveries
 -- As `claim_work` of the chassis, with what is sent, and never more of one host than there is room for it: $4 and $5 are
 -- the hosts that have work and the room that is left there, $6 the room of every other. Walks webhook_deliveries_pending
--- and passes over the rows of hosts without room, so that one that does not answer holds up nobody.
+-- and passes over the rows of hosts without room, so that one that does not answer holds up nobody. $7, $8 and $9 are
+-- the same of users: who has many slow hosts holds up nobody either.
 WITH due AS (
-    SELECT delivery_id, host, room, row_number() OVER (PARTITION BY host ORDER BY next_at) AS place
+    SELECT delivery_id, room, row_number() OVER (PARTITION BY host ORDER BY next_at) AS place,
+        room_of_user, row_number() OVER (PARTITION BY user_id ORDER BY next_at) AS place_of_user
     FROM (
-        SELECT d.delivery_id, w.host, d.next_at, coalesce(busy.room, $6) AS room
+        SELECT d.delivery_id, w.host, w.user_id, d.next_at, coalesce(busy.room, $6) AS room,
+            coalesce(busy_users.room, $9) AS room_of_user
         FROM webhook_deliveries AS d
         JOIN webhooks AS w USING (webhook_id)
         LEFT JOIN unnest($4::text[], $5::int[]) AS busy (host, room) ON busy.host = w.host
+        LEFT JOIN unnest($7::uuid[], $8::int[]) AS busy_users (user_id, room) ON busy_users.user_id = w.user_id
         WHERE d.status = 'PENDING' AND d.next_at <= now() AND (d.lease_until IS NULL OR d.lease_until <= now())
-          AND coalesce(busy.room, $6) > 0
+          AND coalesce(busy.room, $6) > 0 AND coalesce(busy_users.room, $9) > 0
         ORDER BY d.next_at
         LIMIT $3
     ) AS waiting
 ), locked AS (
     SELECT d.delivery_id FROM webhook_deliveries AS d
-    WHERE d.delivery_id IN (SELECT delivery_id FROM due WHERE place <= room)
+    WHERE d.delivery_id IN (SELECT delivery_id FROM due WHERE place <= room AND place_of_user <= room_of_user)
       AND d.status = 'PENDING' AND d.next_at <= now() AND (d.lease_until IS NULL OR d.lease_until <= now())
     FOR UPDATE SKIP LOCKED
 )
@@ -136,7 +140,7 @@ UPDATE webhook_deliveries AS d
 SET lease_owner = $1, lease_until = now() + make_interval(secs => $2), fence = d.fence + 1, attempts = d.attempts + 1
 FROM locked, webhooks AS w
 WHERE d.delivery_id = locked.delivery_id AND w.webhook_id = d.webhook_id
-RETURNING d.delivery_id, d.webhook_id, w.url, w.host, d.event_type, d.payload, d.fence, d.attempts, w.secret,
+RETURNING d.delivery_id, d.webhook_id, w.user_id, w.url, w.host, d.event_type, d.payload, d.fence, d.attempts, w.secret,
     CASE WHEN w.old_secret_until > now() THEN w.old_secret END AS old_secret,
     w.failing_since IS NOT NULL AS was_failing,
     extract(epoch FROM now() - d.started_at)::float8 AS age_seconds

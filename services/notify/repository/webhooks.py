@@ -1,6 +1,6 @@
 """Webhooks in PostgreSQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -10,7 +10,7 @@ import asyncpg
 from chassis import queries
 from chassis.postgres import Connection
 from services.notify.domain.webhooks import Dispatch, Endpoint, Event, Sent, Status, Webhook
-from services.notify.ports.webhooks import Health
+from services.notify.ports.webhooks import Health, Rooms
 
 QUERIES = queries.load("services.notify.queries", "webhooks.sql")
 
@@ -76,10 +76,12 @@ class Webhooks:
         return await self._count("cancel_deliveries", webhook_id)
 
     async def claim(
-        self, owner: str, seconds: float, limit: int, rooms: Mapping[str, int], room: int
+        self, owner: str, seconds: float, limit: int, hosts: Rooms[str], users: Rooms[UUID]
     ) -> Sequence[Dispatch]:
+        of_hosts = list(hosts.left), list(hosts.left.values()), hosts.of_others
+        of_users = list(users.left), list(users.left.values()), users.of_others
         rows = await self._connection.fetch(
-            QUERIES["claim_webhook_deliveries"], owner, seconds, limit, list(rooms), list(rooms.values()), room
+            QUERIES["claim_webhook_deliveries"], owner, seconds, limit, *of_hosts, *of_users
         )
         return [Dispatch(**row) for row in rows]
 

@@ -1,13 +1,13 @@
 """Events on their way to endpoints."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from chassis import telemetry
 from services.notify import metrics
 from services.notify.domain.webhooks import Dispatch, Error, Event, Sent, Status
 from services.notify.ports import Begin, Tx
-from services.notify.ports.webhooks import Health
+from services.notify.ports.webhooks import Health, Rooms
 from services.notify.usecases.outcomes import tell_webhook_disabled
 
 CLAIM_SECONDS = 60.0
@@ -23,11 +23,11 @@ async def tell_endpoints(tx: Tx, event: Event) -> None:
 
 
 async def claim_deliveries(
-    begin: Begin, owner: str, limit: int, rooms: Mapping[str, int], room: int
+    begin: Begin, owner: str, limit: int, hosts: Rooms[str], users: Rooms[UUID]
 ) -> Sequence[Dispatch]:
     """Deliveries that are due, `owner`'s for 60 s; see `ports.webhooks.WebhookStore.claim`."""
     async with begin() as tx:
-        return await tx.store.webhooks.claim(owner, CLAIM_SECONDS, limit, rooms, room)
+        return await tx.store.webhooks.claim(owner, CLAIM_SECONDS, limit, hosts, users)
 
 
 async def look_again(begin: Begin, dispatch: Dispatch) -> Dispatch | None:

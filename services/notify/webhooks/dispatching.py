@@ -3,16 +3,18 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from uuid import UUID
 from weakref import WeakValueDictionary
 
 from services.notify import metrics
 from services.notify.apart import work_apart
 from services.notify.domain.limits import Hosts
 from services.notify.domain.webhooks import Dispatch, Error, Sent, judge
-from services.notify.ports.webhooks import Send
+from services.notify.ports.webhooks import Rooms, Send
 
-AT_ONCE, PER_HOST = 256, 16
+AT_ONCE, PER_USER, PER_HOST = 256, 96, 16
 CLAIMED_PER_HOST = 3 * PER_HOST
 """What is claimed ahead is sent while the next is claimed and what was sent is written down."""
 GATHER_SECONDS = 0.03
@@ -20,15 +22,16 @@ GATHER_SECONDS = 0.03
 FRESH_SECONDS = 1.0
 """A claim that waited longer for its turn is looked at again: its endpoint may be another now, or none."""
 
-Claim = Callable[[int, Mapping[str, int], int], Awaitable[Sequence[Dispatch]]]
-"""`await claim(limit, rooms, room)`: see `ports.webhooks.WebhookStore.claim`."""
+Claim = Callable[[int, Rooms[str], Rooms[UUID]], Awaitable[Sequence[Dispatch]]]
+"""`await claim(limit, hosts, users)`: see `ports.webhooks.WebhookStore.claim`."""
 LookAgain = Callable[[Dispatch], Awaitable[Dispatch | None]]
 """`await look_again(dispatch)`: see `ports.webhooks.WebhookStore.look_again`."""
 Write = Callable[[Sequence[Sent]], Awaitable[None]]
 
 
 async def dispatch(claim: Claim, look_again: LookAgain, send: Send, write: Write, *, wake: asyncio.Event) -> None:
-    """Send what is due until cancelled, at most 16 requests to one host at once; hosts do not wait for each other.
+    """Send what is due until cancelled, at most 16 requests to one host at once; neither hosts nor users wait for
+    each other, as no user's hosts take more than 96 of the 256 places.
 
     What has waited for its turn for more than a second is sent as its endpoint is then, or not at all.
 
@@ -36,6 +39,7 @@ async def dispatch(claim: Claim, look_again: LookAgain, send: Send, write: Write
     same `webhook-id`.
     """
     hosts = Hosts(in_all=AT_ONCE, at_once=CLAIMED_PER_HOST)
+    users: Counter[UUID] = Counter()
     turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
     write_down = together(write)
 
@@ -43,9 +47,12 @@ async def dispatch(claim: Claim, look_again: LookAgain, send: Send, write: Write
         if hosts.room() < AT_ONCE:
             await asyncio.sleep(GATHER_SECONDS)
         room = hosts.room()
-        claimed = await claim(room, hosts.slots(), CLAIMED_PER_HOST) if room else []
+        of_hosts = Rooms(hosts.slots(), CLAIMED_PER_HOST)
+        of_users = Rooms({user_id: PER_USER - claims for user_id, claims in users.items()}, PER_USER)
+        claimed = await claim(room, of_hosts, of_users) if room else []
         for one in claimed:
             hosts.enter(one.host)
+            users[one.user_id] += 1
         metrics.webhooks_under_way.set(AT_ONCE - hosts.room())
         metrics.webhook_hosts_left_alone.set(hosts.waiting())
         return claimed
@@ -66,6 +73,9 @@ async def dispatch(claim: Claim, look_again: LookAgain, send: Send, write: Write
                 hosts.failed(one.host)
         finally:
             hosts.leave(one.host)
+            users[one.user_id] -= 1
+            if not users[one.user_id]:
+                del users[one.user_id]
             wake.set()
         await write_down(judge(current, attempt, random.random()))  # noqa: S311 - spreads retries
 
