@@ -413,6 +413,21 @@ async def test_a_device_gets_five_at_once_and_the_others_wait_their_turn(pool: P
     assert len(channel.pushes) == 6
 
 
+async def test_a_device_with_much_waiting_holds_up_no_other_of_its_host(pool: Pool, begin: Begin) -> None:
+    await send_to(pool, await register(begin, "a"), 40, priority=10)
+    [other] = await send_to(pool, await register(begin, "a"))
+    hosts = Hosts(in_all=8, at_once=8)
+    channel = Scripted()
+    assert await attempt(begin, hosts, channel) == 8
+    assert [one.delivery_id for one in await claim(begin, hosts)] == [other]
+    query = """
+        SELECT extract(epoch FROM next_at - lag(next_at) OVER (ORDER BY next_at))::float8 FROM deliveries
+        WHERE status = 'PENDING' AND lease_owner IS NULL AND fence = 0 ORDER BY next_at
+    """
+    gaps = [row[0] for row in await pool.fetch(query)]
+    assert gaps == [None, *[pytest.approx(12.0)] * 31]
+
+
 async def test_what_waits_for_another_users_device_is_cancelled(pool: Pool, begin: Begin, hosts: Hosts) -> None:
     [sent] = await send_to(pool, await register(begin, "a"))
     await pool.execute("UPDATE devices SET user_id = gen_random_uuid()")

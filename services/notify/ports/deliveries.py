@@ -18,9 +18,9 @@ class DeliveryStore(Protocol):
         where it has seen the last one."""
 
     async def prepare(self, delivery: Delivery) -> Push | Wait | None:
-        """What to send, which takes the device's turn; Wait where it has none now, or is another vendor's by now. None
-        where nothing is to be sent any more: the delivery was cancelled or is not ours; or its device or notification
-        was removed or its user switched its kind off there, and it ends."""
+        """What to send, which takes the device's turn; Wait where it has none now, which puts off what else is due for
+        it, or is another vendor's by now. None where nothing is to be sent any more: the delivery was cancelled or is
+        not ours; or its device or notification was removed or its user switched its kind off there, and it ends."""
 
     async def hold(self, delivery: Delivery) -> bool:
         """Whether the claim is still good; locks the row, so that it stays so until the transaction ends."""

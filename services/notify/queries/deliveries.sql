@@ -86,6 +86,20 @@ UPDATE deliveries
 SET last_error = $4, next_at = now() + make_interval(secs => $3), lease_owner = NULL, lease_until = NULL
 WHERE delivery_id = $1 AND fence = $2 AND status = 'PENDING' AND lease_owner IS NOT NULL
 
+-- name: postpone_others
+-- By deliveries_pending_device: all that are due for a device without a turn, one after the other at its interval, so
+-- that they are not claimed in vain again and again before others of their host. What somebody has claimed or locked is
+-- left to them.
+WITH due AS (
+    SELECT delivery_id, priority FROM deliveries
+    WHERE device_id = $1 AND status = 'PENDING' AND next_at <= now() AND (lease_until IS NULL OR lease_until <= now())
+    ORDER BY delivery_id FOR UPDATE SKIP LOCKED
+), turns AS (
+    SELECT delivery_id, row_number() OVER (ORDER BY priority DESC, delivery_id) AS number FROM due
+)
+UPDATE deliveries SET next_at = now() + make_interval(secs => $2 + $3 * number)
+FROM turns WHERE deliveries.delivery_id = turns.delivery_id
+
 -- name: redirect_delivery
 -- As above; the claim stays. A page that read the devices before one was registered anew has written the vendor before.
 UPDATE deliveries SET vendor = $3, host = $4

@@ -65,7 +65,15 @@ class Deliveries:
         if not row["wanted"]:
             await self._change("end_delivery", delivery, "CANCELLED", None)
             return None
-        return _push(row) if row["has_turn"] else Wait(max(1.0, row["wait_seconds"]))
+        if row["has_turn"]:
+            return _push(row)
+        # Locked before the others, of which none is waited for: who cancels several would wait for us meanwhile.
+        if not await self.hold(delivery):
+            return None
+        seconds = max(1.0, row["wait_seconds"])
+        others = delivery.device_id, seconds, PUSH_INTERVAL_SECONDS
+        await self._connection.execute(QUERIES["postpone_others"], *others)
+        return Wait(seconds)
 
     async def hold(self, delivery: Delivery) -> bool:
         return await DELIVERIES.held(self._connection, delivery.delivery_id, delivery.fence)
