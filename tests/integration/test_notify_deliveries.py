@@ -470,6 +470,18 @@ async def test_the_job_gives_up_what_waited_for_a_day_and_deletes_what_ended_lon
     assert {row[0] for row in await pool.fetch("SELECT delivery_id FROM deliveries")} == {young, old, kept}
 
 
+@pytest.mark.parametrize("table", ["notifications", "deliveries", "webhook_deliveries"])
+async def test_what_is_old_is_found_without_looking_at_what_is_young(pool: Pool, table: str) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL enable_seqscan = off")
+        rows = await connection.fetch(
+            f"EXPLAIN SELECT FROM {table} WHERE created_at < now() - interval '30 days' ORDER BY created_at LIMIT 9"
+        )
+    plan = "\n".join(row[0] for row in rows)
+    assert f"using {table}_created_at" in plan, plan
+    assert "Sort" not in plan
+
+
 async def test_the_age_of_what_waits_longest_is_told_for_every_vendor(pool: Pool, begin: Begin) -> None:
     await send_to(pool, await register(begin, "a"), 2)
     await pool.execute("UPDATE deliveries SET created_at = now() - interval '90 s'")

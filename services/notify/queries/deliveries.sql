@@ -149,7 +149,8 @@ WHERE delivery_id IN (
 DELETE FROM deliveries
 WHERE delivery_id IN (
     SELECT delivery_id FROM deliveries
-    WHERE created_at < now() - make_interval(days => $1) AND status <> 'PENDING' LIMIT $2
+    WHERE created_at < now() - make_interval(days => $1) AND status <> 'PENDING'
+    ORDER BY created_at LIMIT $2
 )
 
 -- name: oldest_pending

@@ -61,5 +61,6 @@ SELECT count(*) FROM written
 -- By notifications_created_at; in portions, so that no statement runs long.
 DELETE FROM notifications
 WHERE notification_id IN (
-    SELECT notification_id FROM notifications WHERE created_at < now() - make_interval(days => $1) LIMIT $2
+    SELECT notification_id FROM notifications
+    WHERE created_at < now() - make_interval(days => $1) ORDER BY created_at LIMIT $2
 )
