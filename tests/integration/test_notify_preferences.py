@@ -24,6 +24,7 @@ from notify_world import (
 from scratch import Scratch
 
 from chassis.auth import User, acting_as
+from chassis.clock import utc_now
 from chassis.errors import InvalidArgument
 from chassis.leases import Leases
 from chassis.postgres import Pool, open_pool
@@ -231,10 +232,10 @@ async def test_a_disabled_webhook_is_told_once_and_is_about_no_video(
     pool: Pool, begin: Begin, notifications: Notifications, alice: UUID
 ) -> None:
     await add_device(pool, alice, "apns")
-    webhook_id = uuid4()
+    webhook_id, disabled_at = uuid4(), utc_now()
     for _ in range(2):
         async with begin() as tx:
-            await tell_webhook_disabled(tx, alice, webhook_id, "hooks.example.com")
+            await tell_webhook_disabled(tx, alice, webhook_id, "hooks.example.com", disabled_at, gone=False)
     (shown,) = (await notifications.ListNotifications(ListNotificationsRequest(), CONTEXT)).notifications
     assert (shown.kind, shown.video_id, shown.actor_user_id) == (Notification.webhook_disabled, "", str(alice))
     assert await deliveries(pool, alice) == [("webhook_disabled", "apns", 1, "PENDING")]
