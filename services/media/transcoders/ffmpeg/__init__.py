@@ -93,6 +93,8 @@ class FfmpegTranscoder:
                 limit=f"{expected} frames",
                 source=source,
             )
+        if not (directory / commands.THUMBNAIL).exists():
+            raise corrupt("none of its frames has a time to be shown at", source=source)
 
     async def _package(self, task: Task, plan: Plan, directory: Path, report: Report) -> Made:
         """Cut HLS and the preview and store them, the master playlist last."""
