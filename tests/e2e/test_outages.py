@@ -6,6 +6,7 @@ import re
 import signal
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -50,9 +51,13 @@ class Things:
     published_id: str
     playlist: httpx.URL
     other_id: str
+    device_id: str
+    webhook_id: str
+    delivery_id: str
 
 
 Away = Callable[[Stack, str], AbstractContextManager[None]]
+NOBODY = "http://127.0.0.1:9/hooks"
 SERVICES = ("upload", "media", "media-worker", "catalog", "notify", "gateway")
 
 REQUESTS: dict[str, Callable[[Things], Mapping[str, Any]]] = {
@@ -85,8 +90,25 @@ REQUESTS: dict[str, Callable[[Things], Mapping[str, Any]]] = {
     "GET /v1/users/{user_id}/following": lambda _: {},
     "GET /v1/notifications": lambda _: {},
     "POST /v1/notifications/read": lambda _: {"json": {"until": "2026-01-01T00:00:00Z"}},
+    "GET /v1/notifications/stream": lambda _: {},
+    "GET /v1/notifications/preferences": lambda _: {},
+    "PUT /v1/notifications/preferences": lambda _: {"json": {}},
+    "GET /v1/devices": lambda _: {},
+    "GET /v1/devices/web-push-key": lambda _: {},
+    "PUT /v1/devices/{device_id}": lambda things: {"json": {"fcm": {"token": things.device_id * 3}}},
+    "DELETE /v1/devices/{device_id}": lambda _: {},
+    "POST /v1/webhooks": lambda _: {"json": {"url": NOBODY}},
+    "GET /v1/webhooks": lambda _: {},
+    "GET /v1/webhooks/{webhook_id}": lambda _: {},
+    "PUT /v1/webhooks/{webhook_id}": lambda _: {"json": {"url": NOBODY, "enabled": False}},
+    "DELETE /v1/webhooks/{webhook_id}": lambda _: {},
+    "POST /v1/webhooks/{webhook_id}/rotate-secret": lambda _: {"json": {}},
+    "POST /v1/webhooks/{webhook_id}/test": lambda _: {"json": {}},
+    "GET /v1/webhooks/{webhook_id}/deliveries": lambda _: {},
+    "POST /v1/webhooks/{webhook_id}/deliveries/{delivery_id}/resend": lambda _: {"json": {}},
     "GET /v1/videos/{video_id}/hls/{playlist}": lambda things: {"params": things.playlist.params},
 }
+NEED_NOTHING = {"GET /v1/devices/web-push-key"}
 NEED_S3 = {
     "POST /v1/uploads/initiate",
     "GET /v1/uploads/{upload_id}",
@@ -137,7 +159,13 @@ def ask(person: Person, operation: str, things: Things) -> Answered:
     verb, _, template = operation.partition(" ")
     video_id = things.published_id if "hls" in template else things.video_id
     path = template.format(
-        upload_id=things.upload_id, video_id=video_id, user_id=things.other_id, playlist="master.m3u8"
+        upload_id=things.upload_id,
+        video_id=video_id,
+        user_id=things.other_id,
+        playlist="master.m3u8",
+        device_id=things.device_id,
+        webhook_id=things.webhook_id,
+        delivery_id=things.delivery_id,
     )
     started = time.monotonic()
     with person.http.stream(verb, path, timeout=30, **REQUESTS[operation](things)) as reply:
@@ -166,7 +194,7 @@ def ask_all(person: Person, operations: set[str], things: Things) -> list[Answer
 
 
 def things_of(owner: Person, clip: Path) -> Things:
-    """An upload with its part sent, and a published video."""
+    """An upload with its part sent, a published video, and a webhook that was tested."""
     shown = owner.upload(clip)
     shown.becomes("READY")
     assert owner.post(f"/v1/videos/{shown.video_id}/publish").status_code == 200
@@ -174,8 +202,19 @@ def things_of(owner: Person, clip: Path) -> Things:
     playlist = httpx.URL(next(asset["url"] for asset in assets if asset["kind"] == "HLS"))
     initiated = owner.initiate(1000)
     etag = owner.send(initiated["upload_id"], 1, bytes(1000))
-    other = user_id("somebody")
-    return Things(initiated["upload_id"], etag, initiated["video_id"], shown.video_id, playlist, str(other))
+    webhook_id = owner.post("/v1/webhooks", {"url": NOBODY}).json()["webhook"]["webhook_id"]
+    delivery_id = owner.post(f"/v1/webhooks/{webhook_id}/test").json()["delivery_id"]
+    return Things(
+        upload_id=initiated["upload_id"],
+        etag=etag,
+        video_id=initiated["video_id"],
+        published_id=shown.video_id,
+        playlist=playlist,
+        other_id=str(user_id("somebody")),
+        device_id=str(uuid.uuid4()),
+        webhook_id=webhook_id,
+        delivery_id=delivery_id,
+    )
 
 
 @contextmanager
@@ -222,8 +261,9 @@ def test_without_postgresql_every_path_is_unavailable_in_time_and_all_is_well_wh
     owner = person("alice")
     things, pids = things_of(owner, clip), {name: platform.pid(name) for name in SERVICES}
     with away(platform, "postgres"):
-        first, second = (ask_all(owner, set(REQUESTS), things) for _ in range(2))
+        first, second = (ask_all(owner, REQUESTS.keys() - NEED_NOTHING, things) for _ in range(2))
         assert [str(answer) for answer in (*first, *second) if not answer.is_unavailable] == []
+        assert {answer.reply.status_code for answer in ask_all(owner, NEED_NOTHING, things)} == {200}
     recovers(platform, owner, things, clip, pids)
 
 

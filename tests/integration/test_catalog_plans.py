@@ -34,6 +34,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "ask_later": (ID,),
     "now": (),
     "find_abandoned_videos": (timedelta(days=30), 500),
+    "read_status": (ID, OTHER),
     "read_statuses": ([ID, OTHER], [ID, OTHER]),
     "read_visible_video": (ID, OTHER),
     "owns_video": (ID, OTHER),
