@@ -40,13 +40,14 @@ _INPUT_CODECS = (
 
 # Chosen by measurement (docs/ladder.md): the VMAF of each rung against the CPU of the whole ladder. A lower rung is
 # cheap to encode well and bound by its ceiling, so it gets the finer search. No scene cuts: segments need aligned ones.
-_X264_PARAMS = f"mbtree=1:b-adapt=0:trellis=1:aq-mode=2:scenecut=0:vbv-init={BUFFER_FILL}"
-_LARGE, _SMALL = f"{_X264_PARAMS}:rc-lookahead=10:aq-strength=0.4", f"{_X264_PARAMS}:rc-lookahead=20:aq-strength=0.6"
+_X264_PARAMS = (
+    f"mbtree=1:rc-lookahead=8:b-adapt=0:trellis=1:aq-mode=2:aq-strength=0.4:scenecut=0:vbv-init={BUFFER_FILL}"
+)
 _B_FRAME_DELAY = 2
 _ENCODERS = {
-    "720p": ("superfast", "22.0", f"{_LARGE}:subme=1:partitions=p8x8,b8x8,i8x8,i4x4"),
-    "480p": ("veryfast", "22.5", f"{_SMALL}:subme=3"),
-    "240p": ("veryfast", "22.5", f"{_SMALL}:subme=4"),
+    "720p": ("superfast", "21.6", f"{_X264_PARAMS}:subme=1:partitions=p8x8,b8x8,i8x8,i4x4"),
+    "480p": ("veryfast", "22.5", f"{_X264_PARAMS}:subme=2"),
+    "240p": ("veryfast", "22.5", f"{_X264_PARAMS}:subme=3"),
 }
 """Preset, quality (CRF) and parameters of x264 by rung."""
 
