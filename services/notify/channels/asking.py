@@ -2,23 +2,20 @@
 
 import asyncio
 import contextlib
-import email.utils
 import json
-import ssl
-import time
 from dataclasses import dataclass
-from datetime import UTC
 from typing import Any
 
 import httpx
 
+from chassis.clock import utc_now
 from services.notify.addresses import AddressRefused, NotResolved
+from services.notify.answers import is_of_tls, retry_after
 from services.notify.domain.delivery import Refused, Retry
 
 ANSWER_SECONDS = 10.0
 """For the whole: connecting, sending, and the answer's end."""
 MAX_ANSWER_BYTES = 16 * 1024
-MAX_RETRY_AFTER_SECONDS = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +53,8 @@ async def ask(client: httpx.AsyncClient, request: httpx.Request) -> Answer | Ret
     except (TimeoutError, httpx.TimeoutException):
         return Retry("TIMEOUT", host_failed=True)
     except (httpx.HTTPError, OSError) as error:
-        return Retry("TLS_FAILED" if _is_of_tls(error) else "CONNECTION_FAILED", host_failed=True)
-    return Answer(response.status_code, body, _retry_after(response.headers.get("retry-after", "")))
+        return Retry("TLS_FAILED" if is_of_tls(error) else "CONNECTION_FAILED", host_failed=True)
+    return Answer(response.status_code, body, retry_after(response.headers.get("retry-after"), utc_now()))
 
 
 def failed(answer: Answer) -> Retry | Refused:
@@ -76,23 +73,3 @@ async def _beginning(response: httpx.Response) -> bytes:
         if len(body) >= MAX_ANSWER_BYTES:
             break
     return body[:MAX_ANSWER_BYTES]
-
-
-def _retry_after(value: str) -> float | None:
-    """Of `120` or of a date; None for what is neither, or a date that no clock can show."""
-    if value.isascii() and value.isdigit():
-        return min(MAX_RETRY_AFTER_SECONDS, float(value[:10]))
-    try:
-        date = email.utils.parsedate_to_datetime(value)
-        seconds = date.replace(tzinfo=date.tzinfo or UTC).timestamp() - time.time()
-    except (ValueError, OverflowError):
-        return None
-    return min(MAX_RETRY_AFTER_SECONDS, max(0.0, seconds))
-
-
-def _is_of_tls(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, ssl.SSLError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False

@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-import ssl
 import time
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 
 import httpx
 from standardwebhooks.webhooks import Webhook as Signer
@@ -13,7 +11,8 @@ from standardwebhooks.webhooks import Webhook as Signer
 from chassis import telemetry
 from chassis.clock import Clock
 from services.notify.addresses import CONNECT_SECONDS, AddressRefused, NotResolved
-from services.notify.domain.webhooks import GIVE_UP_SECONDS, Attempt, Dispatch, Error
+from services.notify.answers import is_of_tls, retry_after
+from services.notify.domain.webhooks import Attempt, Dispatch, Error
 from services.notify.ports.webhooks import Send, Unseal
 
 TOTAL_SECONDS = 15.0
@@ -38,7 +37,7 @@ def sender(transport: httpx.AsyncBaseTransport, unseal: Unseal, clock: Clock) ->
             return Attempt(sent_at, 0, error=Error.NOT_SENT)
         http_status: int | None = None
         error: Error | None = None
-        retry_after: float | None = None
+        wait_seconds: float | None = None
         reply = bytearray()
         try:
             headers = _headers(dispatch, unseal, sent_at)
@@ -52,7 +51,7 @@ def sender(transport: httpx.AsyncBaseTransport, unseal: Unseal, clock: Clock) ->
                 http_status = response.status_code
                 error = _error_of(http_status)
                 if http_status in (429, 503):
-                    retry_after = _retry_after(response.headers.get("retry-after"), sent_at)
+                    wait_seconds = retry_after(response.headers.get("retry-after"), sent_at)
                 await _read(response, reply)
         except (httpx.HTTPError, httpx.InvalidURL, AddressRefused, TimeoutError) as failure:
             if http_status is None:
@@ -63,7 +62,7 @@ def sender(transport: httpx.AsyncBaseTransport, unseal: Unseal, clock: Clock) ->
                 error = Error.NOT_SENT
             log.error("webhook_not_sent", webhook_id=dispatch.webhook_id, error=type(failure).__name__)
         latency_ms = round((time.monotonic() - started) * 1000)
-        return Attempt(sent_at, latency_ms, http_status, error, _printable(bytes(reply)), retry_after)
+        return Attempt(sent_at, latency_ms, http_status, error, _printable(bytes(reply)), wait_seconds)
 
     return send
 
@@ -109,34 +108,11 @@ def _error_in(failure: Exception) -> Error:
             return Error.ADDRESS_REFUSED
         case TimeoutError() | httpx.TimeoutException():
             return Error.TIMEOUT
-        case httpx.ConnectError() if _is_of_tls(failure):
+        case httpx.ConnectError() if is_of_tls(failure):
             return Error.TLS_FAILED
         case httpx.NetworkError():
             return Error.CONNECTION_FAILED
     return Error.PROTOCOL_ERROR
-
-
-def _is_of_tls(failure: BaseException | None) -> bool:
-    """Whether TLS is the cause; httpx and httpcore have wrapped it."""
-    while failure is not None and not isinstance(failure, ssl.SSLError):
-        failure = failure.__cause__ or failure.__context__
-    return failure is not None
-
-
-def _retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds, at most 24 hours, of a number or a date; None for what is neither."""
-    if value is None:
-        return None
-    try:
-        seconds = float(int(value)) if value.strip().isdecimal() else _until(value, now)
-    except (ValueError, OverflowError):
-        return None
-    return min(max(seconds, 0.0), GIVE_UP_SECONDS)
-
-
-def _until(value: str, now: datetime) -> float:
-    date = parsedate_to_datetime(value)
-    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now.timestamp()
 
 
 def _printable(reply: bytes) -> str:
