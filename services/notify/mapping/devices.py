@@ -10,7 +10,7 @@ from chassis.errors import FieldViolation, InvalidArgument
 from chassis.validation import parse_uuid
 from nextplay.notify.v1 import devices_service_pb2 as messages
 from services.notify.domain.device import Address, Device, Vendor, apns_token, endpoint, fcm_token, push_keys
-from services.notify.ports.devices import HostOf
+from services.notify.ports.hosts import HostOf
 from services.notify.reads.devices import RegisteredDevice
 
 HOSTS = {Vendor.FCM: "fcm.googleapis.com", Vendor.APNS: "api.push.apple.com"}

@@ -1,8 +1,7 @@
 """Where users are reached beside the app."""
 
-from collections.abc import Callable, Coroutine
 from datetime import datetime
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol
 from uuid import UUID
 
 from services.notify.domain.device import Device
@@ -26,8 +25,3 @@ class DeviceStore(Protocol):
 
     async def remove(self, device_id: UUID, user_id: UUID) -> bool:
         """Remove it and cancel what is on its way there; False where the user has none of this id."""
-
-
-HostOf: TypeAlias = Callable[[str], Coroutine[Any, Any, str]]
-"""`await host_of(endpoint)`: the host of a browser's push service, with its port where that is not 443. Raises
-InvalidArgument, naming `web_push.endpoint`, for what is not called."""

@@ -114,6 +114,3 @@ Seal: TypeAlias = Callable[[UUID, bytes], bytes]
 """`seal(webhook_id, secret)`: the secret as it is stored, encrypted and bound to its endpoint."""
 Unseal: TypeAlias = Callable[[UUID, bytes], bytes]
 """`unseal(webhook_id, sealed)`: the secret again."""
-
-HostOf: TypeAlias = Callable[[str], Coroutine[Any, Any, str]]
-"""`await host_of(url)`: the host of a URL that may be called. Raises InvalidArgument, which names the field `url`."""

@@ -20,7 +20,7 @@ from nextplay.notify.v1.devices_service_pb2_grpc import DeviceServiceServicer
 from services.notify.domain.device import WebPushOff
 from services.notify.mapping import devices as mapping
 from services.notify.ports import Begin
-from services.notify.ports.devices import HostOf
+from services.notify.ports.hosts import HostOf
 from services.notify.reads import devices as reads
 from services.notify.usecases import devices as usecases
 

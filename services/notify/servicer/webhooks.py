@@ -16,7 +16,8 @@ from nextplay.notify.v1 import webhooks_service_pb2 as messages
 from nextplay.notify.v1.webhooks_service_pb2_grpc import WebhookServiceServicer
 from services.notify.mapping import webhooks as mapping
 from services.notify.ports import Begin
-from services.notify.ports.webhooks import HostOf, Seal, Unseal
+from services.notify.ports.hosts import HostOf
+from services.notify.ports.webhooks import Seal, Unseal
 from services.notify.reads import webhooks as reads
 from services.notify.usecases import webhooks as usecases
 
