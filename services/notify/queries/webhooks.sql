@@ -211,8 +211,10 @@ WHERE delivery_id = ANY ($1::uuid[])
 ORDER BY delivery_id, fence DESC
 
 -- name: delete_old_webhook_deliveries
--- By webhook_deliveries_created_at; their attempts go with them. In portions, so that no statement runs long.
+-- By webhook_deliveries_created_at, the oldest first, so that the index alone finds them; their attempts go with them. In portions, so that no statement runs long.
 DELETE FROM webhook_deliveries
 WHERE delivery_id IN (
-    SELECT delivery_id FROM webhook_deliveries WHERE created_at < now() - make_interval(days => $1) LIMIT 2000
+    SELECT delivery_id FROM webhook_deliveries
+    WHERE created_at < now() - make_interval(days => $1)
+    ORDER BY created_at LIMIT 2000
 )
