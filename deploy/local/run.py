@@ -75,7 +75,7 @@ def _running(home: Path, *, replica: bool = False) -> Iterator[Message]:
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)  # stopping takes some seconds and is not to be cut short
         if supervisor_pid(home) is not None:
-            console.print("Stopping the platform ...")
+            console.print("Stopping the platform; its addresses end with it. `make up` starts one that stays.")
             stop(home)
 
 
