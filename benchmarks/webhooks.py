@@ -84,7 +84,7 @@ async def _deliveries_a_second(pool: Pool, begin: Begin, seals: Seals, webhook_i
         DELIVERIES,
     )
     await pool.execute("ANALYZE webhook_deliveries")
-    async with open_transport(RULES, open_resolver()) as transport:
+    async with open_resolver() as resolve, open_transport(RULES, resolve) as transport:
         claim = partial(webhook_deliveries.claim_deliveries, begin, "bench")
         look_again = partial(webhook_deliveries.look_again, begin)
         write = partial(webhook_deliveries.write_attempts, begin, 3 * 24 * 3600.0)

@@ -68,7 +68,7 @@ def environment(home: Home, ports: Ports, values: Values, context: Context | Non
         settings["NEXTPLAY_NOTIFY_WEBHOOK_KEY"] = home.keys["webhook"]
         # Receivers of webhooks and of Web Push are on this machine too.
         settings["NEXTPLAY_NOTIFY_CALLED_ALLOW_HTTP"] = "true"
-        settings["NEXTPLAY_NOTIFY_CALLED_NETWORKS"] = '["127.0.0.0/8"]'
+        settings["NEXTPLAY_NOTIFY_CALLED_NETWORKS"] = '["127.0.0.0/8", "::1/128"]'
     if context == "media":
         settings["NEXTPLAY_MEDIA_WORKER_DIRECTORY"] = str(home.data / "media-worker")
     if context in S3_RIGHTS:

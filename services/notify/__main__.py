@@ -57,7 +57,7 @@ async def serve(service: Service, settings: Settings) -> None:
     begin = transactions(pool, open_store, wake.set)
     owner = f"{socket.gethostname()}:{os.getpid()}"
 
-    resolve = open_resolver()
+    resolve = await service.enter(open_resolver(settings.called.name_servers))
     applying = await _deliver(service, settings, pool, resolve, begin, waking(begin, wake), owner)
 
     claim = partial(fanouts.claim_fanouts, begin, owner)

@@ -13,8 +13,8 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -22,13 +22,17 @@ from typing import Any, TypeAlias
 
 import httpcore
 import httpx
+import pycares
+from aiodns import DNSResolver
+from aiodns.error import DNSError
 
 from chassis.errors import FieldViolation, InvalidArgument
 
 MAX_URL_LENGTH = 2_048
 CONNECT_SECONDS = 5.0
 ADDRESSES_TRIED = 4
-LOOKUPS_AT_ONCE = 32
+QUERY_SECONDS, QUERIES = 1.5, 2
+"""How long a name server is waited for, twice as long when it is asked again, and how often it is asked."""
 KEEP_CONNECTIONS_SECONDS = 5.0
 
 Address: TypeAlias = IPv4Address | IPv6Address
@@ -142,16 +146,27 @@ def is_allowed(address: Address, rules: Rules) -> bool:
     return any(address in network for network in rules.allowed_networks) or _is_public(address)
 
 
-def open_resolver() -> Resolve:
-    """The system's resolver, with threads of its own, so that name servers that hang hold up no other work."""
-    threads = ThreadPoolExecutor(LOOKUPS_AT_ONCE, thread_name_prefix="dns")
+@asynccontextmanager
+async def open_resolver(name_servers: Sequence[str] = ()) -> AsyncIterator[Resolve]:
+    """Asks the name servers (`address` or `address:port`), those of the system where none is given, after /etc/hosts;
+    names are asked for as they are, without the system's search domains.
+
+    No look-up waits for another, however many servers of strangers never answer: each ends by itself within some
+    seconds and holds nothing but its question, where the system's `getaddrinfo` would hold a thread.
+    """
+    resolver = DNSResolver(
+        list(name_servers), timeout=QUERY_SECONDS, tries=QUERIES, flags=pycares.ARES_FLAG_NOSEARCH, lookups="fb"
+    )
 
     async def resolve(name: str) -> Sequence[Address]:
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(threads, lambda: socket.getaddrinfo(name, None, type=socket.SOCK_STREAM))
-        return list(dict.fromkeys(ip_address(sockaddr[0]) for *_, sockaddr in found))
+        try:
+            found = await resolver.getaddrinfo(name, type=socket.SOCK_STREAM)
+        except DNSError as error:
+            raise OSError(f"the DNS gave no address: {error.args[0]}") from error
+        return list(dict.fromkeys(ip_address(node.addr[0].decode()) for node in found.nodes))
 
-    return resolve
+    async with resolver:
+        yield resolve
 
 
 def open_transport(

@@ -1,8 +1,9 @@
 """The settings of notify's processes."""
 
 import re
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, HttpUrl, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -57,6 +58,9 @@ class CalledAddresses(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="NEXTPLAY_NOTIFY_CALLED_", env_ignore_empty=True)
     allow_http: bool = Field(False, description="whether http:// is called too")
     networks: Strings = Field([], description="networks whose addresses are called although they are not public")
+    name_servers: Strings = Field(
+        [], description="who is asked for the addresses of names, `address` or `address:port`; the system's if empty"
+    )
 
     @field_validator("networks")
     @classmethod
@@ -64,6 +68,13 @@ class CalledAddresses(BaseSettings):
         for network in networks:
             ip_network(network)
         return networks
+
+    @field_validator("name_servers")
+    @classmethod
+    def _are_addresses(cls, name_servers: list[str]) -> list[str]:
+        for server in name_servers:
+            ip_address(urlsplit(f"//{server}").hostname or "")
+        return name_servers
 
     @property
     def rules(self) -> Rules:

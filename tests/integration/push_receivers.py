@@ -132,7 +132,8 @@ async def web_push(directory: Path, tls: bool = True) -> AsyncIterator[Vendored]
     of_server, of_client = certificates(directory)
     async with (
         http1_server(answer, of_server if tls else None) as server,
-        open_client(LOCAL, open_resolver(), tls=of_client) as client,
+        open_resolver() as resolve,
+        open_client(LOCAL, resolve, tls=of_client) as client,
     ):
         endpoint = f"{'https' if tls else 'http'}://127.0.0.1:{server.port}/send/secret-path"
         address = Address(Vendor.WEB_PUSH, endpoint, f"127.0.0.1:{server.port}", browser.keys)

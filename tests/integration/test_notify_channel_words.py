@@ -178,7 +178,8 @@ async def test_a_push_service_without_a_valid_certificate_is_not_told_anything(
     _, trusts_another = certificates(tmp_path)
     async with (
         http1_server(lambda seen: Reply(), untrusted) as server,
-        open_client(LOCAL, open_resolver(), tls=trusts_another) as client,
+        open_resolver() as resolve,
+        open_client(LOCAL, resolve, tls=trusts_another) as client,
     ):
         address = Address(Vendor.WEB_PUSH, f"https://127.0.0.1:{server.port}/", "127.0.0.1", browser.address.keys)
         channel = WebPush(client, Vapid(KEY, "mailto:ops@nextplay.example"))
@@ -200,7 +201,7 @@ async def test_an_endpoint_that_leads_inside_by_now_is_not_called(
     browser: Vendored, url: str, outcome: Outcome
 ) -> None:
     address = Address(Vendor.WEB_PUSH, url, "host", browser.address.keys)
-    async with open_client(Rules(), open_resolver()) as client:
+    async with open_resolver() as resolve, open_client(Rules(), resolve) as client:
         channel = WebPush(client, Vapid(KEY, "mailto:ops@nextplay.example"))
         assert await channel.deliver(a_push(address)) == outcome
 

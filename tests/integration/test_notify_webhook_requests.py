@@ -47,7 +47,7 @@ def dispatch(url: str, *, old_secret: bool = False) -> Dispatch:
 
 
 async def send(one: Dispatch, rules: Rules = LOCAL, resolve: Resolve | None = None) -> Attempt:
-    async with open_transport(rules, resolve or open_resolver()) as transport:
+    async with open_resolver() as of_system, open_transport(rules, resolve or of_system) as transport:
         return await sender(transport, SEALS.unseal, utc_now)(one)
 
 
@@ -137,7 +137,8 @@ async def test_a_reply_without_end_over_tls_is_left_too(tmp_path: Path) -> None:
     of_server, trusting = certificates(tmp_path)
     async with (
         http1_server(always(Reply(200, endless=True)), tls=of_server) as server,
-        open_transport(LOCAL, open_resolver(), tls=trusting) as transport,
+        open_resolver() as resolve,
+        open_transport(LOCAL, resolve, tls=trusting) as transport,
     ):
         attempt = await sender(transport, SEALS.unseal, utc_now)(dispatch(f"https://127.0.0.1:{server.port}/"))
     assert (attempt.error, attempt.reply) == (None, "x" * REPLY_BYTES)
@@ -146,7 +147,8 @@ async def test_a_reply_without_end_over_tls_is_left_too(tmp_path: Path) -> None:
 async def test_no_cookie_is_kept_for_the_next_call_to_a_host() -> None:
     async with (
         http1_server(always(Reply(200, {"set-cookie": "user=one; Path=/"}))) as server,
-        open_transport(LOCAL, open_resolver()) as transport,
+        open_resolver() as resolve,
+        open_transport(LOCAL, resolve) as transport,
     ):
         for _ in range(2):
             await sender(transport, SEALS.unseal, utc_now)(dispatch(url_of(server)))
@@ -191,7 +193,11 @@ async def test_who_closes_or_is_not_there_is_told_apart_from_who_answers() -> No
 
 async def test_what_can_not_be_signed_is_an_attempt_that_failed() -> None:
     other_key = Seals(bytes(32))
-    async with http1_server(always(Reply(200))) as server, open_transport(LOCAL, open_resolver()) as transport:
+    async with (
+        http1_server(always(Reply(200))) as server,
+        open_resolver() as resolve,
+        open_transport(LOCAL, resolve) as transport,
+    ):
         attempt = await sender(transport, other_key.unseal, utc_now)(dispatch(url_of(server)))
     assert (attempt.http_status, attempt.error) == (None, Error.NOT_SENT)
     assert server.seen == []

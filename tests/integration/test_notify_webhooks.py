@@ -84,7 +84,7 @@ async def register_url(begin: Begin, owner: UUID, url: str, *types: str) -> Webh
 async def sending(begin: Begin, *, failing_seconds: float = THREE_DAYS) -> AsyncIterator[Callable[[], None]]:
     """A process that sends; what it yields wakes it."""
     wake = asyncio.Event()
-    async with open_transport(LOCAL, open_resolver()) as transport:
+    async with open_resolver() as resolve, open_transport(LOCAL, resolve) as transport:
         claim = partial(webhook_deliveries.claim_deliveries, begin, "a process")
         write = partial(webhook_deliveries.write_attempts, begin, failing_seconds)
         again = partial(webhook_deliveries.look_again, begin)
@@ -354,7 +354,11 @@ async def test_who_dies_after_the_reply_sends_the_same_id_again(pool: Pool, begi
     async def dies(sent: Sequence[Sent]) -> None:
         raise RuntimeError
 
-    async with http1_server(always(Reply(200))) as server, open_transport(LOCAL, open_resolver()) as transport:
+    async with (
+        http1_server(always(Reply(200))) as server,
+        open_resolver() as resolve,
+        open_transport(LOCAL, resolve) as transport,
+    ):
         webhook = await register(begin, owner, server)
         await apply(begin, came_to("READY", owner=owner))
         claim = partial(webhook_deliveries.claim_deliveries, begin, "a process that dies")

@@ -144,8 +144,9 @@ def test_an_ipv6_address_is_what_the_public_ipv4_address_in_it_is(address: str) 
 
 
 async def test_the_system_s_own_names_are_refused() -> None:
-    with pytest.raises(AddressRefused):
-        await check_url("https://localhost/", PUBLIC, open_resolver())
+    async with open_resolver() as resolve:
+        with pytest.raises(AddressRefused):
+            await check_url("https://localhost/", PUBLIC, resolve)
 
 
 async def test_who_asks_learns_not_whether_a_name_inside_exists() -> None:

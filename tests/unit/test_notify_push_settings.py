@@ -45,7 +45,8 @@ async def channels() -> list[type]:
     """Of Web Push, FCM and APNs."""
     fcm, apns = load(FcmSettings), load(ApnsSettings)
     async with (
-        open_client(Rules(), open_resolver()) as client,
+        open_resolver() as resolve,
+        open_client(Rules(), resolve) as client,
         open_channels(
             client, load(WebPushSettings).vapid, fcm.account, str(fcm.endpoint), apns.key, str(apns.endpoint)
         ) as opened,
