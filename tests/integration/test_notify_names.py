@@ -186,7 +186,7 @@ async def test_a_name_that_changes_between_check_and_connection_opens_nothing_in
     await check_url(url, public, resolve)
     names.known["changing.example"] = "127.0.0.1"
     attempt = await send_webhook(resolve, url, public)
-    assert (attempt.http_status, attempt.error) == (None, "ADDRESS_REFUSED")
+    assert (attempt.http_status, attempt.error) == (None, "NO_PUBLIC_ADDRESS")
     async with open_client(public, resolve) as client:
         with pytest.raises(AddressRefused):
             await client.post(url)

@@ -237,12 +237,12 @@ async def test_a_certificate_is_of_the_name_though_the_connection_goes_to_an_add
     assert [attempt.error for attempt in attempts] == [None, Error.TLS_FAILED]
 
 
-async def test_an_address_inside_and_an_unknown_name_are_not_called() -> None:
+async def test_an_address_inside_and_an_unknown_name_are_not_called_and_not_told_apart() -> None:
     async def nobody(name: str) -> Sequence[Address]:
         raise OSError
 
     async with http1_server(always(Reply(200))) as server:
         inside = await send(dispatch(url_of(server)), Rules(allow_http=True))
         unknown = await send(dispatch("http://unknown.example/"), LOCAL, nobody)
-    assert (inside.error, unknown.error) == (Error.ADDRESS_REFUSED, Error.DNS_FAILED)
+    assert (inside.error, unknown.error) == (Error.NO_PUBLIC_ADDRESS, Error.NO_PUBLIC_ADDRESS)
     assert server.seen == []

@@ -75,7 +75,8 @@ class Status(StrEnum):
 
 
 class Error(StrEnum):
-    """Why an attempt failed, in the words of the API; NOT_SENT is no fault of the endpoint."""
+    """Why an attempt failed, in the words of the API; NOT_SENT is no fault of the endpoint. NO_PUBLIC_ADDRESS does not
+    tell a name that is unknown from one that leads inside: which names are known there is nobody's business."""
 
     HTTP_ERROR = "HTTP_ERROR"
     REDIRECT = "REDIRECT"
@@ -83,8 +84,7 @@ class Error(StrEnum):
     TIMEOUT = "TIMEOUT"
     CONNECTION_FAILED = "CONNECTION_FAILED"
     TLS_FAILED = "TLS_FAILED"
-    DNS_FAILED = "DNS_FAILED"
-    ADDRESS_REFUSED = "ADDRESS_REFUSED"
+    NO_PUBLIC_ADDRESS = "NO_PUBLIC_ADDRESS"
     PROTOCOL_ERROR = "PROTOCOL_ERROR"
     NOT_SENT = "NOT_SENT"
 

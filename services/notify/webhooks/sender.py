@@ -10,7 +10,7 @@ from standardwebhooks.webhooks import Webhook as Signer
 
 from chassis import telemetry
 from chassis.clock import Clock
-from services.notify.addresses import CONNECT_SECONDS, AddressRefused, NotResolved
+from services.notify.addresses import CONNECT_SECONDS, AddressRefused
 from services.notify.answers import is_of_tls, retry_after
 from services.notify.domain.webhooks import Attempt, Dispatch, Error
 from services.notify.ports.webhooks import Send, Unseal
@@ -56,6 +56,7 @@ def sender(transport: httpx.AsyncBaseTransport, unseal: Unseal, clock: Clock) ->
         except (httpx.HTTPError, httpx.InvalidURL, AddressRefused, TimeoutError) as failure:
             if http_status is None:
                 error = _error_in(failure)
+                log.info("webhook_unanswered", webhook_id=dispatch.webhook_id, reason=type(failure).__name__)
         except Exception as failure:
             # Raised further it would be recorded nowhere, and tried again for ever.
             if http_status is None:
@@ -102,10 +103,8 @@ def _error_of(status: int) -> Error | None:
 
 def _error_in(failure: Exception) -> Error:
     match failure:
-        case NotResolved():
-            return Error.DNS_FAILED
         case AddressRefused() | httpx.InvalidURL():
-            return Error.ADDRESS_REFUSED
+            return Error.NO_PUBLIC_ADDRESS
         case TimeoutError() | httpx.TimeoutException():
             return Error.TIMEOUT
         case httpx.ConnectError() if is_of_tls(failure):

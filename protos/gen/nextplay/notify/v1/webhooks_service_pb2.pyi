@@ -164,7 +164,7 @@ class WebhookDelivery(_message.Message):
         """HTTP status of the reply, where there was one."""
         error_code: _builtins.str
         """What went wrong, where it did not succeed: HTTP_ERROR, REDIRECT, GONE, TIMEOUT, CONNECTION_FAILED, TLS_FAILED,
-        DNS_FAILED, ADDRESS_REFUSED, PROTOCOL_ERROR or NOT_SENT, which is no fault of the endpoint.
+        NO_PUBLIC_ADDRESS, PROTOCOL_ERROR or NOT_SENT, which is no fault of the endpoint.
         """
         reply: _builtins.str
         """The first 1,024 bytes of the reply's body, made printable; may be empty."""
