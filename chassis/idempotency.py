@@ -90,7 +90,8 @@ async def reserve(
     """Reserve the call's Idempotency-Key for the length of the block.
 
     Yields Replay when the reply is stored; Reserved with the given ids, or with those of an earlier try that did not
-    finish. A block that raises gives the key back at once, keeping its ids; a process that dies, after 30 s.
+    finish. A block that raises gives the key back at once, keeping its ids; a process that dies, after 30 s. One whose
+    first try raises InvalidArgument leaves a key as if it had never been used, so that it is good for a corrected body.
     Without a key (None): Reserved with the given ids, and nothing is stored.
     Raises IdempotencyMismatch, RequestInFlight, InvalidArgument (the key is not 1-255 printable ASCII characters),
     Unavailable.
@@ -117,8 +118,8 @@ async def reserve(
     reserved = Reserved(reserved_ids, user_id, method, key, row["attempt"])
     try:
         yield reserved
-    except BaseException:
-        await asyncio.shield(_release(pool, reserved))
+    except BaseException as error:
+        await asyncio.shield(_release(pool, reserved, refused=isinstance(error, InvalidArgument)))
         raise
 
 
@@ -143,10 +144,10 @@ def _reply_of(known: asyncpg.Record | None, request_hash: bytes) -> bytes:
     return cast(bytes, known["reply"])
 
 
-async def _release(pool: Pool, reserved: Reserved) -> None:
+async def _release(pool: Pool, reserved: Reserved, *, refused: bool) -> None:
     """Let the next try begin at once. When the database is away, it begins when the lease has ended."""
     with suppress(Unavailable):
         async with acquire(pool) as connection:
             await connection.execute(
-                QUERIES["release_key"], reserved.user_id, reserved.method, reserved.key, reserved.attempt
+                QUERIES["release_key"], reserved.user_id, reserved.method, reserved.key, reserved.attempt, refused
             )

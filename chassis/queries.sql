@@ -32,8 +32,10 @@ FROM idempotency_keys
 WHERE user_id = $1 AND method = $2 AND key = $3
 
 -- name: release_key
--- By primary key; `attempt` keeps a try that was taken over from releasing its successor.
-UPDATE idempotency_keys SET reserved_until = now()
+-- By primary key; `attempt` keeps a try that was taken over from releasing its successor. A first try that was refused
+-- as it stands ($5) has begun nothing: its key is older than any now, so it is begun anew, whatever the request.
+UPDATE idempotency_keys
+SET reserved_until = now(), created_at = CASE WHEN $5 AND attempt = 1 THEN '-infinity' ELSE created_at END
 WHERE user_id = $1 AND method = $2 AND key = $3 AND attempt = $4 AND reply IS NULL
 
 -- name: store_reply

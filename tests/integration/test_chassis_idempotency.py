@@ -10,7 +10,7 @@ import pytest
 from scratch import make_event_type, until
 
 from chassis import idempotency
-from chassis.errors import InvalidArgument
+from chassis.errors import FieldViolation, InvalidArgument
 from chassis.idempotency import (
     IdempotencyMismatch,
     Replay,
@@ -128,6 +128,26 @@ async def test_a_command_that_failed_is_repeated_at_once_with_the_same_ids(
     assert command.carried_out[0] == command.carried_out[1]
     assert command.attempts == [1, 2]
     assert reply == str(command.carried_out[0]["upload_id"])
+
+
+async def test_a_request_that_was_refused_leaves_its_key_to_the_corrected_one(command: Command) -> None:
+    wrong = InvalidArgument(fields=[FieldViolation("title", "must be shorter")])
+    with pytest.raises(InvalidArgument):
+        await command(title="too long", fail=wrong)
+    reply = await command(title="corrected")
+    assert await command(title="corrected") == reply
+    assert command.attempts == [1, 1]
+    with pytest.raises(IdempotencyMismatch):
+        await command(title="too long")
+
+
+async def test_a_refusal_after_a_try_that_may_have_begun_keeps_the_key(command: Command) -> None:
+    with pytest.raises(LookupError):
+        await command(fail=LookupError("no"))
+    with pytest.raises(InvalidArgument):
+        await command(fail=InvalidArgument(fields=[]))
+    with pytest.raises(IdempotencyMismatch):
+        await command(title="corrected")
 
 
 async def test_a_crashed_command_is_taken_over_with_the_same_ids_when_its_lease_ends(

@@ -88,3 +88,13 @@ async def test_a_repeated_registration_is_answered_also_when_the_name_is_known_n
     first = await webhooks.CreateWebhook(request, CONTEXT)
     names.known.clear()
     assert await webhooks.CreateWebhook(request, CONTEXT) == first
+
+
+async def test_a_url_that_was_refused_is_corrected_under_the_same_key(
+    webhooks: Webhooks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servicer, "idempotency_key", lambda: "a key")
+    with pytest.raises(InvalidArgument):
+        await webhooks.CreateWebhook(messages.CreateWebhookRequest(url="https://hoooks.example.com/"), CONTEXT)
+    created = await webhooks.CreateWebhook(messages.CreateWebhookRequest(url=URL), CONTEXT)
+    assert created.webhook.url == URL
