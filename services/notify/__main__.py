@@ -36,7 +36,7 @@ from services.notify.servicer.devices import Devices
 from services.notify.servicer.inbox import Notifications
 from services.notify.servicer.webhooks import Webhooks
 from services.notify.settings import Settings
-from services.notify.usecases import deliveries, fanouts, webhook_deliveries
+from services.notify.usecases import deliveries, fanouts, webhook_deliveries, withdrawals
 from services.notify.webhooks.dispatching import AT_ONCE as WEBHOOKS_AT_ONCE
 from services.notify.webhooks.dispatching import dispatch
 from services.notify.webhooks.sealing import Seals
@@ -59,6 +59,12 @@ async def serve(service: Service, settings: Settings) -> None:
 
     resolve = await service.enter(open_resolver(settings.called.name_servers))
     applying = await _deliver(service, settings, pool, resolve, begin, waking(begin, wake), owner)
+
+    withdraw_wake = asyncio.Event()
+    applying = waking(applying, withdraw_wake)
+    claim_withdrawals = partial(withdrawals.claim_withdrawals, begin, owner)
+    cancel = partial(withdrawals.cancel_what_is_left, begin)
+    service.task("withdraw", work("withdraw", claim_withdrawals, cancel, wake=withdraw_wake))
 
     claim = partial(fanouts.claim_fanouts, begin, owner)
     tell = partial(fanouts.tell_followers, applying, followers_in_catalog(catalog))

@@ -13,6 +13,7 @@ from chassis.leases import Leases
 from chassis.postgres import Connection
 from services.media import repository as media
 from services.notify.repository.fanouts import FANOUTS
+from services.notify.repository.withdrawals import WITHDRAWALS
 from services.upload import repository as upload
 
 
@@ -58,7 +59,13 @@ def on_work(leases: Leases) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("context", "leases"),
-    [("upload", upload.PURGES), ("media", media.JOBS), ("media", media.PURGES), ("notify", FANOUTS)],
+    [
+        ("upload", upload.PURGES),
+        ("media", media.JOBS),
+        ("media", media.PURGES),
+        ("notify", FANOUTS),
+        ("notify", WITHDRAWALS),
+    ],
 )
 async def test_no_named_query_reads_a_whole_table(scratch_schema: MakeScratch, context: str, leases: Leases) -> None:
     async with connected(scratch_schema, context) as connection:

@@ -38,12 +38,13 @@ from nextplay.notify.v1.notifications_service_pb2 import (
     ReplacePreferencesRequest,
 )
 from services.notify.domain.notification import Channel, Kind, to_followers
+from services.notify.domain.withdrawal import of_video
 from services.notify.fakes import FakeFollowers
 from services.notify.ports import Begin
 from services.notify.reads.watching import Watchers
 from services.notify.repository import open_store
 from services.notify.servicer.inbox import Notifications
-from services.notify.usecases import fanouts
+from services.notify.usecases import fanouts, withdrawals
 from services.notify.usecases.outcomes import tell_webhook_disabled
 
 CONTEXT = None
@@ -253,13 +254,16 @@ async def test_what_is_taken_back_is_not_delivered_any_more(
     taken_back: type[VideoHidden] | type[VideoDeleted],
     left: set[tuple[str, str]] | None,
 ) -> None:
-    monkeypatch.setattr("services.notify.repository.withdrawals.CANCELLED_AT_ONCE", 2)
+    monkeypatch.setattr(withdrawals, "CANCELLED_AT_ONCE", 2)
     video_id, other, users = uuid4(), uuid4(), [uuid4() for _ in range(5)]
     for user in [*users, OWNER]:
         await add_device(pool, user, "fcm")
     await apply(begin, came_to("READY", video_id=video_id), published(video_id), published(other))
     await finish(begin, FakeFollowers(users))
     await apply(begin, taken_back(video_id=str(video_id), user_id=str(OWNER)))
+    while left_over := await withdrawals.claim_withdrawals(begin, "test"):
+        for withdrawal in left_over:
+            await withdrawals.cancel_what_is_left(begin, withdrawal)
     stand = "SELECT DISTINCT kind, status FROM deliveries WHERE video_id = $1"
     found = {tuple(row) for row in await pool.fetch(stand, video_id)}
     assert found == (left or {("video_ready", "CANCELLED"), ("video_published", "CANCELLED")})
@@ -379,7 +383,7 @@ async def test_a_video_that_is_hidden_while_its_author_is_muted_and_its_channel_
         assert await tx.store.fanouts.cancel(video_id)
         preferring = asyncio.create_task(replace(notifications, off("video_published", "mobile_push"), muted=OWNER))
         await somebody_waits(pool)
-        assert await tx.store.withdrawals.of_video(video_id, [Kind.VIDEO_PUBLISHED]) == 1
+        assert await tx.store.withdrawals.cancel(of_video(video_id, [Kind.VIDEO_PUBLISHED], "hidden"), 10) == 1
     await preferring
     assert await deliveries(pool, alice) == [("video_published", "fcm", 0, "CANCELLED")]
 

@@ -1,21 +1,24 @@
 """What is not to be delivered any more."""
 
-from collections.abc import Collection, Set
+from collections.abc import Sequence
 from typing import Protocol
-from uuid import UUID
 
-from services.notify.domain.notification import Channel, Kind
+from services.notify.domain.withdrawal import ClaimedWithdrawal, Withdrawal
 
 
 class WithdrawalStore(Protocol):
     """Deliveries that are pending, cancelled inside one transaction: also those that are just being tried, whose end is
     not written down any more."""
 
-    async def of_video(self, video_id: UUID, kinds: Collection[Kind]) -> int:
-        """Cancel those of the video that tell such a thing; how many they were."""
+    async def cancel(self, withdrawal: Withdrawal, limit: int) -> int:
+        """Cancel up to `limit` of them; how many they were."""
 
-    async def of_authors(self, user_id: UUID, author_ids: Collection[UUID]) -> int:
-        """Cancel those that tell the user of the authors' publications; how many they were."""
+    async def leave(self, withdrawal: Withdrawal) -> None:
+        """Let nothing of it be sent that was written until now, and have it cancelled by who claims it."""
 
-    async def of_channels(self, user_id: UUID, disabled: Set[tuple[Kind, Channel]]) -> int:
-        """Cancel the user's of these kinds on these channels; how many they were."""
+    async def claim(self, owner: str, seconds: float, limit: int) -> Sequence[ClaimedWithdrawal]:
+        """Lease up to `limit` of those that were left."""
+
+    async def cancel_portion(self, claimed: ClaimedWithdrawal, limit: int) -> int:
+        """Cancel up to `limit` of what was left; forget the withdrawal where they were fewer, else give the claim back.
+        How many they were: none where the claim was lost."""

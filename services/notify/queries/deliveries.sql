@@ -49,13 +49,27 @@ LEFT JOIN claimed ON true
 -- All by primary key, and the device's turn with it: who comes together with another waits for it and sees its turn.
 -- No row where the delivery was cancelled or claimed by somebody else; empty columns where something was removed, or
 -- where the device's id is another user's by now. No turn where the device is not the claim's vendor's by now, nor
--- where its user switched the kind off there, which a page that was being written at that moment has not seen.
+-- where its user switched the kind off there, which a page that was being written at that moment has not seen, nor
+-- where it was withdrawn with so many others that its own turn to be cancelled has not come (withdrawals_video,
+-- withdrawals_user), or its video was deleted while it was written.
 WITH mine AS (
     SELECT device_id, user_id, notification_id, created_at,
         NOT EXISTS (
             SELECT FROM preferences
             WHERE preferences.user_id = deliveries.user_id AND preferences.kind = deliveries.kind AND NOT enabled
                 AND channel = CASE $5::text WHEN 'web_push' THEN 'web_push' ELSE 'mobile_push' END
+        ) AND NOT EXISTS (
+            SELECT FROM withdrawals
+            WHERE withdrawals.video_id = deliveries.video_id AND deliveries.kind = ANY (kinds)
+                AND deliveries.created_at <= withdrawn_at
+        ) AND NOT EXISTS (
+            SELECT FROM withdrawals
+            WHERE withdrawals.user_id = deliveries.user_id AND deliveries.kind = ANY (kinds)
+                AND (author_ids IS NULL OR deliveries.actor_user_id = ANY (author_ids))
+                AND (channel IS NULL OR channel = CASE $5 WHEN 'web_push' THEN 'web_push' ELSE 'mobile_push' END)
+                AND deliveries.created_at <= withdrawn_at
+        ) AND NOT EXISTS (
+            SELECT FROM deleted_videos WHERE deleted_videos.video_id = deliveries.video_id
         ) AS wanted
     FROM deliveries
     WHERE delivery_id = $1 AND fence = $2 AND status = 'PENDING' AND lease_owner IS NOT NULL

@@ -1,36 +1,39 @@
 -- Deliveries that are cancelled. Without its owner a present claim is void (chassis/leases): who is just trying such a
 -- delivery writes nothing down about it any more. They are locked in the order of their ids, as everywhere, so that two
--- that cancel never wait for each other crosswise.
+-- that cancel never wait for each other crosswise, and in portions, so that no statement runs long: a publication has as
+-- many as its author has followers.
 
 -- name: cancel_of_video
--- By deliveries_pending_video, in portions, so that no statement runs long: a publication has as many as its author has
--- followers. One that ended meanwhile stays as it ended.
+-- By deliveries_pending_video, up to $3. One that ended meanwhile stays as it ended; $4 is when what was left to be
+-- cancelled had been written at the latest.
 WITH ending AS (
     SELECT delivery_id FROM deliveries
-    WHERE video_id = $1 AND kind = ANY ($2) AND status = 'PENDING'
+    WHERE video_id = $1 AND kind = ANY ($2) AND status = 'PENDING' AND created_at <= coalesce($4::timestamptz, 'infinity')
     ORDER BY delivery_id LIMIT $3 FOR UPDATE
 )
 UPDATE deliveries SET status = 'CANCELLED', ended_at = now(), lease_owner = NULL, lease_until = NULL
 FROM ending WHERE deliveries.delivery_id = ending.delivery_id
 
--- name: cancel_of_authors
--- By deliveries_pending_actor.
+-- name: cancel_of_user
+-- The same by deliveries_pending_user: of some authors, or on one channel, where they are given.
 WITH ending AS (
     SELECT delivery_id FROM deliveries
-    WHERE user_id = $1 AND actor_user_id = ANY ($2) AND kind = 'video_published' AND status = 'PENDING'
-    ORDER BY delivery_id FOR UPDATE
+    WHERE user_id = $1 AND kind = ANY ($2) AND status = 'PENDING' AND created_at <= coalesce($4::timestamptz, 'infinity')
+      AND ($5::uuid[] IS NULL OR actor_user_id = ANY ($5))
+      AND ($6::text IS NULL OR $6 = CASE vendor WHEN 'web_push' THEN 'web_push' ELSE 'mobile_push' END)
+    ORDER BY delivery_id LIMIT $3 FOR UPDATE
 )
 UPDATE deliveries SET status = 'CANCELLED', ended_at = now(), lease_owner = NULL, lease_until = NULL
 FROM ending WHERE deliveries.delivery_id = ending.delivery_id
 
--- name: cancel_of_channels
--- By deliveries_pending_actor, all that are pending for the user.
-WITH ending AS (
-    SELECT delivery_id FROM deliveries
-    WHERE user_id = $1 AND status = 'PENDING'
-      AND (kind, CASE vendor WHEN 'web_push' THEN 'web_push' ELSE 'mobile_push' END)
-          IN (SELECT * FROM unnest($2::text[], $3::text[]))
-    ORDER BY delivery_id FOR UPDATE
-)
-UPDATE deliveries SET status = 'CANCELLED', ended_at = now(), lease_owner = NULL, lease_until = NULL
-FROM ending WHERE deliveries.delivery_id = ending.delivery_id
+-- name: leave_withdrawal
+-- For who cancels what is left. Its time is that of the clock: a page for which this transaction waited began after it.
+INSERT INTO withdrawals (video_id, user_id, author_ids, channel, kinds, because) VALUES ($1, $2, $3, $4, $5, $6)
+
+-- name: find_withdrawn_at
+-- By primary key, of a row that is locked.
+SELECT withdrawn_at FROM withdrawals WHERE withdrawal_id = $1
+
+-- name: forget_withdrawal
+-- By primary key, of a row that is locked.
+DELETE FROM withdrawals WHERE withdrawal_id = $1

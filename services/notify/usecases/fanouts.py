@@ -8,8 +8,10 @@ from chassis.errors import Failure
 from services.notify import metrics
 from services.notify.domain.fanout import Fanout
 from services.notify.domain.notification import Kind, Publication, to_followers
+from services.notify.domain.withdrawal import of_video
 from services.notify.ports import Begin, Tx
 from services.notify.ports.fanouts import FollowersPage, ListFollowers, PageTokenRefused
+from services.notify.usecases.withdrawals import withdraw
 
 CLAIM_SECONDS = 10.0
 """How long a page may take; what a killed process had claimed is claimed again after this."""
@@ -87,6 +89,4 @@ async def _withdraw(tx: Tx, video_id: UUID, kinds: Collection[Kind], *, because:
     """End the fan-out, and after it, so that the page which is being written is seen, what is not delivered yet."""
     if await tx.store.fanouts.cancel(video_id):
         log.info("fanout_cancelled", video_id=video_id, because=because)
-    if cancelled := await tx.store.withdrawals.of_video(video_id, kinds):
-        metrics.cancelled.add(cancelled, {"because": because})
-        log.info("deliveries_cancelled", video_id=video_id, cancelled=cancelled, because=because)
+    await withdraw(tx, of_video(video_id, kinds, because))

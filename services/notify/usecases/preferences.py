@@ -3,9 +3,10 @@
 from uuid import UUID
 
 from chassis import telemetry
-from services.notify import metrics
 from services.notify.domain.preferences import Preferences, check_muted
+from services.notify.domain.withdrawal import of_authors, of_channels
 from services.notify.ports import Begin, Tx
+from services.notify.usecases.withdrawals import withdraw
 
 log = telemetry.logger(__name__)
 
@@ -21,16 +22,15 @@ async def replace_preferences(begin: Begin, user_id: UUID, preferences: Preferen
         # Fan-outs before deliveries, as who hides a video takes them.
         if newly_muted:
             await tx.store.fanouts.wait_for_pages(newly_muted)
-        cancelled = await tx.store.withdrawals.of_channels(user_id, preferences.disabled)
+        for withdrawal in of_channels(user_id, preferences.disabled, "preferences"):
+            await withdraw(tx, withdrawal)
         if newly_muted:
-            cancelled += await tx.store.withdrawals.of_authors(user_id, newly_muted)
-    metrics.cancelled.add(cancelled, {"because": "preferences"})
-    log.info("preferences_replaced", user_id=user_id, newly_muted=len(newly_muted), cancelled=cancelled)
+            await withdraw(tx, of_authors(user_id, sorted(newly_muted), "preferences"))
+    log.info("preferences_replaced", user_id=user_id, newly_muted=len(newly_muted))
 
 
 async def stop_following(tx: Tx, user_id: UUID, author_id: UUID) -> None:
     """Tell the user nothing more of an author whom they do not follow any more."""
     await tx.store.fanouts.leave_out(author_id, user_id)
-    cancelled = await tx.store.withdrawals.of_authors(user_id, [author_id])
-    metrics.cancelled.add(cancelled, {"because": "unfollowed"})
-    log.info("author_unfollowed", user_id=user_id, author_id=author_id, cancelled=cancelled)
+    await withdraw(tx, of_authors(user_id, [author_id], "unfollowed"))
+    log.info("author_unfollowed", user_id=user_id, author_id=author_id)

@@ -1,0 +1,159 @@
+"""What is taken back is not sent from that moment on, however much it is, and no transaction cancels it all at once."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from importlib import resources
+from importlib.resources.abc import Traversable
+from uuid import UUID, uuid4
+
+import pytest
+from notify_world import OWNER, add_device, apply, claimed, finish, published
+from scratch import Scratch
+
+from chassis.postgres import Pool, open_pool
+from chassis.transaction import transactions
+from nextplay.catalog.v1.catalog_events_pb2 import UserUnfollowed, VideoDeleted, VideoHidden
+from services.notify.domain.delivery import Push
+from services.notify.domain.notification import Channel, Kind
+from services.notify.domain.preferences import Preferences
+from services.notify.fakes import FakeFollowers
+from services.notify.ports import Begin
+from services.notify.repository import open_store
+from services.notify.usecases import fanouts, withdrawals
+from services.notify.usecases.preferences import replace_preferences
+
+MANY = 5_000
+
+
+@pytest.fixture
+async def pool(scratch_schema: Callable[[Traversable], Awaitable[Scratch]]) -> AsyncIterator[Pool]:
+    scratch = await scratch_schema(resources.files("services.notify.migrations"))
+    async with open_pool(scratch.dsn, application_name=scratch.schema) as opened:
+        yield opened
+
+
+@pytest.fixture
+def begin(pool: Pool) -> Begin:
+    return transactions(pool, open_store, lambda: None)
+
+
+@pytest.fixture
+async def alice(pool: Pool) -> UUID:
+    """Somebody with a phone."""
+    user_id = uuid4()
+    await add_device(pool, user_id, "fcm")
+    return user_id
+
+
+async def tell_many(pool: Pool, begin: Begin, video_id: UUID, *followers: UUID) -> None:
+    """To the first follower, on a page of their own: one delivery as a page writes it, and so many others like it."""
+    await apply(begin, published(video_id))
+    await fanouts.tell_followers(begin, FakeFollowers(followers, page_size=1), await claimed(begin))
+    await pool.execute(
+        """
+        INSERT INTO deliveries (
+            delivery_id, notification_id, user_id, kind, video_id, actor_user_id, device_id, vendor, host
+        )
+        SELECT gen_random_uuid(), gen_random_uuid(), user_id, kind, video_id, actor_user_id, device_id, vendor, host
+        FROM deliveries CROSS JOIN generate_series(2, $1::int)
+        """,
+        MANY,
+    )
+
+
+async def count(pool: Pool, status: str) -> int:
+    number: int = await pool.fetchval("SELECT count(*) FROM deliveries WHERE status = $1", status)
+    return number
+
+
+async def is_sent(pool: Pool, begin: Begin) -> bool:
+    """Whether the real one is sent now, if its turn comes before it is cancelled."""
+    await pool.execute(
+        "UPDATE deliveries SET priority = 1, status = 'PENDING', ended_at = NULL "
+        "WHERE notification_id IN (SELECT notification_id FROM notifications)"
+    )
+    async with begin() as tx:
+        [delivery], _ = await tx.store.deliveries.claim("fcm", "test", 30.0, 1, 1, {}, "")
+        return isinstance(await tx.store.deliveries.prepare(delivery), Push)
+
+
+async def mute(begin: Begin, user_id: UUID) -> None:
+    await replace_preferences(begin, user_id, Preferences(frozenset(), frozenset({OWNER})))
+
+
+async def switch_off(begin: Begin, user_id: UUID) -> None:
+    """And on again, so that only what was withdrawn is not sent."""
+    disabled = frozenset({(Kind.VIDEO_PUBLISHED, Channel.MOBILE_PUSH)})
+    await replace_preferences(begin, user_id, Preferences(disabled, frozenset()))
+    await replace_preferences(begin, user_id, Preferences(frozenset(), frozenset()))
+
+
+TAKEN_BACK: dict[str, Callable[[Begin, str, UUID], Awaitable[None]]] = {
+    "hidden": lambda begin, video_id, _: apply(begin, VideoHidden(video_id=video_id, user_id=str(OWNER))),
+    "deleted": lambda begin, video_id, _: apply(begin, VideoDeleted(video_id=video_id, user_id=str(OWNER))),
+    "unfollowed": lambda begin, _, user_id: apply(
+        begin, UserUnfollowed(user_id=str(user_id), followed_user_id=str(OWNER))
+    ),
+    "muted": lambda begin, _, user_id: mute(begin, user_id),
+    "switched off": lambda begin, _, user_id: switch_off(begin, user_id),
+}
+
+
+@pytest.mark.parametrize("how", TAKEN_BACK)
+async def test_what_is_taken_back_is_cancelled_in_portions_and_not_sent_in_the_meantime(
+    pool: Pool, begin: Begin, alice: UUID, how: str
+) -> None:
+    video_id = uuid4()
+    await tell_many(pool, begin, video_id, alice)
+    assert await is_sent(pool, begin), "it would be sent"
+    await TAKEN_BACK[how](begin, str(video_id), alice)
+    at_once = withdrawals.CANCELLED_AT_ONCE
+    assert await count(pool, "CANCELLED") == at_once, "the transaction that takes it back cancels no more than this"
+    assert not await is_sent(pool, begin)
+    portions = 0
+    while left := await withdrawals.claim_withdrawals(begin, "test"):
+        before = await count(pool, "CANCELLED")
+        for withdrawal in left:
+            await withdrawals.cancel_what_is_left(begin, withdrawal)
+        assert await count(pool, "CANCELLED") - before <= at_once
+        portions += 1
+    assert (await count(pool, "CANCELLED"), portions) == (MANY, MANY // at_once)
+    assert await pool.fetchval("SELECT count(*) FROM withdrawals") == 0
+
+
+async def test_little_that_is_taken_back_leaves_nothing_to_be_done(pool: Pool, begin: Begin, alice: UUID) -> None:
+    video_id = uuid4()
+    await apply(begin, published(video_id))
+    await fanouts.tell_followers(begin, FakeFollowers([alice]), await claimed(begin))
+    await apply(begin, VideoHidden(video_id=str(video_id), user_id=str(OWNER)))
+    assert await count(pool, "CANCELLED") == 1
+    assert await withdrawals.claim_withdrawals(begin, "test") == []
+
+
+async def test_a_video_that_is_shown_again_is_told_to_the_rest_while_the_first_are_still_taken_back(
+    pool: Pool, begin: Begin, alice: UUID
+) -> None:
+    video_id, bob = uuid4(), uuid4()
+    await add_device(pool, bob, "apns")
+    await tell_many(pool, begin, video_id, alice, bob)
+    await apply(begin, VideoHidden(video_id=str(video_id), user_id=str(OWNER)), published(video_id))
+    await finish(begin, FakeFollowers([alice, bob]))
+    while left := await withdrawals.claim_withdrawals(begin, "test"):
+        for withdrawal in left:
+            await withdrawals.cancel_what_is_left(begin, withdrawal)
+    async with begin() as tx:
+        [delivery], _ = await tx.store.deliveries.claim("apns", "test", 30.0, 1, 1, {}, "")
+        assert isinstance(await tx.store.deliveries.prepare(delivery), Push)
+    assert (await count(pool, "CANCELLED"), await count(pool, "PENDING")) == (MANY, 1)
+
+
+async def test_a_claim_of_a_withdrawal_that_was_lost_cancels_nothing(pool: Pool, begin: Begin, alice: UUID) -> None:
+    await tell_many(pool, begin, uuid4(), alice)
+    await apply(begin, UserUnfollowed(user_id=str(alice), followed_user_id=str(OWNER)))
+    [slow] = await withdrawals.claim_withdrawals(begin, "slow")
+    await pool.execute("UPDATE withdrawals SET lease_until = now()")
+    [quick] = await withdrawals.claim_withdrawals(begin, "quick")
+    before = await count(pool, "CANCELLED")
+    await withdrawals.cancel_what_is_left(begin, slow)
+    assert await count(pool, "CANCELLED") == before
+    await withdrawals.cancel_what_is_left(begin, quick)
+    assert await count(pool, "CANCELLED") == before + withdrawals.CANCELLED_AT_ONCE
