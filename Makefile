@@ -55,6 +55,10 @@ lint: $(INSTALLED) ## Check style, types, import rules, protos and CloudFormatio
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" protos/breaking.sh
 	.venv/bin/cfn-lint deploy/aws/*.yaml
 
+.PHONY: helm-check
+helm-check: $(INSTALLED) ## Lint the chart, render it with each file of values, and check every object (also a part of make test)
+	@exec $(PY) -m pytest tests/chart
+
 .PHONY: bench
 bench: $(INSTALLED) ## Measure, and print the results as ratios with how they were taken
 	@exec $(PY) -m benchmarks

@@ -142,19 +142,17 @@ async def bucket(home: Home, ports: Ports) -> None:
 async def topics(home: Home, ports: Ports) -> None:
     """Every topic of the chart's values, and the dead-letter topics of those that have one."""
     from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-    from aiokafka.errors import TopicAlreadyExistsError, for_code
 
+    from deploy.topics import NotCreated, create_missing
+
+    wanted = [NewTopic(topic.name, topic.partitions, 1) for topic in read_values().topics]
+    wanted += [NewTopic(f"{topic.name}.dlq", 1, 1) for topic in read_values().topics if topic.deadLetters]
     admin = AIOKafkaAdminClient(bootstrap_servers=f"127.0.0.1:{ports['kafka']}", request_timeout_ms=10_000)
     await admin.start()
     try:
-        existing = set(await admin.list_topics())
-        wanted = [NewTopic(topic.name, topic.partitions, 1) for topic in read_values().topics]
-        wanted += [NewTopic(f"{topic.name}.dlq", 1, 1) for topic in read_values().topics if topic.deadLetters]
-        missing = [topic for topic in wanted if topic.name not in existing]
-        reply = await admin.create_topics(missing) if missing else None
-        for name, code, *_ in reply.topic_errors if reply else []:  # type: ignore[attr-defined]
-            if code and for_code(code) is not TopicAlreadyExistsError:
-                raise Trouble(f"The broker refused to create the topic {name}: {for_code(code).__name__}.")
+        await create_missing(admin, wanted)
+    except NotCreated as error:
+        raise Trouble(str(error)) from error
     finally:
         await admin.close()
 

@@ -14,7 +14,9 @@ PortName = Literal["grpc", "metrics", "http"]
 
 
 class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    """What only a cluster reads is passed over here; a name that nobody knows is refused by the chart's schema."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class Topic(_Entry):
@@ -25,14 +27,13 @@ class Topic(_Entry):
 
 class Workload(_Entry):
     """A process that runs all the time. It binds each of `ports` at NEXTPLAY_<WORKLOAD>_<PORT>_BIND and answers
-    /readyz on the port `probe`. `clusterEnvironment` is not set here."""
+    /readyz on the port `probe`."""
 
     command: tuple[str, ...]
     context: Context | None = None
     ports: tuple[PortName, ...]
     probe: PortName
     nice: int = 0
-    clusterEnvironment: dict[str, str] = {}
 
 
 class Job(_Entry):
@@ -47,7 +48,6 @@ class Values(_Entry):
     contexts: tuple[Context, ...]
     topics: tuple[Topic, ...]
     workloads: dict[str, Workload]
-    securityContext: dict[str, object]
     jobs: dict[str, Job]
 
 

@@ -3,11 +3,12 @@
 from collections import defaultdict
 from pathlib import Path
 
+import yaml
 from google.protobuf import descriptor_pb2
 from pydantic import TypeAdapter
 
 from deploy.local.home import ROOT, open_home
-from deploy.local.values import read_values
+from deploy.local.values import VALUES_FILE, read_values
 from deploy.local.workloads import workloads
 from nextplay.api.v1 import options_pb2
 from services.media.sandbox import Layer
@@ -36,7 +37,7 @@ def test_a_workload_answers_its_probe_on_a_port_that_it_binds() -> None:
 def test_in_a_cluster_a_worker_takes_no_work_without_landlock_and_seccomp() -> None:
     assert "required_layers" in WorkerSettings.model_fields
     variable = f"{WorkerSettings.model_config['env_prefix']}REQUIRED_LAYERS"
-    told = VALUES.workloads["media-worker"].clusterEnvironment[variable]
+    told = yaml.safe_load(VALUES_FILE.read_text())["workloads"]["media-worker"]["cluster"]["environment"][variable]
     assert set(TypeAdapter(list[Layer]).validate_json(told)) == {"landlock", "seccomp"}
 
 
@@ -44,4 +45,4 @@ def test_a_developers_machine_need_not_offer_what_a_cluster_does(tmp_path: Path)
     ports = defaultdict[str, int](int)
     (worker,) = (one for one in workloads(open_home(tmp_path), ports, VALUES) if one.name == "media-worker")
     assert "NEXTPLAY_MEDIA_WORKER_DIRECTORY" in worker.environment
-    assert not set(VALUES.workloads["media-worker"].clusterEnvironment) & set(worker.environment)
+    assert "NEXTPLAY_MEDIA_WORKER_REQUIRED_LAYERS" not in worker.environment
