@@ -18,8 +18,7 @@ from benchmarks.measure import Measure
 from deploy.local.clip import sample_clip
 from deploy.local.lifecycle import start, stop
 from deploy.local.values import read_values
-from nextplay_client import Client
-from nextplay_client.uploading import UploadProgress
+from nextplay_client import Client, UploadProgress
 from services.media.domain.source import Source
 
 ROUNDS = 5

@@ -52,10 +52,10 @@ def _title(clip: Path) -> str:
 
 def _show_follower(bob: Client, follower: str, video: Video) -> None:
     def in_feed() -> VideoSummary | None:
-        return next((entry for entry in bob.feed()["videos"] if entry["video_id"] == video["video_id"]), None)
+        return next((entry for entry in bob.feed() if entry["video_id"] == video["video_id"]), None)
 
     def in_inbox() -> Notification | None:
-        inbox = bob.notifications()["notifications"]
+        inbox = bob.notifications.list()
         return next((entry for entry in inbox if entry["video_id"] == video["video_id"]), None)
 
     entry = _soon(in_feed, f"The video {video['video_id']} is not in the feed of its follower")

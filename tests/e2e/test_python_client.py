@@ -13,7 +13,7 @@ from deploy.local.identity import user_id
 from deploy.local.stack import Stack
 from nextplay_client import Client
 from nextplay_client.errors import Unreachable
-from nextplay_client.uploading import Part
+from nextplay_client.uploading.parts import Part
 from tests.e2e.bucket import keys_below
 from tests.e2e.people import PART_BYTES, execute
 
@@ -44,7 +44,7 @@ def two_parts(tmp_path: Path) -> Path:
 def test_each_part_is_announced_signed_and_sent_with_its_sha256(
     platform: Stack, user: str, client: Client, two_parts: Path
 ) -> None:
-    completed = client.upload(two_parts, title="In two parts", category="sports")
+    completed = client.upload(two_parts, title="In two parts", category="sports", preflight=False)
     data = two_parts.read_bytes()
     wanted = [hashlib.sha256(data[start : start + PART_BYTES]).digest() for start in range(0, len(data), PART_BYTES)]
     signed = execute(platform.dsn("upload"), SIGNED, user_id(user))
@@ -59,8 +59,8 @@ def test_a_part_whose_bytes_are_not_the_signed_ones_is_not_stored(
     def of_other_bytes(path: Path, part: Part) -> str:
         return base64.b64encode(hashlib.sha256(b"other bytes").digest()).decode()
 
-    monkeypatch.setattr("nextplay_client.client.checksum", of_other_bytes)
+    monkeypatch.setattr("nextplay_client.uploading.signing.checksum", of_other_bytes)
     with stamina.set_testing(True, attempts=2, cap=True), pytest.raises(Unreachable, match="S3 answered 400"):
-        client.upload(two_parts, title="Damaged on the way", category="sports")
+        client.upload(two_parts, title="Damaged on the way", category="sports", preflight=False)
     signed = execute(platform.dsn("upload"), SIGNED, user_id(user))
     assert {part["status"] for part in signed} == {"IN_PROGRESS"}

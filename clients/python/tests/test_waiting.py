@@ -13,17 +13,18 @@ from nextplay_client.errors import ApiError
 
 
 @contextmanager
-def answering(*answers: tuple[int, dict[str, str]]) -> Iterator[Client]:
+def answering(*answers: tuple[int, dict[str, object]]) -> Iterator[Client]:
     """A client of a gateway that answers with these in order: a problem, a stream with one status, or 204."""
     left = list(answers)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             code, told = left.pop(0)
-            body = json.dumps(told) if code >= 400 else f"data: {json.dumps(told)}\n\n"
+            streams = code == 200 and self.path.endswith("/events")
+            body = f"data: {json.dumps(told)}\n\n" if streams else json.dumps(told)
             self.send_response(code)
             if code != 204:
-                self.send_header("content-type", "application/problem+json" if code >= 400 else "text/event-stream")
+                self.send_header("content-type", "text/event-stream" if streams else "application/json")
             self.end_headers()
             if code != 204:
                 self.wfile.write(body.encode())
@@ -42,7 +43,7 @@ def answering(*answers: tuple[int, dict[str, str]]) -> Iterator[Client]:
 
 def test_waiting_goes_on_while_the_server_says_later() -> None:
     with answering(
-        (503, {"code": "UNAVAILABLE"}), (504, {"code": "DEADLINE_EXCEEDED"}), (200, {"status": "READY"})
+        (503, {"code": "UNAVAILABLE"}), (504, {"code": "DEADLINE_EXCEEDED"}), (200, {"status": "READY", "sequence": 5})
     ) as it:
         assert it.wait("01a2")["status"] == "READY"
 

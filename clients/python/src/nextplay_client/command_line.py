@@ -13,8 +13,7 @@ from pathlib import Path
 
 import stamina.instrumentation
 
-from nextplay_client import local_stack
-from nextplay_client.client import Client
+from nextplay_client import Client, local_stack
 from nextplay_client.errors import NextPlayError, VideoNotReady
 from nextplay_client.progress import follow_upload
 

@@ -1,5 +1,6 @@
 """What a call of the client may raise."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,10 +23,10 @@ class FieldError:
 
 
 class ApiError(NextPlayError):
-    """The server answered with a problem (RFC 9457).
+    """The server answered with a problem (RFC 9457). Which subclass it is says the HTTP status.
 
-    `code` is stable and for programs, `next_action` says what to do, `trace_id` finds the request in the server's
-    traces, `retry_after` is in seconds where the server named a time.
+    `code` is stable and for programs, `detail` a sentence with value, limit and unit, `next_action` says what to do,
+    `trace_id` finds the request in the server's traces, `retry_after` is in seconds where the server named a time.
     """
 
     def __init__(
@@ -49,8 +50,8 @@ class ApiError(NextPlayError):
         self.fields = fields
         self.retry_after = retry_after
 
-    @classmethod
-    def of(cls, response: httpx.Response) -> "ApiError":
+    @staticmethod
+    def of(response: httpx.Response) -> "ApiError":
         """The problem that a reply with status 400 or above tells; also for replies that are no problem document."""
         try:
             problem = response.json()
@@ -58,20 +59,101 @@ class ApiError(NextPlayError):
             problem = {}
         if not isinstance(problem, dict):
             problem = {}
+        status = response.status_code
         retry_after = response.headers.get("retry-after", "")
-        return cls(
-            status=response.status_code,
-            code=problem.get("code", f"HTTP_{response.status_code}"),
-            detail=problem.get("detail", f"The server answered {response.status_code} {response.reason_phrase}."),
+        kind = BY_STATUS.get(status, ServerFault if status >= 500 else ApiError)
+        return kind(
+            status=status,
+            code=problem.get("code", f"HTTP_{status}"),
+            detail=problem.get("detail", f"The server answered {status} {response.reason_phrase}."),
             next_action=problem.get("next_action", ""),
-            trace_id=problem.get("trace_id", ""),
+            trace_id=problem.get("trace_id") or "",
             fields=tuple(FieldError(error["field"], error["message"]) for error in problem.get("errors", [])),
             retry_after=float(retry_after) if retry_after.isdigit() else None,
         )
 
 
+class InvalidRequest(ApiError):
+    """400: a field is missing or wrong; `fields` names it."""
+
+
+class Unauthenticated(ApiError):
+    """401: the token is missing, wrong or over."""
+
+
+class PermissionDenied(ApiError):
+    """403: this user may not do that."""
+
+
+class NotFound(ApiError):
+    """404: there is no such thing, or it belongs to somebody else."""
+
+
+class Conflict(ApiError):
+    """409: the thing is not in the state for that; `code` says why."""
+
+
+class Gone(ApiError):
+    """410: the upload's 60 minutes are over."""
+
+
+class TooLarge(ApiError):
+    """413: the file or the request is larger than allowed."""
+
+
+class UnsupportedType(ApiError):
+    """415: neither MP4 nor QuickTime."""
+
+
+class Unprocessable(ApiError):
+    """422: an Idempotency-Key was used before, for another request."""
+
+
+class RateLimited(ApiError):
+    """429: too many requests; `retry_after` says when the next one is taken."""
+
+
+class ServerFault(ApiError):
+    """408, 500 and above: the platform could not answer, also not after repeats where the failure was a passing one."""
+
+
+BY_STATUS: Mapping[int, type[ApiError]] = {
+    400: InvalidRequest,
+    401: Unauthenticated,
+    403: PermissionDenied,
+    404: NotFound,
+    408: ServerFault,
+    409: Conflict,
+    410: Gone,
+    413: TooLarge,
+    415: UnsupportedType,
+    422: Unprocessable,
+    429: RateLimited,
+    500: ServerFault,
+    503: ServerFault,
+    504: ServerFault,
+}
+"""The exceptions of the statuses that `/openapi.json` declares."""
+
+
 class Unreachable(NextPlayError):
-    """There was no usable answer after all retries."""
+    """There was no usable answer after all retries. An upload that ended so is resumed by the next `upload()`."""
+
+
+class PreflightRefused(NextPlayError):
+    """The file's head says that the platform would not take it; nothing was sent.
+
+    `code` is the reason that the platform would give: FILE_TOO_LARGE, DURATION_TOO_LONG, CODEC_UNSUPPORTED,
+    TOO_LARGE_FRAME, NOT_A_VIDEO, NO_VIDEO_TRACK. `measured` and `limit` carry their unit: "42.3 s", "at most 30 s".
+    `next_action` says what to do.
+    """
+
+    def __init__(self, code: str, measured: str, limit: str, next_action: str) -> None:
+        super().__init__(f"{measured}, {limit}. {next_action}")
+        self.code = code
+        self.measured = measured
+        self.limit = limit
+        self.next_action = next_action
 
 
 class VideoNotReady(NextPlayError):
@@ -82,3 +164,11 @@ class VideoNotReady(NextPlayError):
         said = f" {reason['message']} {reason['next_action']}" if reason else ""
         super().__init__(f"The video is {status['status']}.{said}")
         self.status = status
+
+
+class StillWaiting(NextPlayError):
+    """The time to wait is over, and the video is on its way; it goes on without us."""
+
+
+class InvalidSignature(NextPlayError):
+    """A request to a webhook was not signed with its secret, or more than five minutes ago."""

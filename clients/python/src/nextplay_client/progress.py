@@ -6,15 +6,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from nextplay_client.client import Client
-from nextplay_client.types import Completed, Status, Video
-from nextplay_client.uploading import UploadProgress
+from nextplay_client import Client, UploadProgress
+from nextplay_client.types import Completed, Status, Video, Visibility
 
 MEGABYTE = 1_000_000
 
 
 def follow_upload(
-    client: Client, clip: Path, *, title: str, category: str, visibility: str, publish: bool, quiet: bool = False
+    client: Client, clip: Path, *, title: str, category: str, visibility: Visibility, publish: bool, quiet: bool = False
 ) -> Video:
     """Upload a clip, wait until it is READY and publish it if asked, showing progress on stderr; returns the video.
 

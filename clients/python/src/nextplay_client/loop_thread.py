@@ -1,0 +1,66 @@
+"""An event loop in a thread of its own, on which the synchronous client runs the asynchronous one."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+LONGEST_END_SECONDS = 5.0
+
+
+class LoopThread:
+    """Runs coroutines for callers in any thread. The thread is a daemon: who forgets to close does not hang at exit."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="nextplay-client", daemon=True)
+        self._thread.start()
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is not closed."""
+        return not self._loop.is_closed()
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """The coroutine's result. Who is interrupted here (Ctrl-C) cancels it and waits until it has ended."""
+        ended = threading.Event()
+
+        async def hosted() -> T:
+            try:
+                return await coroutine
+            finally:
+                ended.set()
+
+        future = asyncio.run_coroutine_threadsafe(hosted(), self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            if future.cancel():
+                ended.wait(LONGEST_END_SECONDS)
+            raise
+
+    def iterate(self, entries: AsyncIterator[T]) -> Iterator[T]:
+        """The entries, each fetched when it is asked for; who stops early ends the asynchronous iterator too."""
+        try:
+            while True:
+                try:
+                    yield self.run(_next(entries))
+                except StopAsyncIteration:
+                    return
+        finally:
+            close = getattr(entries, "aclose", None)
+            if close is not None and self.runs:
+                self.run(close())
+
+    def close(self) -> None:
+        """End the thread."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.close()
+
+
+async def _next(entries: AsyncIterator[T]) -> T:
+    return await anext(entries)
