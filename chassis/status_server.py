@@ -7,6 +7,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, closing, suppress
+from http import HTTPStatus
 
 import prometheus_client
 
@@ -14,27 +15,31 @@ REQUEST_SECONDS = 5.0
 REQUEST_BYTES = 16 * 1024
 
 
-@asynccontextmanager
-async def status_server(
-    bind: str, unready: Callable[[], Awaitable[Mapping[str, str]]], facts: Mapping[str, object]
-) -> AsyncIterator[int]:
-    """Answer on `bind` (host:port) until the block ends; yields the port. Raises `OSError` if it cannot be bound.
+Unready = Callable[[], Awaitable[Mapping[str, str]]]
+"""Tells why a process is not ready, by the names of its checks; nothing when it is."""
+
+
+async def status_reply(path: str, unready: Unready, facts: Mapping[str, object]) -> tuple[HTTPStatus, str, bytes]:
+    """Status, content type and body of the answer at a path.
 
     /healthz is 200 while the event loop turns, /readyz 200 or 503 with the reasons of `unready()` and with `facts`,
     which say how the process is running and change nothing.
     """
+    match path:
+        case "/healthz":
+            return HTTPStatus.OK, "application/json", b'{"status":"ok"}'
+        case "/readyz":
+            reasons = dict(await unready())
+            status = HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK
+            return status, "application/json", json.dumps({"unready": reasons, **facts}).encode()
+        case "/metrics":
+            return HTTPStatus.OK, prometheus_client.CONTENT_TYPE_LATEST, prometheus_client.generate_latest()
+    return HTTPStatus.NOT_FOUND, "text/plain", b"/healthz, /readyz or /metrics\n"
 
-    async def reply(path: bytes) -> tuple[str, str, bytes]:
-        match path.partition(b"?")[0]:
-            case b"/healthz":
-                return "200 OK", "application/json", b'{"status":"ok"}'
-            case b"/readyz":
-                reasons = await unready()
-                status = "503 Service Unavailable" if reasons else "200 OK"
-                return status, "application/json", json.dumps({"unready": dict(reasons), **facts}).encode()
-            case b"/metrics":
-                return "200 OK", prometheus_client.CONTENT_TYPE_LATEST, prometheus_client.generate_latest()
-        return "404 Not Found", "text/plain", b"/healthz, /readyz or /metrics\n"
+
+@asynccontextmanager
+async def status_server(bind: str, unready: Unready, facts: Mapping[str, object]) -> AsyncIterator[int]:
+    """Answer on `bind` (host:port) until the block ends; yields the port. Raises `OSError` if it cannot be bound."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # The caller may go away or speak something else; nobody is left to be told then.
@@ -44,9 +49,9 @@ async def status_server(
         ):
             async with asyncio.timeout(REQUEST_SECONDS):
                 _, path, _ = (await reader.readuntil(b"\r\n\r\n")).split(b" ", 2)
-                status, kind, body = await reply(path)
-                head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close"
-                writer.write(head.encode() + b"\r\n\r\n" + body)
+                status, kind, body = await status_reply(path.decode().partition("?")[0], unready, facts)
+                head = f"{status} {status.phrase}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}"
+                writer.write(f"HTTP/1.1 {head}\r\nConnection: close\r\n\r\n".encode() + body)
                 await writer.drain()
 
     host, _, port = bind.rpartition(":")

@@ -24,8 +24,7 @@ log = logger(__name__)
 async def serve(service: Service, settings: Settings) -> None:
     """Open a channel to each context, then answer HTTP."""
     contract = read_contract(DESCRIPTORS.read_bytes())
-    safe = {"GET", "PUT", "DELETE"}
-    repeated = [endpoint.grpc_path for endpoint in contract.endpoints if endpoint.verb in safe]
+    repeated = [endpoint.grpc_path for endpoint in contract.endpoints if endpoint.verb in {"GET", "PUT", "DELETE"}]
     channels = {
         context: await service.enter(plain_channel(getattr(settings, f"{context}_address"), retried=repeated))
         for context in sorted({endpoint.context for endpoint in contract.endpoints})

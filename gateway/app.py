@@ -4,20 +4,21 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import grpc
-import prometheus_client
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.run import Service
-from gateway.calls import Answer, endpoint_answer
+from chassis.status_server import status_reply
+from gateway.calls import Route, endpoint_answer
 from gateway.contract import Contract
 from gateway.observe import PROBES, observed
 from gateway.openapi import document
+from gateway.pages import page_routes
 from gateway.problems import MethodNotAllowed, PathNotFound, problem_response
 from gateway.settings import Settings
 
@@ -28,41 +29,29 @@ CORS: dict[str, Any] = {
 }
 
 
-Route: TypeAlias = tuple[str, str, Answer]
-"""A verb, the template of paths, and who answers it there."""
-
-
 def gateway_app(
     contract: Contract, channels: Mapping[str, grpc.aio.Channel], settings: Settings, service: Service
 ) -> ASGIApp:
     """The application over a channel for each context. Raises `ValueError` for a contract that it cannot serve."""
-    own = _own(contract, service)
-    routes: list[Route] = [("GET", path, own) for path in (*PROBES, "/openapi.json")]
+    routes = _own(contract, service) + page_routes(settings)
     for endpoint in contract.endpoints:
-        channel = channels[endpoint.context]
-        answer = endpoint_answer(endpoint, contract.comments, channel, settings, service.stopping)
+        answer = endpoint_answer(endpoint, contract.comments, channels[endpoint.context], settings, service.stopping)
         routes.append((endpoint.verb, endpoint.path, answer))
     app, origins = _routed(routes), settings.cors_origins
     return observed(CORSMiddleware(app, origins, **CORS) if origins else app, service.stopping)
 
 
-def _own(contract: Contract, service: Service) -> Answer:
+def _own(contract: Contract, service: Service) -> list[Route]:
     published = json.dumps(document(contract), ensure_ascii=False)
 
-    async def answer(request: Request) -> Response:
-        match request.url.path:
-            case "/healthz":
-                return JSONResponse({"status": "ok"})
-            case "/readyz":
-                reasons = dict(await service.unready())
-                body = {"status": "unready" if reasons else "ready", "reasons": reasons}
-                return JSONResponse(body, 503 if reasons else 200)
-            case "/metrics":
-                return Response(prometheus_client.generate_latest(), media_type=prometheus_client.CONTENT_TYPE_LATEST)
-            case _:
-                return Response(published, media_type="application/json")
+    async def describe(_: Request) -> Response:
+        return Response(published, media_type="application/json")
 
-    return answer
+    async def tell(request: Request) -> Response:
+        status, kind, body = await status_reply(request.url.path, service.unready, service.facts)
+        return Response(body, status, media_type=kind)
+
+    return [("GET", "/openapi.json", describe), *(("GET", path, tell) for path in PROBES)]
 
 
 def _routed(routes: Sequence[Route]) -> ASGIApp:
@@ -97,6 +86,4 @@ def _refused(verb: str, taken: set[str]) -> Response:
     if not taken:
         return problem_response(PathNotFound())
     verbs = ", ".join(sorted(taken | ({"HEAD"} if "GET" in taken else set())))
-    refused = problem_response(MethodNotAllowed(f"This path takes {verbs}, not {verb}."), 405)
-    refused.headers["Allow"] = verbs
-    return refused
+    return problem_response(MethodNotAllowed(f"This path takes {verbs}, not {verb}."), Allow=verbs)

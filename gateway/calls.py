@@ -12,6 +12,7 @@ import grpc
 from sse_starlette import EventSourceResponse
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from chassis.errors import Failure, FieldViolation, Internal, InvalidArgument, Unavailable
 from chassis.grpc_client import failure_from
@@ -25,7 +26,9 @@ from gateway.settings import Settings
 
 FIRST_MESSAGE_SECONDS, SLOW_READER_SECONDS = 1.0, 30.0
 
-Answer = Callable[[Request], Awaitable[Response]]
+Answer = Callable[[Request], Awaitable[ASGIApp]]
+Route = tuple[str, str, Answer]
+"""A verb, the template of paths, and who answers it there."""
 
 log = logger(__name__)
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -50,9 +53,7 @@ def endpoint_answer(
         except ClientDisconnect:
             return Response(status_code=CLIENT_CLOSED_REQUEST)
         except BodyTooSlow as failure:
-            answer = problem_response(failure, 408)
-            answer.headers["Connection"] = "close"
-            return answer
+            return problem_response(failure, Connection="close")
         except Failure as failure:
             return problem_response(failure)
         except grpc.aio.AioRpcError as error:

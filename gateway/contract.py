@@ -1,14 +1,15 @@
 """The public RPCs, read from the descriptor set: all that the gateway knows of the services behind it."""
 
+import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from google.api import annotations_pb2
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
-from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
@@ -16,6 +17,7 @@ from google.protobuf.message_factory import GetMessageClass
 from nextplay.api.v1 import options_pb2
 
 DESCRIPTORS = Path(__file__).resolve().parent.parent / "protos" / "gen" / "descriptors.binpb"
+COMMENTS = DESCRIPTORS.with_name("comments.json")
 HTTP_BODY = "google.api.HttpBody"  # the reply that is the HTTP body itself, with its content type
 Comments = Mapping[str, str]
 """Comment by full name; an enum's values are named below it (`nextplay.catalog.v1.Video.Status.READY`)."""
@@ -53,8 +55,8 @@ class Contract:
     comments: Comments
 
 
-def read_contract(descriptors: bytes) -> Contract:
-    """The contract of a serialized descriptor set that holds its imports and its comments.
+def read_contract(descriptors: bytes, comments: Comments | None = None) -> Contract:
+    """The contract of a serialized descriptor set that holds its imports; by default with the generated comments.
 
     Raises `ValueError` naming an RPC whose annotation the gateway does not translate.
     """
@@ -65,7 +67,7 @@ def read_contract(descriptors: bytes) -> Contract:
     methods = [method for service in services for method in service.methods]
     endpoints = [_endpoint(method) for method in methods if method.GetOptions().HasExtension(_HTTP)]
     endpoints.sort(key=lambda endpoint: [(part.startswith("{"), part) for part in endpoint.path.split("/")])
-    return Contract(endpoints, {name: text for file in files for name, text in _comments(file)})
+    return Contract(endpoints, comments or json.loads(COMMENTS.read_bytes()))
 
 
 def _endpoint(method: MethodDescriptor) -> Endpoint:
@@ -82,19 +84,3 @@ def _endpoint(method: MethodDescriptor) -> Endpoint:
     shape = verb.upper(), path, rule.body == "*", bound, others
     types = GetMessageClass(request), GetMessageClass(method.output_type), method, rpc
     return Endpoint(*shape, *types, service.file.package.split(".")[1], f"{service.full_name}/{method.name}")
-
-
-def _comments(file: FileDescriptorProto) -> Iterator[tuple[str, str]]:
-    for location in file.source_code_info.location:
-        lines = [line for line in location.leading_comments.splitlines() if not line.lstrip().startswith("buf:lint:")]
-        node, names = file, [file.package]
-        # The path to a declaration is pairs of a repeated field and an index into it; a path to an option is not.
-        for number, index in zip(location.path[::2], location.path[1::2], strict=False):
-            field = node.DESCRIPTOR.fields_by_number[number]
-            if not field.is_repeated or field.message_type is None:
-                break
-            node = getattr(node, field.name)[index]
-            names.append(getattr(node, "name", ""))
-        else:
-            if lines:
-                yield ".".join(names), " ".join(" ".join(lines).split())

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,7 @@ from nextplay.api.v1 import options_pb2
 
 BASE = Path(__file__).with_name("openapi.base.json")  # what does not come from the protos
 ALWAYS = {Kind.INVALID_ARGUMENT, Kind.INTERNAL, Kind.UNAVAILABLE, Kind.DEADLINE_EXCEEDED}
-HEADERS = {
-    Kind.UNAUTHENTICATED: ["WWW-Authenticate"],
-    Kind.RATE_LIMITED: ["Retry-After", "RateLimit"],
-    Kind.UNAVAILABLE: ["Retry-After"],
-}
 EVENTS = "Server-sent events: `data:` is such an object, `id:` its sequence; the data of `event: error` is a Problem."
-SEEN = "The stream is over and everything of it was seen; do not reconnect."
 
 Json = dict[str, Any]
 
@@ -31,8 +24,10 @@ def document(contract: Contract) -> Json:
     for endpoint in contract.endpoints:
         operation = _operation(endpoint, contract.comments, made["components"]["schemas"])
         made["paths"].setdefault(endpoint.path, {})[endpoint.verb.lower()] = operation
-    responses = {kind.name: _failure(_told(kind, contract.comments), HEADERS.get(kind, ())) for kind in Kind}
-    made["components"]["responses"] = responses | {BodyTooSlow.code: _failure(BodyTooSlow.__doc__ or "")}
+    content = {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for kind in Kind:
+        _, _, told = contract.comments[f"nextplay.api.v1.ErrorKind.{kind.name}"].partition(": ")  # after the status
+        made["components"]["responses"].setdefault(kind.name, {}).update(description=told, content=content)
     return made
 
 
@@ -65,16 +60,16 @@ def _operation(endpoint: Endpoint, comments: Comments, schemas: Json) -> Json:
 def _success(endpoint: Endpoint, comments: Comments, schemas: Json) -> Json:
     reply, streams = endpoint.method.output_type, endpoint.method.server_streaming
     if not reply.fields:
-        return {"204": {"description": "Done."}}
+        return {"204": {"$ref": "#/components/responses/DONE"}}
     is_body, media = reply.full_name == HTTP_BODY, "text/event-stream" if streams else "application/json"
     content = {"*/*": {}} if is_body else {media: {"schema": publish_reply(reply, comments, schemas)}}
     answer: Json = {"description": EVENTS if streams else "The answer.", "content": content}
     if streams:
-        return {"200": answer, "204": {"description": SEEN}}
+        return {"200": answer, "204": {"$ref": "#/components/responses/SEEN"}}
     if endpoint.verb != "GET":
         return {"200": answer}
     etag = {"headers": {"ETag": {"$ref": "#/components/headers/ETag"}}}
-    return {"200": answer | etag, "304": {"description": "The answer is the one named in If-None-Match."} | etag}
+    return {"200": answer | etag, "304": {"$ref": "#/components/responses/NOT_MODIFIED"}}
 
 
 def _failures(endpoint: Endpoint) -> Json:
@@ -85,14 +80,3 @@ def _failures(endpoint: Endpoint) -> Json:
     named = {str(kind.http_status): kind.name for kind in Kind if kind in kinds}
     named |= {"408": BodyTooSlow.code} if endpoint.has_body else {}
     return {status: {"$ref": f"#/components/responses/{name}"} for status, name in sorted(named.items())}
-
-
-def _told(kind: Kind, comments: Comments) -> str:
-    told = comments.get(f"{options_pb2.ErrorKind.DESCRIPTOR.full_name}.{kind.name}", "")
-    return told.removeprefix(f"{kind.http_status}: ")
-
-
-def _failure(told: str, names: Sequence[str] = ()) -> Json:
-    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
-    content = {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {"description": told, "headers": headers, "content": content}

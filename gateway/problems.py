@@ -18,7 +18,9 @@ class PathNotFound(Failure, kind=Kind.NOT_FOUND, code="PATH_NOT_FOUND", next_act
 
 
 class MethodNotAllowed(Failure, kind=Kind.NOT_FOUND, code="METHOD_NOT_ALLOWED", next_action="See the Allow header."):
-    """The path does not take this verb. Its status is 405, which is no kind, because no service ends with it."""
+    """The path does not take this verb."""
+
+    status = 405  # which is no kind, because no service ends with it
 
 
 class Unreadable(
@@ -31,10 +33,10 @@ class BodyTooLarge(Failure, kind=Kind.TOO_LARGE, code="BODY_TOO_LARGE", next_act
     """The request body is larger than the limit."""
 
 
-class BodyTooSlow(
-    Failure, kind=Kind.INVALID_ARGUMENT, code="REQUEST_TIMEOUT", next_action="Send the whole body at once."
-):
-    """The request body did not arrive in time."""  # its status is 408, which is no kind: no service ends with it
+class BodyTooSlow(Failure, kind=Kind.INVALID_ARGUMENT, code="REQUEST_TIMEOUT", next_action="Send the body at once."):
+    """The request body did not arrive in time."""
+
+    status = 408  # no kind either
 
 
 class UnsupportedContentType(
@@ -43,12 +45,12 @@ class UnsupportedContentType(
     """The request body is not JSON."""
 
 
-def problem(failure: Failure, status: int | None = None) -> dict[str, Any]:
+def problem(failure: Failure) -> dict[str, Any]:
     """The problem details of a failure, with the trace id of the present request."""
     return {
         "type": f"urn:nextplay:problem:{failure.code}",
         "title": failure.code.replace("_", " ").capitalize(),
-        "status": status or failure.kind.http_status,
+        "status": getattr(failure, "status", failure.kind.http_status),
         "code": failure.code,
         "detail": str(failure),
         "next_action": failure.next_action,
@@ -57,13 +59,13 @@ def problem(failure: Failure, status: int | None = None) -> dict[str, Any]:
     }
 
 
-def problem_response(failure: Failure, status: int | None = None) -> Response:
-    """The answer for a failure, with the header fields that belong to its kind; `status` replaces that of its kind."""
-    headers = {"WWW-Authenticate": "Bearer"} if failure.kind is Kind.UNAUTHENTICATED else {}
+def problem_response(failure: Failure, **headers: str) -> Response:
+    """The answer for a failure, with the header fields that belong to its kind and those that are given."""
+    headers |= {"WWW-Authenticate": "Bearer"} if failure.kind is Kind.UNAUTHENTICATED else {}
     wait = math.ceil(failure.retry_after or 1)
     if failure.retry_after or failure.kind in (Kind.RATE_LIMITED, Kind.UNAVAILABLE):
         headers["Retry-After"] = str(wait)
     if failure.kind is Kind.RATE_LIMITED:
         headers["RateLimit"] = f'"{failure.code.lower()}";r=0;t={wait}'
-    details = problem(failure, status)
+    details = problem(failure)
     return Response(json.dumps(details, ensure_ascii=False), details["status"], headers, PROBLEM_TYPE)

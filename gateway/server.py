@@ -102,9 +102,8 @@ class Gathering:
 
 
 async def _full(scope: Scope, receive: Receive, send: Send) -> None:
-    answer = problem_response(Unavailable("This gateway has as many connections as it takes.", retry_after=5))
-    answer.headers["Connection"] = "close"
-    await answer(scope, receive, send)
+    failure = Unavailable("This gateway has as many connections as it takes.", retry_after=5)
+    await problem_response(failure, Connection="close")(scope, receive, send)
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Generate the modules, stubs and descriptor set under `protos/gen` from the protos.
+"""Generate the modules, stubs, descriptor set and comments under `protos/gen` from the protos.
 
     python protos/generate.py            writes protos/gen
     python protos/generate.py --out DIR  writes elsewhere (the drift test compares the two)
@@ -8,12 +8,15 @@ package `googleapis-common-protos` is where they are installed.
 """
 
 import argparse
+import json
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import grpc_tools
 from google.api import http_pb2
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from grpc_tools import protoc
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,7 +40,7 @@ def lay_out_googleapis() -> None:
 
 
 def generate(out: Path) -> None:
-    """Write generated modules, type stubs and `descriptors.binpb` (with comments) below `out`.
+    """Write generated modules, type stubs, `descriptors.binpb` and `comments.json` below `out`.
 
     Raises SystemExit with protoc's own message when a proto does not compile.
     """
@@ -67,6 +70,36 @@ def generate(out: Path) -> None:
     for unused in out.rglob("*_pb2_grpc.py*"):
         if not unused.name.startswith(tuple(Path(p).stem for p in protos if p.endswith("_service.proto"))):
             unused.unlink()
+    part_comments(out)
+
+
+def part_comments(out: Path) -> None:
+    """Move the comments from the descriptor set into a file of their own, by full name: who reads them needs not know
+    how protoc numbers the places in a source."""
+    descriptors = out / "descriptors.binpb"
+    files = FileDescriptorSet.FromString(descriptors.read_bytes())
+    comments = {name: text for file in files.file for name, text in comments_of(file) if name.startswith("nextplay.")}
+    (out / "comments.json").write_text(json.dumps(comments, indent=0, sort_keys=True, ensure_ascii=False) + "\n")
+    for file in files.file:
+        file.ClearField("source_code_info")
+    descriptors.write_bytes(files.SerializeToString(deterministic=True))
+
+
+def comments_of(file: FileDescriptorProto) -> Iterator[tuple[str, str]]:
+    """The leading comment of each declaration of a file by its full name, without what it tells the linter."""
+    for location in file.source_code_info.location:
+        lines = [line for line in location.leading_comments.splitlines() if not line.lstrip().startswith("buf:lint:")]
+        node, names = file, [file.package]
+        # The path to a declaration is pairs of a repeated field and an index into it; a path to an option is not.
+        for number, index in zip(location.path[::2], location.path[1::2], strict=False):
+            field = node.DESCRIPTOR.fields_by_number[number]
+            if not field.is_repeated or field.message_type is None:
+                break
+            node = getattr(node, field.name)[index]
+            names.append(getattr(node, "name", ""))
+        else:
+            if lines:
+                yield ".".join(names), " ".join(" ".join(lines).split())
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ from chassis.grpc_errors import DETAILS_KEY, status_from
 from chassis.run import Service
 from chassis.settings import TelemetrySettings
 from gateway.app import gateway_app
-from gateway.contract import DESCRIPTORS, Contract, Endpoint, read_contract
+from gateway.contract import DESCRIPTORS, Comments, Contract, Endpoint, read_contract
 from gateway.server import http_server
 from gateway.settings import Settings
 
@@ -80,9 +80,12 @@ async def abort(context: Any, failure: Failure) -> None:
 
 
 @asynccontextmanager
-async def gateway_world(descriptors: bytes | None = None, **settings: Any) -> AsyncIterator[World]:
-    """A gateway of the given descriptor set (by default the one that is checked in) and settings, and its backend."""
-    contract = read_contract(descriptors or DESCRIPTORS.read_bytes())
+async def gateway_world(
+    descriptors: bytes | None = None, comments: Comments | None = None, **settings: Any
+) -> AsyncIterator[World]:
+    """A gateway of the given descriptor set and comments (by default those that are checked in) and settings, and its
+    backend."""
+    contract = read_contract(descriptors or DESCRIPTORS.read_bytes(), comments)
     programs: dict[str, Program] = {}
     async with AsyncExitStack() as opened:
         backend = grpc.aio.server()

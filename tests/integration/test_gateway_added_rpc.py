@@ -9,7 +9,7 @@ from google.api import annotations_pb2, field_behavior_pb2
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorSet
 from openapi_spec_validator import validate
 
-from gateway.contract import DESCRIPTORS
+from gateway.contract import COMMENTS, DESCRIPTORS
 from nextplay.api.v1 import options_pb2
 from tests.gateway_world import World, gateway_world
 from tests.openapi import assert_matches_openapi, events
@@ -47,14 +47,13 @@ def with_shelves() -> bytes:
     for method in (put, watch):
         rule = options_pb2.Rpc(access=options_pb2.USER, fails=[options_pb2.NOT_FOUND])
         method.options.Extensions[options_pb2.rpc].CopyFrom(rule)
-    location = file.source_code_info.location.add(path=[6, 0, 2, 0], span=[0, 0, 0])
-    location.leading_comments = " Puts an own video\n on a shelf. Safe to repeat.\n"
     return files.SerializeToString()
 
 
 @pytest_asyncio.fixture(scope="module")
 async def world() -> AsyncIterator[World]:
-    async with gateway_world(with_shelves()) as opened:
+    told = {"nextplay.catalog.v1.ShelfService.PutOnShelf": "Puts an own video on a shelf. Safe to repeat."}
+    async with gateway_world(with_shelves(), json.loads(COMMENTS.read_bytes()) | told) as opened:
         yield opened
 
 

@@ -115,8 +115,8 @@ async def test_it_is_ready_once_every_context_answered_and_then_while_one_does()
         await second.stop()
         async with running(upload=first.port, catalog=first.port, notify=second.port) as gateway:
             answer = await gateway.http.get("/readyz")
-            assert (answer.status_code, answer.json()["status"]) == (503, "unready")
-            assert "notify" in answer.text
+            assert answer.status_code == 503
+            assert "notify" in answer.json()["unready"]["services"]
             assert "catalog" not in answer.text
             await second.start()
             await eventually(lambda: ready(gateway))
@@ -158,6 +158,17 @@ async def test_a_request_is_traced_and_logged_without_its_secrets() -> None:
         assert "hunter" not in json.dumps(gateway.log)
         labels = 'http_server_duration_seconds_count{method="GET"'
         assert any(line.startswith(labels) and 'status="500"' in line for line in metrics.splitlines())
+
+
+async def test_files_of_pages_are_counted_by_their_route() -> None:
+    async with backend() as all_contexts:
+        port = all_contexts.port
+        async with running(upload=port, catalog=port, notify=port) as gateway:
+            for path in ("/studio/assets/one.js", "/studio/assets/two.js", "/studio/three", "/studio/four/five/six"):
+                await gateway.http.get(path)
+            metrics = (await gateway.http.get("/metrics")).text
+    counted = set(re.findall(r'http_server_duration_seconds_count{[^}]*route="([^"]*)"', metrics))
+    assert counted == {"/studio/assets/{file}", "/studio/{file}", "none"}
 
 
 async def test_sigterm_lets_running_requests_finish_and_exits_0() -> None:

@@ -3,7 +3,8 @@
 import pytest
 
 from chassis.settings import load
-from gateway.settings import Settings
+from gateway.settings import CATEGORIES, Settings
+from services.upload.settings import ProductSettings as UploadSettings
 
 ENVIRONMENT = {
     "NEXTPLAY_GATEWAY_HTTP_BIND": "127.0.0.1:0",
@@ -40,3 +41,13 @@ def test_an_origin_that_no_browser_sends_stops_the_start(
     told = capsys.readouterr().err
     assert "NEXTPLAY_GATEWAY_CORS_ORIGINS" in told
     assert "NEXTPLAY_UPLOAD_ADDRESS" in told
+
+
+def test_studio_offers_the_categories_that_uploads_may_have() -> None:
+    assert UploadSettings.model_fields["categories"].default == CATEGORIES
+
+
+def test_who_signs_people_in_on_a_local_stack_is_json(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("NEXTPLAY_GATEWAY_STUDIO_LOCAL_ISSUER", '{"token_url": "http://127.0.0.1:1/token", "users": []}')
+    issuer = load(Settings).studio_local_issuer
+    assert issuer == {"token_url": "http://127.0.0.1:1/token", "users": []}
