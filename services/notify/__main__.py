@@ -106,7 +106,8 @@ async def delete_old_notifications(service: Service, settings: Settings) -> dict
 
 
 async def clean_up(service: Service, settings: Settings) -> dict[str, int]:
-    return await maintenance.clean_up(await _open_pool(service, settings))
+    pool = await _open_pool(service, settings)
+    return await maintenance.clean_up(pool, transactions(pool, open_store, lambda: None))
 
 
 async def _deliver(

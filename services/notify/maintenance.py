@@ -4,7 +4,7 @@ from chassis.consumer import forget_applied_events
 from chassis.idempotency import delete_expired_keys
 from chassis.postgres import Pool
 from services.notify.ports import Begin
-from services.notify.usecases import deliveries, inbox, webhook_deliveries
+from services.notify.usecases import allowances, deliveries, inbox, webhook_deliveries
 
 
 async def delete_old_notifications(begin: Begin, keep_days: int) -> dict[str, int]:
@@ -25,9 +25,11 @@ async def delete_old_webhook_deliveries(begin: Begin, keep_days: int) -> dict[st
     return {"webhook_deliveries": await webhook_deliveries.delete_old_deliveries(begin, keep_days)}
 
 
-async def clean_up(pool: Pool) -> dict[str, int]:
-    """Delete idempotency keys after 24 hours and inbox rows after 30 days."""
+async def clean_up(pool: Pool, begin: Begin) -> dict[str, int]:
+    """Delete idempotency keys after 24 hours, inbox rows after 30 days, and what was counted for limits when its time
+    has passed."""
     return {
         "idempotency_keys": await delete_expired_keys(pool),
         "applied_events": await forget_applied_events(pool),
+        "allowance_uses": await allowances.forget_uses(begin),
     }

@@ -158,6 +158,18 @@ def test_a_webhook_is_replaced_disabled_enabled_and_deleted(person: MakePerson) 
         assert owner.get("/v1/webhooks").json() == {"webhooks": []}
 
 
+def test_who_changes_a_webhook_too_often_is_told_when_to_come_back(person: MakePerson) -> None:
+    owner = person("owner")
+    with receiver() as received:
+        path = f"/v1/webhooks/{register(owner, url=received.url)['webhook']['webhook_id']}"
+        replies = [owner.http.put(path, json={"url": received.url}) for _ in range(25)]
+    refused = next(reply for reply in replies if reply.status_code != 200)
+    assert (refused.status_code, refused.json()["code"]) == (429, "RATE_LIMITED")
+    assert refused.json()["detail"].startswith("20 registrations and changes of webhooks are accepted at once")
+    assert 1 <= int(refused.headers["retry-after"]) <= 12
+    assert refused.headers["ratelimit"] == f'"rate_limited";r=0;t={refused.headers["retry-after"]}'
+
+
 def test_a_user_has_ten_webhooks(person: MakePerson) -> None:
     owner = person("owner")
     for _ in range(10):

@@ -9,7 +9,6 @@ from uuid import UUID
 from chassis.errors import Failure, Kind
 
 MAX_WEBHOOKS = 10
-MAX_TESTS_A_MINUTE = 10
 OLD_SECRET_SECONDS = 24 * 3600.0
 GIVE_UP_SECONDS = 24 * 3600.0
 RETRY_SECONDS = (5, 30, 2 * 60, 10 * 60, 30 * 60, 3600, 2 * 3600, *[4 * 3600] * 5)
@@ -54,15 +53,6 @@ class WebhookDisabled(
     next_action="Enable the webhook, then send the same request again.",
 ):
     """Nothing is sent to a webhook that is disabled."""
-
-
-class TooManyTests(
-    Failure,
-    kind=Kind.RATE_LIMITED,
-    code="RATE_LIMITED",
-    next_action="Wait a minute, then send the same request again.",
-):
-    """A webhook is tested at most 10 times a minute."""
 
 
 class Status(StrEnum):

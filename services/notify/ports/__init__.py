@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from chassis import transaction
+from services.notify.ports.allowances import AllowanceStore
 from services.notify.ports.deliveries import DeliveryStore
 from services.notify.ports.devices import DeviceStore
 from services.notify.ports.fanouts import FanoutStore
@@ -26,6 +27,7 @@ class Store:
     devices: DeviceStore
     deliveries: DeliveryStore
     webhooks: WebhookStore
+    allowances: AllowanceStore
 
 
 Tx: TypeAlias = transaction.Tx[Store]

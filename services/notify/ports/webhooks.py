@@ -69,9 +69,6 @@ class WebhookStore(Protocol):
     async def queue_test(self, delivery_id: UUID, webhook_id: UUID, payload: str) -> None:
         """Add a test event for a locked endpoint, unless it is there."""
 
-    async def count_tests(self, webhook_id: UUID) -> int:
-        """How many test events were added in the last minute."""
-
     async def find_delivery(self, delivery_id: UUID, webhook_id: UUID) -> Status | None:
         """Where a delivery of the endpoint stands; locks it."""
 

@@ -77,11 +77,6 @@ INSERT INTO webhook_deliveries (delivery_id, webhook_id, event_id, event_type, p
 VALUES ($1, $2, $1, 'webhook.test', $3)
 ON CONFLICT (delivery_id) DO NOTHING
 
--- name: count_tests
--- By webhook_deliveries_webhook.
-SELECT count(*) FROM webhook_deliveries
-WHERE webhook_id = $1 AND created_at > now() - interval '1 minute' AND event_type = 'webhook.test'
-
 -- name: find_delivery
 -- By primary key; locked, because it is to be sent again.
 SELECT status FROM webhook_deliveries WHERE delivery_id = $1 AND webhook_id = $2 FOR UPDATE

@@ -2,6 +2,7 @@
 
 from chassis.postgres import Connection
 from services.notify.ports import Store
+from services.notify.repository.allowances import Allowances
 from services.notify.repository.deliveries import Deliveries
 from services.notify.repository.devices import Devices
 from services.notify.repository.fanouts import Fanouts
@@ -23,4 +24,5 @@ def open_store(connection: Connection) -> Store:
         devices=Devices(connection),
         deliveries=Deliveries(connection),
         webhooks=Webhooks(connection),
+        allowances=Allowances(connection),
     )

@@ -60,10 +60,6 @@ class Webhooks:
     async def queue_test(self, delivery_id: UUID, webhook_id: UUID, payload: str) -> None:
         await self._connection.execute(QUERIES["queue_test"], delivery_id, webhook_id, payload)
 
-    async def count_tests(self, webhook_id: UUID) -> int:
-        count: int = await self._connection.fetchval(QUERIES["count_tests"], webhook_id)
-        return count
-
     async def find_delivery(self, delivery_id: UUID, webhook_id: UUID) -> Status | None:
         status = await self._connection.fetchval(QUERIES["find_delivery"], delivery_id, webhook_id)
         return Status(status) if status else None

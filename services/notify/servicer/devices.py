@@ -17,11 +17,13 @@ from nextplay.notify.v1.devices_service_pb2 import (
     RemoveDeviceResponse,
 )
 from nextplay.notify.v1.devices_service_pb2_grpc import DeviceServiceServicer
+from services.notify.domain.allowances import DEVICE_REGISTRATIONS
 from services.notify.domain.device import WebPushOff
 from services.notify.mapping import devices as mapping
 from services.notify.ports import Begin
 from services.notify.ports.hosts import HostOf
 from services.notify.reads import devices as reads
+from services.notify.usecases import allowances
 from services.notify.usecases import devices as usecases
 
 
@@ -35,7 +37,11 @@ class Devices(DeviceServiceServicer):
     web_push_key: str
 
     async def RegisterDevice(self, request: RegisterDeviceRequest, context: Any) -> RegisterDeviceResponse:
-        device = await mapping.device(request, current_user().user_id, self.host_of)
+        user_id = current_user().user_id
+        async with self.begin() as tx:
+            # Before the DNS is asked, and whatever comes of it.
+            await allowances.use(tx, user_id, DEVICE_REGISTRATIONS)
+        device = await mapping.device(request, user_id, self.host_of)
         return mapping.registered(device, await usecases.register_device(self.begin, device))
 
     async def ListDevices(self, request: ListDevicesRequest, context: Any) -> ListDevicesResponse:

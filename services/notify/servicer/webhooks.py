@@ -14,11 +14,13 @@ from chassis.postgres import Pool
 from chassis.validation import parse_uuid
 from nextplay.notify.v1 import webhooks_service_pb2 as messages
 from nextplay.notify.v1.webhooks_service_pb2_grpc import WebhookServiceServicer
+from services.notify.domain.allowances import WEBHOOK_CHANGES
 from services.notify.mapping import webhooks as mapping
 from services.notify.ports import Begin
 from services.notify.ports.hosts import HostOf
 from services.notify.ports.webhooks import Seal, Unseal
 from services.notify.reads import webhooks as reads
+from services.notify.usecases import allowances
 from services.notify.usecases import webhooks as usecases
 
 SECRET_BYTES = 32
@@ -56,6 +58,7 @@ class Webhooks(WebhookServiceServicer):
                 webhook_id = UUID(reply.webhook.webhook_id)
             else:
                 webhook_id = reserved.ids["webhook_id"]
+                await self._count_change(user_id)
                 endpoint = mapping.endpoint_from(request, await self.host_of(request.url))
                 sealed = self.seal(webhook_id, secrets.token_bytes(SECRET_BYTES))
                 async with self.begin() as tx:
@@ -82,6 +85,7 @@ class Webhooks(WebhookServiceServicer):
         webhook_id = parse_uuid("webhook_id", request.webhook_id)
         user_id = current_user().user_id
         found = await reads.find_webhook(self.pool, webhook_id, user_id)
+        await self._count_change(user_id)
         enabled = request.enabled or not request.HasField("enabled")
         # Who switches an endpoint off may do so because its name is known no more.
         is_called = enabled or request.url != found.url
@@ -175,3 +179,8 @@ class Webhooks(WebhookServiceServicer):
                 await store_reply(tx.connection, reserved, reply)
         self.wake()
         return reply
+
+    async def _count_change(self, user_id: UUID) -> None:
+        """Before the DNS is asked, and whatever comes of it. Raises TooOften."""
+        async with self.begin() as tx:
+            await allowances.use(tx, user_id, WEBHOOK_CHANGES)

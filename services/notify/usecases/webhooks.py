@@ -4,23 +4,23 @@ from datetime import datetime
 from uuid import UUID
 
 from chassis import telemetry
+from services.notify.domain.allowances import RESENDS, TESTS
 from services.notify.domain.webhook_events import payload_of_test
 from services.notify.domain.webhooks import (
     KEPT_ATTEMPTS,
-    MAX_TESTS_A_MINUTE,
     MAX_WEBHOOKS,
     OLD_SECRET_SECONDS,
     RETRY_SECONDS,
     DeliveryNotFound,
     Endpoint,
     Status,
-    TooManyTests,
     TooManyWebhooks,
     Webhook,
     WebhookDisabled,
     WebhookNotFound,
 )
 from services.notify.ports import Tx
+from services.notify.usecases import allowances
 
 log = telemetry.logger(__name__)
 
@@ -72,24 +72,24 @@ async def find_secret(tx: Tx, webhook_id: UUID, user_id: UUID) -> tuple[bytes, d
 async def test(tx: Tx, delivery_id: UUID, webhook_id: UUID, user_id: UUID, now: datetime) -> None:
     """Send a test event to an own endpoint, once for each delivery id.
 
-    Raises WebhookNotFound, WebhookDisabled, TooManyTests.
+    Raises WebhookNotFound, WebhookDisabled, TooOften.
     """
     await _lock_enabled(tx, webhook_id, user_id)
-    if await tx.store.webhooks.count_tests(webhook_id) >= MAX_TESTS_A_MINUTE:
-        raise TooManyTests(retry_after=60.0)
+    await allowances.use(tx, webhook_id, TESTS)
     await tx.store.webhooks.queue_test(delivery_id, webhook_id, payload_of_test(webhook_id, now))
 
 
 async def resend(tx: Tx, delivery_id: UUID, webhook_id: UUID, user_id: UUID) -> None:
     """Send a delivery that has ended again, with the same id and body; one that is under way stays as it is.
 
-    Raises WebhookNotFound, WebhookDisabled, DeliveryNotFound.
+    Raises WebhookNotFound, WebhookDisabled, DeliveryNotFound, TooOften.
     """
     await _lock_enabled(tx, webhook_id, user_id)
     status = await tx.store.webhooks.find_delivery(delivery_id, webhook_id)
     if status is None:
         raise DeliveryNotFound
     if status is not Status.PENDING:
+        await allowances.use(tx, user_id, RESENDS)
         await tx.store.webhooks.send_again(delivery_id, KEPT_ATTEMPTS - len(RETRY_SECONDS) - 1)
 
 

@@ -35,7 +35,8 @@ class DeviceServiceStub:
     def __new__(cls, channel: _aio.Channel) -> DeviceServiceAsyncStub: ...
     RegisterDevice: _grpc.UnaryUnaryMultiCallable[_devices_service_pb2.RegisterDeviceRequest, _devices_service_pb2.RegisterDeviceResponse]
     """Registers a device, or replaces what is registered under its id. Safe to repeat. An address that was registered
-    under another id, or by another user, moves here: nothing more is sent to it for them. A user has at most 20 devices.
+    under another id, or by another user, moves here: nothing more is sent to it for them. A user has at most 20 devices,
+    and registers 40 times at once and every 6 seconds from then on.
     """
     ListDevices: _grpc.UnaryUnaryMultiCallable[_devices_service_pb2.ListDevicesRequest, _devices_service_pb2.ListDevicesResponse]
     """The caller's devices, latest first. Tokens and endpoints are not shown."""
@@ -51,7 +52,8 @@ class DeviceServiceAsyncStub(DeviceServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     RegisterDevice: _aio.UnaryUnaryMultiCallable[_devices_service_pb2.RegisterDeviceRequest, _devices_service_pb2.RegisterDeviceResponse]  # type: ignore[assignment]
     """Registers a device, or replaces what is registered under its id. Safe to repeat. An address that was registered
-    under another id, or by another user, moves here: nothing more is sent to it for them. A user has at most 20 devices.
+    under another id, or by another user, moves here: nothing more is sent to it for them. A user has at most 20 devices,
+    and registers 40 times at once and every 6 seconds from then on.
     """
     ListDevices: _aio.UnaryUnaryMultiCallable[_devices_service_pb2.ListDevicesRequest, _devices_service_pb2.ListDevicesResponse]  # type: ignore[assignment]
     """The caller's devices, latest first. Tokens and endpoints are not shown."""
@@ -70,7 +72,8 @@ class DeviceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_devices_service_pb2.RegisterDeviceResponse, _abc.Awaitable[_devices_service_pb2.RegisterDeviceResponse]]:
         """Registers a device, or replaces what is registered under its id. Safe to repeat. An address that was registered
-        under another id, or by another user, moves here: nothing more is sent to it for them. A user has at most 20 devices.
+        under another id, or by another user, moves here: nothing more is sent to it for them. A user has at most 20 devices,
+        and registers 40 times at once and every 6 seconds from then on.
         """
 
     @_abc_1.abstractmethod

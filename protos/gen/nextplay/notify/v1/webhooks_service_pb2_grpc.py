@@ -89,8 +89,9 @@ class WebhookServiceServicer:
     """
 
     def CreateWebhook(self, request, context):
-        """Registers an endpoint; a user has at most 10. The answer is the one place that shows its secret. A repeat with the
-        same Idempotency-Key shows it again, and is NOT_FOUND once the endpoint is deleted.
+        """Registers an endpoint; a user has at most 10, and registers and changes 20 at once and one every 12 seconds from then
+        on. The answer is the one place that shows the secret. A repeat with the same Idempotency-Key shows it again, and is
+        NOT_FOUND once the endpoint is deleted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -112,7 +113,7 @@ class WebhookServiceServicer:
 
     def ReplaceWebhook(self, request, context):
         """Replaces what an own endpoint is, but for its secret; enables it where it was disabled. Disabling cancels what was
-        not delivered yet. Safe to repeat.
+        not delivered yet. Safe to repeat, as often as endpoints are registered.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -140,14 +141,16 @@ class WebhookServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResendWebhookDelivery(self, request, context):
-        """Sends a delivery that has ended again, with the same id, body and retries. One that is under way stays as it is.
+        """Sends a delivery that has ended again, with the same id, body and retries. One that is under way stays as it is. A
+        user has 30 sent again at once and one every 2 seconds from then on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def TestWebhook(self, request, context):
-        """Sends an event of the type `webhook.test` to an own endpoint, whatever types it asked for; at most 10 a minute.
+        """Sends an event of the type `webhook.test` to an own endpoint, whatever types it asked for; 10 at once and one every 6
+        seconds from then on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,8 +36,9 @@ class WebhookServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> WebhookServiceAsyncStub: ...
     CreateWebhook: _grpc.UnaryUnaryMultiCallable[_webhooks_service_pb2.CreateWebhookRequest, _webhooks_service_pb2.CreateWebhookResponse]
-    """Registers an endpoint; a user has at most 10. The answer is the one place that shows its secret. A repeat with the
-    same Idempotency-Key shows it again, and is NOT_FOUND once the endpoint is deleted.
+    """Registers an endpoint; a user has at most 10, and registers and changes 20 at once and one every 12 seconds from then
+    on. The answer is the one place that shows the secret. A repeat with the same Idempotency-Key shows it again, and is
+    NOT_FOUND once the endpoint is deleted.
     """
     ListWebhooks: _grpc.UnaryUnaryMultiCallable[_webhooks_service_pb2.ListWebhooksRequest, _webhooks_service_pb2.ListWebhooksResponse]
     """The caller's endpoints, newest first."""
@@ -45,7 +46,7 @@ class WebhookServiceStub:
     """An own endpoint."""
     ReplaceWebhook: _grpc.UnaryUnaryMultiCallable[_webhooks_service_pb2.ReplaceWebhookRequest, _webhooks_service_pb2.ReplaceWebhookResponse]
     """Replaces what an own endpoint is, but for its secret; enables it where it was disabled. Disabling cancels what was
-    not delivered yet. Safe to repeat.
+    not delivered yet. Safe to repeat, as often as endpoints are registered.
     """
     DeleteWebhook: _grpc.UnaryUnaryMultiCallable[_webhooks_service_pb2.DeleteWebhookRequest, _webhooks_service_pb2.DeleteWebhookResponse]
     """Deletes an own endpoint with its secret and its deliveries. Safe to repeat."""
@@ -54,9 +55,13 @@ class WebhookServiceStub:
     ListWebhookDeliveries: _grpc.UnaryUnaryMultiCallable[_webhooks_service_pb2.ListWebhookDeliveriesRequest, _webhooks_service_pb2.ListWebhookDeliveriesResponse]
     """What was sent to an own endpoint in the last 30 days, newest first, with every attempt."""
     ResendWebhookDelivery: _grpc.UnaryUnaryMultiCallable[_webhooks_service_pb2.ResendWebhookDeliveryRequest, _webhooks_service_pb2.ResendWebhookDeliveryResponse]
-    """Sends a delivery that has ended again, with the same id, body and retries. One that is under way stays as it is."""
+    """Sends a delivery that has ended again, with the same id, body and retries. One that is under way stays as it is. A
+    user has 30 sent again at once and one every 2 seconds from then on.
+    """
     TestWebhook: _grpc.UnaryUnaryMultiCallable[_webhooks_service_pb2.TestWebhookRequest, _webhooks_service_pb2.TestWebhookResponse]
-    """Sends an event of the type `webhook.test` to an own endpoint, whatever types it asked for; at most 10 a minute."""
+    """Sends an event of the type `webhook.test` to an own endpoint, whatever types it asked for; 10 at once and one every 6
+    seconds from then on.
+    """
 
 @_typing.type_check_only
 class WebhookServiceAsyncStub(WebhookServiceStub):
@@ -66,8 +71,9 @@ class WebhookServiceAsyncStub(WebhookServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateWebhook: _aio.UnaryUnaryMultiCallable[_webhooks_service_pb2.CreateWebhookRequest, _webhooks_service_pb2.CreateWebhookResponse]  # type: ignore[assignment]
-    """Registers an endpoint; a user has at most 10. The answer is the one place that shows its secret. A repeat with the
-    same Idempotency-Key shows it again, and is NOT_FOUND once the endpoint is deleted.
+    """Registers an endpoint; a user has at most 10, and registers and changes 20 at once and one every 12 seconds from then
+    on. The answer is the one place that shows the secret. A repeat with the same Idempotency-Key shows it again, and is
+    NOT_FOUND once the endpoint is deleted.
     """
     ListWebhooks: _aio.UnaryUnaryMultiCallable[_webhooks_service_pb2.ListWebhooksRequest, _webhooks_service_pb2.ListWebhooksResponse]  # type: ignore[assignment]
     """The caller's endpoints, newest first."""
@@ -75,7 +81,7 @@ class WebhookServiceAsyncStub(WebhookServiceStub):
     """An own endpoint."""
     ReplaceWebhook: _aio.UnaryUnaryMultiCallable[_webhooks_service_pb2.ReplaceWebhookRequest, _webhooks_service_pb2.ReplaceWebhookResponse]  # type: ignore[assignment]
     """Replaces what an own endpoint is, but for its secret; enables it where it was disabled. Disabling cancels what was
-    not delivered yet. Safe to repeat.
+    not delivered yet. Safe to repeat, as often as endpoints are registered.
     """
     DeleteWebhook: _aio.UnaryUnaryMultiCallable[_webhooks_service_pb2.DeleteWebhookRequest, _webhooks_service_pb2.DeleteWebhookResponse]  # type: ignore[assignment]
     """Deletes an own endpoint with its secret and its deliveries. Safe to repeat."""
@@ -84,9 +90,13 @@ class WebhookServiceAsyncStub(WebhookServiceStub):
     ListWebhookDeliveries: _aio.UnaryUnaryMultiCallable[_webhooks_service_pb2.ListWebhookDeliveriesRequest, _webhooks_service_pb2.ListWebhookDeliveriesResponse]  # type: ignore[assignment]
     """What was sent to an own endpoint in the last 30 days, newest first, with every attempt."""
     ResendWebhookDelivery: _aio.UnaryUnaryMultiCallable[_webhooks_service_pb2.ResendWebhookDeliveryRequest, _webhooks_service_pb2.ResendWebhookDeliveryResponse]  # type: ignore[assignment]
-    """Sends a delivery that has ended again, with the same id, body and retries. One that is under way stays as it is."""
+    """Sends a delivery that has ended again, with the same id, body and retries. One that is under way stays as it is. A
+    user has 30 sent again at once and one every 2 seconds from then on.
+    """
     TestWebhook: _aio.UnaryUnaryMultiCallable[_webhooks_service_pb2.TestWebhookRequest, _webhooks_service_pb2.TestWebhookResponse]  # type: ignore[assignment]
-    """Sends an event of the type `webhook.test` to an own endpoint, whatever types it asked for; at most 10 a minute."""
+    """Sends an event of the type `webhook.test` to an own endpoint, whatever types it asked for; 10 at once and one every 6
+    seconds from then on.
+    """
 
 class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
     """Registers the caller's webhooks, and shows and repeats what was delivered to them. Requests to an endpoint are signed
@@ -99,8 +109,9 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _webhooks_service_pb2.CreateWebhookRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_webhooks_service_pb2.CreateWebhookResponse, _abc.Awaitable[_webhooks_service_pb2.CreateWebhookResponse]]:
-        """Registers an endpoint; a user has at most 10. The answer is the one place that shows its secret. A repeat with the
-        same Idempotency-Key shows it again, and is NOT_FOUND once the endpoint is deleted.
+        """Registers an endpoint; a user has at most 10, and registers and changes 20 at once and one every 12 seconds from then
+        on. The answer is the one place that shows the secret. A repeat with the same Idempotency-Key shows it again, and is
+        NOT_FOUND once the endpoint is deleted.
         """
 
     @_abc_1.abstractmethod
@@ -126,7 +137,7 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_webhooks_service_pb2.ReplaceWebhookResponse, _abc.Awaitable[_webhooks_service_pb2.ReplaceWebhookResponse]]:
         """Replaces what an own endpoint is, but for its secret; enables it where it was disabled. Disabling cancels what was
-        not delivered yet. Safe to repeat.
+        not delivered yet. Safe to repeat, as often as endpoints are registered.
         """
 
     @_abc_1.abstractmethod
@@ -159,7 +170,9 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _webhooks_service_pb2.ResendWebhookDeliveryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_webhooks_service_pb2.ResendWebhookDeliveryResponse, _abc.Awaitable[_webhooks_service_pb2.ResendWebhookDeliveryResponse]]:
-        """Sends a delivery that has ended again, with the same id, body and retries. One that is under way stays as it is."""
+        """Sends a delivery that has ended again, with the same id, body and retries. One that is under way stays as it is. A
+        user has 30 sent again at once and one every 2 seconds from then on.
+        """
 
     @_abc_1.abstractmethod
     def TestWebhook(
@@ -167,6 +180,8 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _webhooks_service_pb2.TestWebhookRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_webhooks_service_pb2.TestWebhookResponse, _abc.Awaitable[_webhooks_service_pb2.TestWebhookResponse]]:
-        """Sends an event of the type `webhook.test` to an own endpoint, whatever types it asked for; at most 10 a minute."""
+        """Sends an event of the type `webhook.test` to an own endpoint, whatever types it asked for; 10 at once and one every 6
+        seconds from then on.
+        """
 
 def add_WebhookServiceServicer_to_server(servicer: WebhookServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
