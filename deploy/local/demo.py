@@ -3,6 +3,7 @@
 import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,7 +13,8 @@ from deploy.local.control import Message
 from deploy.local.home import Trouble
 from deploy.local.identity import user_id
 from nextplay_client import Asset, Client, NextPlayError, Notification, Video, VideoSummary
-from nextplay_client.progress import follow_upload
+from nextplay_client.cli.output import Output
+from nextplay_client.cli.progress import shown
 
 _FEED_SECONDS = 30
 
@@ -32,13 +34,24 @@ def demo(addresses: Message, clip: Path) -> None:
         ):
             bob.follow(str(user_id(creator)))
             print(f"{follower} follows {creator}, who uploads {clip.name} ({clip.stat().st_size / 1e6:.1f} MB)")
-            video = follow_upload(alice, clip, title=_title(clip), category="sports", visibility="public", publish=True)
+            video = _published(alice, clip)
             print(f"{video['status']}: {video['title']!r}, video {video['video_id']}\n")
             _show_follower(bob, follower, video)
         for asset in video["assets"]:
             _show_asset(asset)
     except (NextPlayError, httpx.HTTPError) as error:
         raise Trouble(f"The clip did not get through: {error}") from error
+
+
+def _published(alice: Client, clip: Path) -> Video:
+    """The clip uploaded and published, with its progress on standard error."""
+    with shown(Output(as_json=False)) as progress:
+        upload = alice.upload(
+            clip, title=_title(clip), category="sports", on_progress=partial(progress.uploaded, clip.name)
+        )
+        alice.publish(upload["video_id"], when_ready=True)
+        alice.wait(upload["video_id"], on_status=partial(progress.moved, clip.name))
+    return alice.video(upload["video_id"])
 
 
 def _token(issuer: str, user: str) -> str:

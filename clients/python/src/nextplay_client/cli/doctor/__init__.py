@@ -1,0 +1,1 @@
+"""`nextplay doctor`: whether everything that an upload and playback need works from this machine."""

@@ -1,0 +1,132 @@
+"""Upload and processing as they happen: bars on a terminal, plain lines elsewhere, nothing for programs."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from nextplay_client import UploadProgress
+from nextplay_client.cli.output import Output
+from nextplay_client.cli.words import count, duration, megabytes
+from nextplay_client.types import Status
+
+WINDOW_SECONDS = 10.0
+
+
+class Shown(Protocol):
+    """Where progress is told, by the name of the file or video."""
+
+    def uploaded(self, name: str, progress: UploadProgress) -> None:
+        """The upload got further."""
+
+    def moved(self, name: str, status: Status) -> None:
+        """The video's status or progress changed."""
+
+
+@contextmanager
+def shown(out: Output) -> Iterator[Shown]:
+    """Progress on standard error for as long as the block runs."""
+    if out.notes.is_terminal and not out.as_json:
+        with _bars(out.notes) as progress:
+            yield Bars(progress)
+    else:
+        yield Lines(out.note)
+
+
+class Pace:
+    """Bytes a second over the last seconds; what was there at the beginning was not sent now and does not count."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def rate(self, sent_bytes: int) -> float | None:
+        """The rate now that so many bytes are sent; None while it is not known."""
+        now = self._clock()
+        self._seen.append((now, sent_bytes))
+        while len(self._seen) > 2 and self._seen[1][0] < now - WINDOW_SECONDS:
+            self._seen.popleft()
+        began, before = self._seen[0]
+        return (sent_bytes - before) / (now - began) if now - began > 0.2 and sent_bytes > before else None
+
+
+class Bars:
+    """A live bar for each upload, and one for each video that is processed."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+        self._paces: dict[str, Pace] = {}
+
+    def uploaded(self, name: str, progress: UploadProgress) -> None:
+        """Move the upload's bar."""
+        pace = self._paces.setdefault(name, Pace())
+        self._move(f"upload {name}", progress.sent_bytes, progress.total_bytes, upload_note(progress, pace))
+
+    def moved(self, name: str, status: Status) -> None:
+        """Move the video's bar."""
+        self._move(f"process {name}", status["progress"], 100, status_note(status))
+
+    def _move(self, what: str, completed: float, total: float, note: str) -> None:
+        if what not in self._tasks:
+            verb, _, name = what.partition(" ")
+            self._tasks[what] = self._progress.add_task(f"{verb:8}", name=name, total=total, note="")
+        self._progress.update(self._tasks[what], completed=completed, total=total, note=note)
+
+
+class Lines:
+    """A line for each tenth of an upload, and one for each change of a status or tenth of the processing."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._told: dict[str, object] = {}
+        self._paces: dict[str, Pace] = {}
+
+    def uploaded(self, name: str, progress: UploadProgress) -> None:
+        """Tell a tenth."""
+        tenth = progress.sent_bytes * 10 // max(1, progress.total_bytes)
+        note = upload_note(progress, self._paces.setdefault(name, Pace()))
+        self._tell(f"upload   {name}", tenth, f"{tenth * 10:3} %  {note}")
+
+    def moved(self, name: str, status: Status) -> None:
+        """Tell a change."""
+        tenth = status["progress"] // 10
+        self._tell(f"process  {name}", (status["status"], tenth), f"{tenth * 10:3} %  {status_note(status)}")
+
+    def _tell(self, what: str, step: object, line: str) -> None:
+        if self._told.get(what) != step:
+            self._told[what] = step
+            self._say(f"{what}  {line}")
+
+
+def upload_note(progress: UploadProgress, pace: Pace) -> str:
+    """`11.5 MB of 23.0 MB, 4.20 MB/s, 2.7 s left`."""
+    rate = pace.rate(progress.sent_bytes)
+    note = f"{megabytes(progress.sent_bytes)} of {megabytes(progress.total_bytes)}"
+    left = progress.total_bytes - progress.sent_bytes
+    if rate is None:
+        return note
+    return f"{note}, {megabytes(rate)}/s" + (f", {duration(left / rate)} left" if left else "")
+
+
+def status_note(status: Status) -> str:
+    """`PROCESSING, about 12 s left`, `UPLOADED, 3 before it`."""
+    ahead, eta = status.get("queue_position", 0), status.get("eta_seconds", 0)
+    before = f", {count(ahead, 'video')} before it" if ahead else ""
+    return f"{status['status']}{before}" + (f", about {eta} s left" if eta and not status["final"] else "")
+
+
+def _bars(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[note]}", markup=False),
+        TextColumn("[dim]{task.fields[name]}", markup=True),
+        console=console,
+        expand=False,
+    )

@@ -1,0 +1,86 @@
+"""Sending a clip and waiting for it, as `nextplay upload` does it."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from nextplay_client import Client
+from nextplay_client.cli.progress import Shown
+from nextplay_client.errors import NextPlayError, PreflightRefused
+from nextplay_client.types import Visibility
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to become of each clip; the title is the file's name where it is None."""
+
+    title: str | None
+    category: str
+    description: str | None
+    visibility: Visibility
+    video_id: str | None
+    content_type: str | None
+    publish: bool
+    check: bool
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What became of one clip: its video once it is stored, and what went wrong."""
+
+    clip: Path
+    video_id: str | None = None
+    error: Exception | None = None
+
+    @property
+    def concerns_all(self) -> bool:
+        """Whether what went wrong would stop other clips too."""
+        return self.error is not None and not isinstance(self.error, PreflightRefused | OSError)
+
+
+def send(client: Client, clip: Path, wish: Wish, progress: Shown) -> Sent:
+    """Upload one clip, or what is missing of it, and have it published when it is ready if that is wished."""
+    video_id = None
+    try:
+        completed = client.upload(
+            clip,
+            title=wish.title or clip.stem[:80],
+            category=wish.category,
+            description=wish.description,
+            visibility=wish.visibility,
+            video_id=wish.video_id,
+            content_type=wish.content_type,
+            preflight=wish.check,
+            on_progress=partial(progress.uploaded, clip.name),
+        )
+        video_id = completed["video_id"]
+        if wish.publish:
+            client.publish(video_id, when_ready=True)
+    except (NextPlayError, OSError) as error:
+        return Sent(clip, video_id, error)
+    return Sent(clip, video_id)
+
+
+def wait(client: Client, sent: Sent, timeout_seconds: float, progress: Shown) -> Sent:
+    """Wait until a clip that was sent is ready, or published where that is wished."""
+    if sent.error or sent.video_id is None:
+        return sent
+    try:
+        client.wait(sent.video_id, timeout_seconds=timeout_seconds, on_status=partial(progress.moved, sent.clip.name))
+    except NextPlayError as error:
+        return replace(sent, error=error)
+    return sent
+
+
+def same_command(arguments: Sequence[str]) -> str:
+    """The command as it was typed, but for a token, which belongs on no screen."""
+    shown: list[str] = []
+    for number, argument in enumerate(arguments):
+        if number and arguments[number - 1] == "--token":
+            argument = "TOKEN"
+        elif argument.startswith("--token="):
+            argument = "--token=TOKEN"
+        shown.append(argument)
+    return shlex.join(["nextplay", *shown])
