@@ -6,15 +6,20 @@ MAKEFLAGS += --no-print-directory
 PY := .venv/bin/python
 LOCAL := $(PY) -m deploy.local
 INSTALLED := .venv/.ready
+STUDIO := web/dist/.built
+# The platform works without its pages, so that a machine which reaches no npm registry has it all the same.
+WITH_STUDIO = $(MAKE) -s $(STUDIO) || echo "Going on without Studio."
 
 ##@ Run
 
 .PHONY: run
 run: $(INSTALLED) ## Start the platform, take a clip from upload to published, stay up until Ctrl-C (CLIP=file for your own, REPLICA=1)
+	@$(WITH_STUDIO)
 	@exec $(LOCAL) run $(if $(CLIP),--clip "$(CLIP)") $(if $(filter-out 0,$(REPLICA)),--replica)
 
 .PHONY: up
 up: $(INSTALLED) ## Start the platform in the background; returns when everything is ready (REPLICA=1 with a replica of PostgreSQL)
+	@$(WITH_STUDIO)
 	@exec $(LOCAL) up $(if $(filter-out 0,$(REPLICA)),--replica)
 
 .PHONY: down
@@ -33,6 +38,7 @@ status: $(INSTALLED) ## Show what runs, and where
 clean: ## Stop the platform and remove its data, and what tests and tools left behind
 	@if [ -e $(INSTALLED) ]; then $(LOCAL) clean; else rm -rf .nextplay; fi
 	@rm -rf .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf web/dist web/node_modules web/src/api/schema.d.ts
 
 ##@ Check
 
@@ -65,6 +71,9 @@ bench: $(INSTALLED) ## Measure, and print the results as ratios with how they we
 
 ##@ Develop
 
+.PHONY: web
+web: $(STUDIO) ## Build Studio and the page of the API's documentation where their sources changed
+
 .PHONY: proto
 proto: $(INSTALLED) ## Generate protos/gen from the protos
 	$(PY) protos/generate.py
@@ -79,6 +88,12 @@ help: ## Print this
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# The types of the API that Studio is checked with come from the descriptors.
+$(STUDIO): $(shell find web \( -name node_modules -o -name dist -o -name tests \) -prune -o -type f ! -name schema.d.ts -print) \
+		protos/gen/descriptors.binpb protos/gen/comments.json $(wildcard gateway/openapi*) gateway/schema.py \
+		deploy/local/web.sh | $(INSTALLED)
+	@deploy/local/web.sh
 
 # What a change of these changes is what is installed.
 $(INSTALLED): requirements.lock pyproject.toml $(wildcard clients/python/pyproject.toml)

@@ -18,7 +18,7 @@ from deploy.local.process import Process, end_remains, forget_dead_postmaster
 from deploy.local.schedule import Schedule
 from deploy.local.values import Values, read_values
 from deploy.local.watch import Watch, end, keep_running
-from deploy.local.workloads import job_process, port_names, workloads
+from deploy.local.workloads import WEB, job_process, port_names, workloads
 
 RETRY_SECONDS = 10.0
 
@@ -197,9 +197,10 @@ def _stack(supervision: Supervision) -> control.Message:
     def dsns(server: str) -> dict[str, str]:
         return {context: postgres_dsn(home, chosen, context, server) for context in supervision.values.contexts}
 
+    gateway = f"http://127.0.0.1:{chosen['gateway']}" if supervision.platform else None
     return {
-        "gateway": f"http://127.0.0.1:{chosen['gateway']}" if supervision.platform else None,
-        "studio": None,
+        "gateway": gateway,
+        "studio": f"{gateway}/studio/" if gateway and (WEB / "index.html").exists() else None,
         "identity": supervision.issuer.url,
         "s3": s3_access(home, chosen),
         "kafka": f"127.0.0.1:{chosen['kafka']}",

@@ -49,7 +49,8 @@ def show_addresses(home: Path, addresses: Message) -> None:
     """What is where. Keys and passwords are left to stack.json, which only the owner may read."""
     gateway = addresses["gateway"]
     lines = {
-        "REST API": gateway and f"{gateway} (described at {gateway}/openapi.json)",
+        "REST API": gateway
+        and f"{gateway} (described at {gateway}/{'docs' if addresses['studio'] else 'openapi.json'})",
         "Studio": addresses["studio"],
         "Token issuer": addresses["identity"],
         "S3": f"{addresses['s3']['endpoint']} (bucket {addresses['s3']['bucket']})",

@@ -1,15 +1,20 @@
 """The services of the platform as the chart's values declare them, with the settings that they get on this machine."""
 
 import base64
+import json
 import sys
 from collections.abc import Sequence
 
-from deploy.local.home import Home
-from deploy.local.identity import open_issuer, service_token_file
+from deploy.local.home import ROOT, Home
+from deploy.local.identity import Issuer, open_issuer, service_token_file, user_id
 from deploy.local.infrastructure import S3_RIGHTS, Ports, postgres_dsn, s3_access
 from deploy.local.process import Process
 from deploy.local.readiness import answers
 from deploy.local.values import Context, Values
+
+WEB = ROOT / "web" / "dist"
+"""What `make web` builds."""
+STUDIO_USERS = ("alice", "bob", "carol", "dave")
 
 
 def port_names(values: Values) -> list[str]:
@@ -55,7 +60,7 @@ def environment(home: Home, ports: Ports, values: Values, context: Context | Non
         if "grpc" in workload.ports:
             settings[f"NEXTPLAY_{name.upper()}_ADDRESS"] = f"127.0.0.1:{ports[_port(name, 'grpc')]}"
     if context is None:
-        return settings
+        return settings | _pages(issuer, ports)
     if context == "catalog":
         settings["NEXTPLAY_PUBLIC_URL"] = f"http://127.0.0.1:{ports['gateway']}"
         settings["NEXTPLAY_CATALOG_PLAYBACK_KEY"] = home.keys["playback"]
@@ -80,6 +85,16 @@ def environment(home: Home, ports: Ports, values: Values, context: Context | Non
         "NEXTPLAY_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{ports['kafka']}",
         "NEXTPLAY_PAGE_TOKEN_KEY": home.keys["page-token"],
         "NEXTPLAY_SERVICE_TOKEN_FILE": str(service_token_file(home, context)),
+    }
+
+
+def _pages(issuer: Issuer, ports: Ports) -> dict[str, str]:
+    """The gateway's settings for Studio, in which anybody may be whom they like here."""
+    users = [{"name": name, "user_id": str(user_id(name))} for name in STUDIO_USERS]
+    return {
+        "NEXTPLAY_GATEWAY_WEB_DIRECTORY": str(WEB),
+        "NEXTPLAY_GATEWAY_STUDIO_ORIGINS": json.dumps([f"http://127.0.0.1:{ports['s3']}", issuer.url]),
+        "NEXTPLAY_GATEWAY_STUDIO_LOCAL_ISSUER": json.dumps({"token_url": f"{issuer.url}/token", "users": users}),
     }
 
 

@@ -155,6 +155,7 @@ def test_stack_json_is_for_its_owner_alone_and_names_every_process(running: Stac
     assert described.keys() == {
         *("gateway", "studio", "identity", "s3", "kafka", "postgres", "otlp", "processes"),
     }
+    assert described["studio"] is described["gateway"] is None  # there is infrastructure alone
     assert described["s3"].keys() == {"endpoint", "access_key", "secret_key", "bucket", "region"}
     assert described["postgres"].keys() == {"upload", "media", "catalog", "notify"}
     for name, pid in described["processes"].items():

@@ -3,13 +3,17 @@
 from collections import defaultdict
 from pathlib import Path
 
+import pytest
 import yaml
 from google.protobuf import descriptor_pb2
 from pydantic import TypeAdapter
 
+from chassis.settings import load
 from deploy.local.home import ROOT, open_home
+from deploy.local.identity import user_id
 from deploy.local.values import VALUES_FILE, read_values
-from deploy.local.workloads import workloads
+from deploy.local.workloads import WEB, workloads
+from gateway.settings import Settings
 from nextplay.api.v1 import options_pb2
 from services.media.sandbox import Layer
 from services.media.settings import WorkerSettings
@@ -46,3 +50,17 @@ def test_a_developers_machine_need_not_offer_what_a_cluster_does(tmp_path: Path)
     (worker,) = (one for one in workloads(open_home(tmp_path), ports, VALUES) if one.name == "media-worker")
     assert "NEXTPLAY_MEDIA_WORKER_DIRECTORY" in worker.environment
     assert "NEXTPLAY_MEDIA_WORKER_REQUIRED_LAYERS" not in worker.environment
+
+
+def test_studio_signs_people_in_at_the_local_issuer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ports = defaultdict[str, int](int, identity=4711, s3=4712)
+    (gateway,) = (one for one in workloads(open_home(tmp_path), ports, VALUES) if one.name == "gateway")
+    for name, value in gateway.environment.items():
+        monkeypatch.setenv(name, value)
+    settings = load(Settings)
+    assert settings.web_directory == WEB
+    assert settings.studio_origins == ["http://127.0.0.1:4712", "http://127.0.0.1:4711"]
+    assert settings.studio_local_issuer is not None
+    assert settings.studio_local_issuer["token_url"] == "http://127.0.0.1:4711/token"
+    users = {user["name"]: user["user_id"] for user in settings.studio_local_issuer["users"]}
+    assert users["alice"] == str(user_id("alice"))
