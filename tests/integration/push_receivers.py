@@ -39,8 +39,9 @@ FCM_TOKEN, APNS_TOKEN = "device-token-of-a-phone_" + "a" * 40, "0123456789abcdef
 
 @dataclass(frozen=True)
 class Copy:
-    """A message as it came to a device."""
+    """A message as it came to a device: a token, or the path of a browser's endpoint."""
 
+    device: str
     title: str
     body: str
     kind: str
@@ -50,15 +51,17 @@ class Copy:
 
 @dataclass
 class Vendored:
-    """A channel, the address of a device behind it, and the vendor's server. `says` has the vendor's own way to say
-    that a device is `gone`, that it has `too_many` (with Retry-After: 120), that it is `down`, and that a request is
-    `invalid`."""
+    """A channel, the address of a device behind it, and the vendor's server. `settings` are those of a process that
+    sends to it, and `secrets` what no log may hold. `says` has the vendor's own way to say that a device is `gone`,
+    that it has `too_many` (with Retry-After: 120), that it is `down`, and that a request is `invalid`."""
 
     vendor: Vendor
     channel: Channel
     address: Address
     server: Server
     says: dict[str, Reply]
+    settings: dict[str, str]
+    secrets: list[str]
     copies: list[Copy] = field(default_factory=list)
     mistakes: list[str] = field(default_factory=list)
     behaviour: Behaviour = field(default_factory=Reply)
@@ -127,7 +130,8 @@ async def web_push(directory: Path, tls: bool = True) -> AsyncIterator[Vendored]
         assert len(topic) <= 32
         assert set(topic) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
         message = browser.decrypt(seen.body)
-        return Copy(message["title"], message["body"], message["kind"], message["notification_id"], topic)
+        said = message["title"], message["body"], message["kind"], message["notification_id"]
+        return Copy(seen.path, *said, topic)
 
     of_server, of_client = certificates(directory)
     async with (
@@ -143,7 +147,13 @@ async def web_push(directory: Path, tls: bool = True) -> AsyncIterator[Vendored]
             "down": Reply(503),
             "invalid": Reply(413),
         }
-        world = Vendored(Vendor.WEB_PUSH, WebPush(client, vapid), address, server, says)
+        private_key = base64url(vapid.private_key.private_numbers().private_value.to_bytes(32, "big"))
+        settings = {
+            "NEXTPLAY_NOTIFY_VAPID_PRIVATE_KEY": private_key,
+            "NEXTPLAY_NOTIFY_VAPID_CONTACT": vapid.contact,
+        }
+        secrets = [private_key, "secret-path", browser.keys.auth, browser.keys.p256dh]
+        world = Vendored(Vendor.WEB_PUSH, WebPush(client, vapid), address, server, says, settings, secrets)
         yield world
 
 
@@ -184,26 +194,23 @@ async def fcm(directory: Path) -> AsyncIterator[Google]:
     def check(seen: Seen) -> Copy:
         assert seen.path == "/v1/projects/nextplay-test/messages:send"
         message = json.loads(seen.body)["message"]
-        assert message["token"] == FCM_TOKEN
+        assert message["token"].startswith(FCM_TOKEN)
         assert len(seen.body) <= 4096
         shown, android = message["notification"], message["android"]
         assert android["collapse_key"] == android["notification"]["tag"]
         opened = message["data"]
-        return Copy(shown["title"], shown["body"], opened["kind"], opened["notification_id"], android["collapse_key"])
+        said = shown["title"], shown["body"], opened["kind"], opened["notification_id"]
+        return Copy(message["token"], *said, android["collapse_key"])
 
     async with http1_server(answer) as server, httpx.AsyncClient(timeout=10, trust_env=False) as client:
         url = f"http://127.0.0.1:{server.port}"
-        account = service_account(
-            json.dumps(
-                {
-                    "project_id": "nextplay-test",
-                    "client_email": "push@nextplay.example",
-                    "token_uri": f"{url}/token",
-                    "private_key": key.private_bytes(
-                        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-                    ).decode(),
-                }
-            )
+        account = json.dumps(
+            {
+                "project_id": "nextplay-test",
+                "client_email": "push@nextplay.example",
+                "token_uri": f"{url}/token",
+                "private_key": _pem(key),
+            }
         )
         says = {
             "gone": fcm_error(404, "NOT_FOUND", "UNREGISTERED"),
@@ -212,7 +219,10 @@ async def fcm(directory: Path) -> AsyncIterator[Google]:
             "invalid": fcm_error(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT"),
         }
         address = Address(Vendor.FCM, FCM_TOKEN, "fcm.googleapis.com")
-        world = Google(Vendor.FCM, Fcm(client, account, url), address, server, says)
+        settings = {"NEXTPLAY_NOTIFY_FCM_SERVICE_ACCOUNT": account, "NEXTPLAY_NOTIFY_FCM_ENDPOINT": url}
+        secrets = [FCM_TOKEN, _pem(key).splitlines()[1], "access-1"]
+        channel = Fcm(client, service_account(account), url)
+        world = Google(Vendor.FCM, channel, address, server, says, settings, secrets)
         yield world
 
 
@@ -224,12 +234,9 @@ def fcm_error(status: int, name: str, code: str | None, headers: dict[str, str] 
 
 
 @asynccontextmanager
-async def apns(directory: Path) -> AsyncIterator[Vendored]:
+async def apns(directory: Path, tls: bool = True) -> AsyncIterator[Vendored]:
     """APNs, which takes a provider token signed by the team's key."""
     key = ec.generate_private_key(ec.SECP256R1())
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()
 
     def answer(seen: Seen) -> Behaviour:
         return told(world, seen, check)
@@ -241,7 +248,7 @@ async def apns(directory: Path) -> AsyncIterator[Vendored]:
         assert jwt.get_unverified_header(token)["kid"] == KEY_ID
         assert claims["iss"] == TEAM
         assert abs(claims["iat"] - time.time()) < 3600
-        assert seen.path == f"/3/device/{APNS_TOKEN}"
+        assert seen.path.startswith(f"/3/device/{APNS_TOKEN}")
         assert seen.headers["apns-topic"] == TOPIC
         assert seen.headers["apns-push-type"] == "alert"
         assert UUID(seen.headers["apns-id"])
@@ -249,13 +256,13 @@ async def apns(directory: Path) -> AsyncIterator[Vendored]:
         assert len(seen.body) <= 4096
         payload = json.loads(seen.body)
         alert = payload["aps"]["alert"]
-        copied = seen.headers["apns-collapse-id"]
-        return Copy(alert["title"], alert["body"], payload["kind"], payload["notification_id"], copied)
+        said = alert["title"], alert["body"], payload["kind"], payload["notification_id"]
+        return Copy(seen.path.removeprefix("/3/device/"), *said, seen.headers["apns-collapse-id"])
 
     of_server, of_client = certificates(directory)
     async with (
-        http2_server(answer, of_server) as server,
-        httpx.AsyncClient(timeout=10, http2=True, verify=of_client, trust_env=False) as client,
+        http2_server(answer, of_server if tls else None) as server,
+        httpx.AsyncClient(timeout=10, http1=False, http2=True, verify=of_client, trust_env=False) as client,
     ):
         says = {
             "gone": apns_error(410, "Unregistered"),
@@ -263,9 +270,18 @@ async def apns(directory: Path) -> AsyncIterator[Vendored]:
             "down": apns_error(503, "ServiceUnavailable"),
             "invalid": apns_error(413, "PayloadTooLarge"),
         }
-        channel = Apns(client, provider_key(pem, KEY_ID, TEAM, TOPIC), f"https://127.0.0.1:{server.port}")
+        url = f"{'https' if tls else 'http'}://127.0.0.1:{server.port}"
+        channel = Apns(client, provider_key(_pem(key), KEY_ID, TEAM, TOPIC), url)
         address = Address(Vendor.APNS, APNS_TOKEN, "api.push.apple.com")
-        world = Vendored(Vendor.APNS, channel, address, server, says)
+        settings = {
+            "NEXTPLAY_NOTIFY_APNS_PRIVATE_KEY": _pem(key),
+            "NEXTPLAY_NOTIFY_APNS_KEY_ID": KEY_ID,
+            "NEXTPLAY_NOTIFY_APNS_TEAM_ID": TEAM,
+            "NEXTPLAY_NOTIFY_APNS_TOPIC": TOPIC,
+            "NEXTPLAY_NOTIFY_APNS_ENDPOINT": url,
+        }
+        secrets = [APNS_TOKEN, _pem(key).splitlines()[1]]
+        world = Vendored(Vendor.APNS, channel, address, server, says, settings, secrets)
         yield world
 
 
@@ -292,6 +308,11 @@ def packed(seen: Seen, behaviour: Behaviour) -> Behaviour:
         return behaviour
     headers = {**behaviour.headers, "content-encoding": "gzip"}
     return Reply(behaviour.status, headers, gzip.compress(behaviour.body))
+
+
+def _pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> str:
+    pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    return key.private_bytes(pem, pkcs8, serialization.NoEncryption()).decode()
 
 
 def _point(key: ec.EllipticCurvePublicKey) -> bytes:

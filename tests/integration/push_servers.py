@@ -78,9 +78,10 @@ async def http1_server(answer: Answer, tls: ssl.SSLContext | None = None) -> Asy
 
 
 @asynccontextmanager
-async def http2_server(answer: Answer, tls: ssl.SSLContext) -> AsyncIterator[Server]:
-    """Serve HTTP/2 on 127.0.0.1."""
-    tls.set_alpn_protocols(["h2"])
+async def http2_server(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
+    """Serve HTTP/2 on 127.0.0.1; without TLS to those alone who speak it without asking."""
+    if tls:
+        tls.set_alpn_protocols(["h2"])
     async with _serving(Server(answer), _speak_http2, tls) as server:
         yield server
 

@@ -103,12 +103,3 @@ async def test_an_answer_without_end_is_read_to_its_beginning_alone(
     async with asyncio.timeout(4):
         assert await world.channel.deliver(a_push(world.address)) == Delivered()
     assert world.server.sent_bytes < 32 * 1024 * 1024
-
-
-async def test_neither_tokens_nor_paths_are_in_what_is_logged_of_a_push(world: Vendored) -> None:
-    for behaviour in (Reply(), world.says["gone"], world.says["down"], Close()):
-        world.behaviour = behaviour
-        push = a_push(world.address)
-        told = f"{push!r} {await world.channel.deliver(push)!r}"
-        assert "secret-path" not in told
-        assert world.address.value not in told

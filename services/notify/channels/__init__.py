@@ -27,7 +27,8 @@ async def open_channels(
     and is for those that users gave us; `fcm` and `apns` are the URLs of the two others."""
     async with (
         httpx.AsyncClient(timeout=ANSWER_SECONDS, trust_env=False) as to_google,
-        httpx.AsyncClient(timeout=ANSWER_SECONDS, trust_env=False, http2=True) as to_apple,
+        # Apple speaks nothing but HTTP/2.
+        httpx.AsyncClient(timeout=ANSWER_SECONDS, trust_env=False, http1=False, http2=True) as to_apple,
     ):
         yield {
             Vendor.WEB_PUSH: WebPush(checked, vapid) if vapid else Off(),
