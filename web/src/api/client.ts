@@ -1,0 +1,44 @@
+import createClient from "openapi-fetch";
+import { asFailure, failureOf } from "./failure";
+import type { paths } from "./schema";
+import type { Session } from "../session";
+
+const DEADLINE_MS = 20_000;
+
+export type Api = ReturnType<typeof openApi>;
+
+/** The REST API at `origin`, typed by its own description; each request carries the session's token and a deadline. */
+export function openApi(origin: string, session: Session) {
+  const client = createClient<paths>({
+    baseUrl: origin,
+    fetch: async (request: Request) => {
+      const reply = await fetch(request, { signal: AbortSignal.any([request.signal, AbortSignal.timeout(DEADLINE_MS)]) });
+      if (reply.status === 401) session.refused(request.headers.get("Authorization"));
+      return reply;
+    },
+  });
+  client.use({
+    onRequest({ request }) {
+      request.headers.set("Authorization", session.authorization());
+    },
+  });
+  return Object.assign(client, { origin, session });
+}
+
+interface Reply<T> {
+  data?: T;
+  error?: unknown;
+  response: Response;
+}
+
+/** What an answer holds. Throws `Failure`: the problem that was told, or that nobody answered. */
+export async function told<T>(reply: Promise<Reply<T>>): Promise<NonNullable<T>> {
+  let settled: Reply<T>;
+  try {
+    settled = await reply;
+  } catch (error) {
+    throw asFailure(error);
+  }
+  if (!settled.response.ok) throw failureOf(settled.response.status, settled.error);
+  return settled.data as NonNullable<T>;
+}

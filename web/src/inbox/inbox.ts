@@ -1,0 +1,73 @@
+import { signal } from "@preact/signals";
+import { type Api, told } from "../api/client";
+import { follow, pause } from "../api/stream";
+import type { Notification, NotificationEvent } from "../api/types";
+
+const FIRST_MS = 2000;
+const LONGEST_MS = 60_000;
+
+/** The inbox as it fills: how many notifications are unread, and those that came while the page was open. */
+export function openInbox(api: Api, onArrival: (notification: Notification) => void) {
+  const unread = signal(0);
+  const arrived = signal<readonly Notification[]>([]);
+  const closing = new AbortController();
+  const seen = new Set<string>();
+
+  async function look(): Promise<number> {
+    const { unread_count, latest_sequence } = await told(
+      api.GET("/v1/notifications", { params: { query: { page_size: 1 } }, signal: closing.signal }),
+    );
+    unread.value = unread_count;
+    return latest_sequence;
+  }
+
+  function take({ notification }: NotificationEvent) {
+    if (!notification || seen.has(notification.notification_id)) return;
+    seen.add(notification.notification_id);
+    if (!notification.read_at) unread.value += 1;
+    arrived.value = [notification, ...arrived.value];
+    onArrival(notification);
+  }
+
+  /** Lists what is there and watches from that place on, so that nothing falls between. */
+  async function watch() {
+    const start = await look();
+    await follow({
+      open: (lastEventId, signal) =>
+        fetch(`${api.origin}/v1/notifications/stream?after_sequence=${start}`, {
+          headers: { Authorization: api.session.authorization(), ...(lastEventId && { "Last-Event-ID": lastEventId }) },
+          signal,
+          cache: "no-store",
+        }),
+      take: (data) => take(JSON.parse(data) as NotificationEvent),
+      poll: async () => void (await look()),
+      signal: closing.signal,
+    });
+  }
+
+  async function watchOn() {
+    for (let pauseMs = FIRST_MS; !closing.signal.aborted; pauseMs = Math.min(pauseMs * 2, LONGEST_MS)) {
+      await watch().catch(() => undefined); // the badge waits; each page tells its own failures
+      await pause(pauseMs, closing.signal);
+    }
+  }
+
+  void watchOn();
+  return {
+    unread,
+    arrived,
+    /** Marks these as read. */
+    async markRead(ids: string[]): Promise<void> {
+      const reply = await told(api.POST("/v1/notifications/read", { body: { notification_ids: ids } }));
+      unread.value = reply.unread_count;
+    },
+    /** Marks all as read that were written until `time`. */
+    async markAllRead(time: string): Promise<void> {
+      const reply = await told(api.POST("/v1/notifications/read", { body: { until: time } }));
+      unread.value = reply.unread_count;
+    },
+    close: () => closing.abort(),
+  };
+}
+
+export type Inbox = ReturnType<typeof openInbox>;

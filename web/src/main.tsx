@@ -1,0 +1,70 @@
+import "./styles/tokens.css";
+import "./styles/base.css";
+import "./styles/frame.css";
+import "./styles/parts.css";
+import "./styles/videos.css";
+import "./styles/upload.css";
+import { render } from "preact";
+import { useMemo, useEffect } from "preact/hooks";
+import { openApi } from "./api/client";
+import { App } from "./app";
+import { readConfig } from "./config";
+import { openInbox } from "./inbox/inbox";
+import { openFollows } from "./people/follows";
+import { openPush } from "./push/push";
+import { openRoute } from "./route";
+import { openSession } from "./session";
+import { SignInPage } from "./sign-in/page";
+import { type Studio, StudioContext } from "./studio";
+import { Trouble } from "./ui/parts";
+import { restoreTheme } from "./ui/theme";
+import { openToasts } from "./ui/toasts";
+import { openUploads } from "./upload/uploads";
+import { watching } from "./videos/watching";
+
+const place = document.getElementById("studio")!;
+
+type Opened = Pick<Studio, "config" | "session" | "api" | "route" | "toasts">;
+
+function Main({ opened }: { opened: Opened }) {
+  const me = opened.session.person.value?.userId;
+  return me ? <SignedIn key={me} opened={opened} me={me} /> : <SignInPage config={opened.config} session={opened.session} />;
+}
+
+/** Studio of one person; another one gets another. */
+function SignedIn({ opened, me }: { opened: Opened; me: string }) {
+  const studio = useMemo<Studio>(() => {
+    const { api, config, toasts } = opened;
+    const watch = watching(api);
+    return {
+      ...opened,
+      ...{ me, watch },
+      uploads: openUploads(api, watch, config.categories),
+      inbox: openInbox(api, ({ title, body }) => toasts.say(`${title}: ${body}`)),
+      follows: openFollows(api, me),
+      push: openPush(api, me),
+    };
+  }, []);
+  useEffect(
+    () => () => {
+      studio.uploads.close();
+      studio.inbox.close();
+    },
+    [],
+  );
+  return (
+    <StudioContext.Provider value={studio}>
+      <App />
+    </StudioContext.Provider>
+  );
+}
+
+restoreTheme();
+try {
+  const config = await readConfig();
+  const session = openSession(config);
+  const opened = { config, session, api: openApi(config.api, session), route: openRoute(), toasts: openToasts() };
+  render(<Main opened={opened} />, place);
+} catch (error) {
+  render(<Trouble error={error} again={() => location.reload()} />, place);
+}

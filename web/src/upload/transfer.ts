@@ -1,0 +1,60 @@
+import type { Failure } from "../api/failure";
+import type { VideoStatus, Visibility } from "../api/types";
+import type { Begun } from "./sender";
+import type { Verdict } from "./preflight";
+
+/** Where a chosen clip stands on its way from this page to READY. */
+export type Phase =
+  | "checking"
+  | "refused"
+  | "draft"
+  | "starting"
+  | "sending"
+  | "paused"
+  | "waiting"
+  | "processing"
+  | "ended"
+  | "failed";
+
+/** What its owner says of a clip before it is sent. */
+export interface Details {
+  title: string;
+  description: string;
+  category: string;
+  visibility: Visibility;
+  publish: boolean;
+}
+
+export interface Transfer extends Details {
+  id: string;
+  file: File;
+  phase: Phase;
+  verdict: Verdict | null;
+  fingerprint: string;
+  sentBytes: number;
+  bytesPerSecond: number | null;
+  /** The own video that this is uploaded into again. */
+  into: string;
+  begun: Begun | null;
+  failure: Failure | null;
+  status: VideoStatus | null;
+}
+
+/** Whether bytes are on their way, or would be if there were a connection. */
+export function isUnderWay({ phase }: Transfer): boolean {
+  return phase === "starting" || phase === "sending" || phase === "paused" || phase === "waiting";
+}
+
+/** Phases in a word, for the card and for whoever listens to it. */
+export const PHASES: Record<Phase, string> = {
+  checking: "Looking at the file",
+  refused: "Not taken",
+  draft: "Not uploaded yet",
+  starting: "Starting",
+  sending: "Uploading",
+  paused: "Paused",
+  waiting: "Waiting for the connection",
+  processing: "Uploaded",
+  ended: "Done",
+  failed: "Upload failed",
+};
