@@ -128,9 +128,8 @@ def _parser(context: str, jobs: Mapping[str, object], *, has_worker: bool) -> ar
     actions = letters.add_subparsers(dest="action", required=True)
     actions.add_parser("list", help="print the open ones, one JSON object a line")
     for action, does in (("retry", "publish again"), ("drop", "close without applying")):
-        which = actions.add_parser(action, help=f"{does} the named ones, or all").add_mutually_exclusive_group(
-            required=True
-        )
+        decides = actions.add_parser(action, help=f"{does} the named ones, or all")
+        which = decides.add_mutually_exclusive_group(required=True)
         which.add_argument("--all", action="store_true", help="all open ones")
         which.add_argument("--id", action="append", help="one, as `list` prints it; may be repeated")
     return parser

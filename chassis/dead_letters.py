@@ -50,6 +50,9 @@ class DeadLetter:
     left_out: str = ""
 
 
+_Letter: TypeAlias = tuple[DeadLetter, ConsumerRecord[bytes, bytes]]
+
+
 async def send_dead_letter(
     producer: AIOKafkaProducer, record: ConsumerRecord[bytes, bytes], *, consumer: str, reason: str
 ) -> None:
@@ -102,11 +105,9 @@ async def close_dead_letters(
     return len(chosen)
 
 
-async def _open_letters(
-    settings: KafkaSettings, consumer: str, topics: Collection[str]
-) -> list[tuple[DeadLetter, ConsumerRecord[bytes, bytes]]]:
+async def _open_letters(settings: KafkaSettings, consumer: str, topics: Collection[str]) -> list[_Letter]:
     """Read the dead-letter topics from their beginning to their present end. Raises TimeoutError after a minute."""
-    found: dict[str, tuple[DeadLetter, ConsumerRecord[bytes, bytes]]] = {}
+    found: dict[str, _Letter] = {}
     async with open_consumer(settings) as reader:
         partitions = [TopicPartition(dead_letter_topic(topic), 0) for topic in topics]
         reader.assign(partitions)
@@ -120,11 +121,7 @@ async def _open_letters(
     return sorted(found.values(), key=lambda letter: letter[0].failed_at)
 
 
-def _fold(
-    found: dict[str, tuple[DeadLetter, ConsumerRecord[bytes, bytes]]],
-    consumer: str,
-    record: ConsumerRecord[bytes, bytes],
-) -> None:
+def _fold(found: dict[str, _Letter], consumer: str, record: ConsumerRecord[bytes, bytes]) -> None:
     headers = header_text(record.headers)
     letter_id = headers.get("dlq_id", "")
     if not letter_id.startswith(f"{consumer}/"):

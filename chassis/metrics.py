@@ -31,3 +31,6 @@ CONSUMER_LAG = _METER.create_gauge(
     "consumer_lag", unit="{event}", description="Events behind the end of a partition (topic[number]), by consumer"
 )
 EVENT_IN_WORK = _seconds("event_in_work", description="How long the oldest event in work of a consumer has been tried")
+OBJECT_STORE_CALLS = _METER.create_counter(
+    "object_store_calls", unit="{call}", description="Requests to S3 by operation and outcome (ok, refused, failed)"
+)

@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 from urllib.parse import quote, urlencode
 
 import aioboto3
@@ -28,6 +28,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chassis.clock import utc_now
 from chassis.errors import Unavailable
+from chassis.metrics import OBJECT_STORE_CALLS
 from chassis.presigning import presign
 from chassis.settings import ObjectStoreSettings
 from chassis.telemetry import logger
@@ -120,11 +121,8 @@ class PresignedPart:
 @asynccontextmanager
 async def open_object_store(settings: ObjectStoreSettings) -> AsyncIterator["ObjectStore"]:
     """The store of one bucket, with at most 50 connections. Opening sends nothing."""
-    session = aioboto3.Session(
-        aws_access_key_id=settings.access_key,
-        aws_secret_access_key=settings.secret_key.get_secret_value() if settings.secret_key else None,
-        region_name=settings.region,
-    )
+    secret_key = settings.secret_key.get_secret_value() if settings.secret_key else None
+    session = aioboto3.Session(settings.access_key, secret_key, region_name=settings.region)
     credentials = await cast("Awaitable[AioCredentials | None]", session.get_credentials())
     if credentials is None:
         raise ValueError("no S3 credentials: neither NEXTPLAY_S3_ACCESS_KEY nor the AWS chain has any")
@@ -142,6 +140,8 @@ async def open_object_store(settings: ObjectStoreSettings) -> AsyncIterator["Obj
         response_checksum_validation="when_required",
     )
     async with session.client("s3", endpoint_url=internal, config=config) as client:
+        for ended in ("after-call.s3", "after-call-error.s3"):
+            client.meta.events.register(ended, _count)
         aws = f"https://{settings.bucket}.s3.{settings.region}.amazonaws.com"
         urls = (f"{endpoint}/{settings.bucket}" if endpoint else aws for endpoint in (internal, public))
         yield ObjectStore(client, credentials, settings.bucket, settings.region, *urls)
@@ -302,6 +302,13 @@ class ObjectStore:
     async def _presign(self, method: str, url: str, seconds: int, at: datetime, headers: Mapping[str, str]) -> str:
         frozen = await self.credentials.get_frozen_credentials()
         return presign(frozen, self.region, method, url, seconds, at, headers)
+
+
+def _count(event_name: str, http_response: Any = None, **_: Any) -> None:
+    """Of a request that ended; without a response if it got none. Retries that botocore makes itself are one."""
+    status = http_response.status_code if http_response else 503
+    outcome = "ok" if status < 400 else "refused" if status < 500 and status != 429 else "failed"
+    OBJECT_STORE_CALLS.add(1, {"operation": event_name.rpartition(".")[2], "outcome": outcome})
 
 
 @asynccontextmanager

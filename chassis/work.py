@@ -4,9 +4,8 @@ service.task("fan-out", work("fan-out", claim, do, wake=wake))
 """
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
 from chassis import telemetry
@@ -49,7 +48,7 @@ async def work(
         await asyncio.gather(*(do_one(piece) for piece in pieces))
         if not pieces:
             # Not `wait_for`, which in Python 3.11 may swallow a cancellation that comes together with the wake.
-            with contextlib.suppress(TimeoutError):
+            with suppress(TimeoutError):
                 async with asyncio.timeout(poll_seconds):
                     await wake.wait()
 

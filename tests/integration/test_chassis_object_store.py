@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -258,3 +259,24 @@ async def test_what_s3_refuses_passes_when_the_deployment_is_mended_and_is_logge
             with pytest.raises(Unavailable):
                 await store.put("any", b"", content_type=TYPE)
             assert "object_store_refused" in caplog.text
+
+
+async def test_each_request_is_counted_by_its_operation_and_how_it_ended(
+    object_store: ObjectStore, object_store_settings: ObjectStoreSettings, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = Counter[tuple[str, str]]()
+
+    class Metric:
+        def add(self, amount: int, attributes: dict[str, str]) -> None:
+            counted[attributes["operation"], attributes["outcome"]] += amount
+
+    monkeypatch.setattr("chassis.object_store.OBJECT_STORE_CALLS", Metric())
+    await object_store.put(f"{prefix}a", b"a", content_type=TYPE)
+    with pytest.raises(ObjectNotFound):
+        await object_store.head(f"{prefix}b")
+    away = object_store_settings.model_copy(update={"endpoint": "http://127.0.0.1:9"})
+    async with open_object_store(away) as store:
+        with pytest.raises(Unavailable):
+            await store.head("any")
+
+    assert counted == {("PutObject", "ok"): 1, ("HeadObject", "refused"): 1, ("HeadObject", "failed"): 1}
