@@ -48,6 +48,11 @@ class Gateway:
 
     http: httpx.AsyncClient
 
+    @property
+    def address(self) -> str:
+        """Where it is."""
+        return str(self.http.base_url)
+
     async def get(self, path: str, **query: Scalar | None) -> Any:
         """The JSON of a reply. Query parameters that are None are left out."""
         return await self._request("GET", path, params=_given(query))
@@ -59,7 +64,7 @@ class Gateway:
 
     async def put(self, path: str, **body: object) -> Any:
         """Replace; fields that are None are left out."""
-        return await self._request("PUT", path, json=_given(body))
+        return await self._request("PUT", path, json=_given(body) or None)
 
     async def patch(self, path: str, **body: object) -> Any:
         """Change what is given; fields that are None stay."""
@@ -109,7 +114,7 @@ class Gateway:
                         raise ApiError.of(response)
         except (httpx.TransportError, TimeoutError) as error:
             why = type(error).__name__
-            raise Unreachable(f"No answer from {self.http.base_url} ({why}). Is the address right?") from error
+            raise Unreachable(f"No answer from {self.address} ({why}). Is the address right?") from error
         return response.json() if response.content else None
 
 

@@ -1,14 +1,19 @@
 """Finding the interrupted upload of a file, and what S3 holds of it."""
 
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
 from nextplay_client.errors import NotFound
 from nextplay_client.gateway import Gateway
 from nextplay_client.types import Upload
+from nextplay_client.uploading.notes import Note
 
 END_BYTES = 1024 * 1024
+TAKES_PARTS = frozenset({"INITIATED", "IN_PROGRESS"})
+STORED = frozenset({"COMPLETING", "COMPLETED"})
 
 
 def fingerprint(path: Path, video_id: str | None) -> str:
@@ -23,22 +28,23 @@ def fingerprint(path: Path, video_id: str | None) -> str:
 
 
 async def interrupted(gateway: Gateway, mark: str) -> Upload | None:
-    """The newest upload under way with this fingerprint."""
-    listed = await gateway.get("/v1/uploads", fingerprint=mark, page_size=1)
-    for upload in listed["uploads"]:
-        try:
-            return cast(Upload, await gateway.get(f"/v1/uploads/{upload['upload_id']}"))
-        except NotFound:
-            continue
+    """The upload with this fingerprint of which nobody has seen the end: it takes parts, or was just completed."""
+    async for upload_id in _named(gateway, mark):
+        with suppress(NotFound):
+            upload = cast(Upload, await gateway.get(f"/v1/uploads/{upload_id}"))
+            if upload["status"] in TAKES_PARTS | STORED:
+                return upload
     return None
 
 
-async def held_parts(gateway: Gateway, upload_id: str) -> dict[tuple[int, int], str]:
+async def _named(gateway: Gateway, mark: str) -> AsyncIterator[str]:
+    noted = Note.of(gateway.address, mark).read()
+    if noted:
+        yield noted
+    async for upload in gateway.entries("/v1/uploads", "uploads", 1, fingerprint=mark):
+        yield upload["upload_id"]
+
+
+def held_parts(upload: Upload) -> dict[tuple[int, int], str]:
     """The ETags of the parts that S3 holds, by number and length."""
-    upload = cast(Upload, await gateway.get(f"/v1/uploads/{upload_id}"))
-    return by_number_and_length(upload)
-
-
-def by_number_and_length(upload: Upload) -> dict[tuple[int, int], str]:
-    """The ETags of an upload's parts."""
     return {(part["part_number"], part["size_bytes"]): part["etag"] for part in upload["parts_received"]}

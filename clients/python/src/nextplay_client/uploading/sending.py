@@ -108,7 +108,7 @@ class Sender:
 
     async def _content(self, part: Part) -> AsyncIterator[bytes]:
         """The part as it is sent, and counted."""
-        reading, sent = pieces(self.signer.path, part), 0
+        reading, sent = pieces(self.signer.checksums.path, part), 0
         while piece := await asyncio.to_thread(next, reading, b""):
             yield piece
             sent += len(piece)
@@ -117,6 +117,7 @@ class Sender:
     async def _held(self, part: Part) -> str | None:
         """The ETag of a part that S3 holds, though it could not say so."""
         try:
-            return (await held_parts(self.signer.gateway, self.signer.upload_id)).get((part.number, part.length))
+            upload = await self.signer.gateway.get(f"/v1/uploads/{self.signer.upload_id}")
         except NextPlayError:
             return None
+        return held_parts(upload).get((part.number, part.length))

@@ -5,11 +5,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
 from nextplay_client.gateway import Gateway
 from nextplay_client.types import PresignedPart
-from nextplay_client.uploading.parts import Part, checksum
+from nextplay_client.uploading.checksums import Checksums
+from nextplay_client.uploading.parts import Part
 
 FIRST_BATCH, BATCH = 3, 6
 """Parts that are signed at once: few at first, so that sending begins soon."""
@@ -48,16 +48,20 @@ class Signer:
 
     gateway: Gateway
     upload_id: str
-    path: Path
+    checksums: Checksums
     clock: ServerClock
     queue: asyncio.Queue[Signed] = field(default_factory=lambda: asyncio.Queue(AHEAD))
 
     async def sign(self, parts: Sequence[Part]) -> list[Signed]:
         """URLs of up to 30 parts. Raises ApiError, Unreachable, and OSError for the file."""
-        checksums = await asyncio.gather(*(asyncio.to_thread(checksum, self.path, part) for part in parts))
+        self.checksums.begin(parts)
         wanted = [
-            {"part_number": part.number, "content_length": part.length, "checksum_sha256": digest}
-            for part, digest in zip(parts, checksums, strict=True)
+            {
+                "part_number": part.number,
+                "content_length": part.length,
+                "checksum_sha256": await self.checksums.of(part),
+            }
+            for part in parts
         ]
         reply = await self.gateway.post(f"/v1/uploads/{self.upload_id}/parts/presign-batch", parts=wanted)
         self.clock.told(reply["server_time"])

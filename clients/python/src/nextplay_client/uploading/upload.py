@@ -7,18 +7,22 @@ from typing import cast
 
 import httpx
 
-from nextplay_client.errors import ApiError, NextPlayError
+from nextplay_client.errors import ApiError, Conflict, NextPlayError
 from nextplay_client.gateway import Gateway
 from nextplay_client.preflight import examine
 from nextplay_client.types import Completed, Initiated, Upload, Visibility
-from nextplay_client.uploading.parts import cut
+from nextplay_client.uploading.checksums import Checksums
+from nextplay_client.uploading.notes import Note
+from nextplay_client.uploading.parts import Part, cut
 from nextplay_client.uploading.progress import Counter, OnProgress
-from nextplay_client.uploading.resuming import by_number_and_length, fingerprint, interrupted
+from nextplay_client.uploading.resuming import STORED, fingerprint, held_parts, interrupted
 from nextplay_client.uploading.sending import TIMEOUT, Sender
-from nextplay_client.uploading.signing import ServerClock, Signer
+from nextplay_client.uploading.signing import FIRST_BATCH, ServerClock, Signer
 
+PART_BYTES = 10 * 1024 * 1024
 CONTENT_TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime", ".qt": "video/quicktime"}
-OVER = frozenset({"UPLOAD_EXPIRED", "UPLOAD_NOT_ACTIVE", "UPLOAD_NOT_FOUND"})
+OVER = frozenset({"UPLOAD_EXPIRED", "UPLOAD_NOT_ACTIVE", "UPLOAD_NOT_FOUND", "VIDEO_NOT_FOUND"})
+NOT_WHAT_WAS_SENT = frozenset({"PARTS_MISSING", "PART_MISMATCH"})
 
 
 async def upload_file(
@@ -38,50 +42,80 @@ async def upload_file(
     """See Client.upload."""
     if preflight:
         await asyncio.to_thread(examine, path)
-    mark = await asyncio.to_thread(fingerprint, path, video_id)
-    told = {"title": title, "category": category, "description": description, "visibility": visibility}
-    if resume and (begun := await interrupted(gateway, mark)):
-        try:
-            await gateway.patch(f"/v1/videos/{begun['video_id']}", **told)
-            return await _send_and_complete(gateway, path, begun, by_number_and_length(begun), on_progress)
-        except ApiError as refused:
-            if refused.code not in OVER:
-                raise
+    content_type = content_type or _content_type(path)
     total = (await asyncio.to_thread(path.stat)).st_size
-    announced = await gateway.post(
-        "/v1/uploads/initiate",
-        **told,
-        filename=path.name,
-        content_type=content_type or _content_type(path),
-        file_size_bytes=total,
-        video_id=video_id,
-        fingerprint=mark,
-        part_checksums=True,
-    )
-    return await _send_and_complete(gateway, path, cast(Initiated, announced), {}, on_progress)
+    mark = await asyncio.to_thread(fingerprint, path, video_id)
+    note = Note.of(gateway.address, mark)
+    parts, checksums = cut(total, PART_BYTES), Checksums(path)
+    told = {"title": title, "category": category, "description": description, "visibility": visibility}
+    try:
+        if resume and (begun := await interrupted(gateway, mark)):
+            try:
+                await gateway.patch(f"/v1/videos/{begun['video_id']}", **told)
+                if begun["status"] in STORED:
+                    return await _complete(gateway, begun["upload_id"], None, note)
+                return await _send(gateway, checksums, begun, parts, held_parts(begun), note, on_progress)
+            except ApiError as refused:
+                if refused.code not in OVER:
+                    raise
+        # The first parts are read while the platform makes the upload.
+        checksums.begin(parts[:FIRST_BATCH])
+        announced = await gateway.post(
+            "/v1/uploads/initiate",
+            **told,
+            filename=path.name,
+            content_type=content_type,
+            file_size_bytes=total,
+            video_id=video_id,
+            fingerprint=mark,
+            part_checksums=True,
+        )
+        return await _send(gateway, checksums, cast(Initiated, announced), parts, {}, note, on_progress)
+    finally:
+        checksums.end()
 
 
-async def _send_and_complete(
+async def _send(
     gateway: Gateway,
-    path: Path,
+    checksums: Checksums,
     upload: Initiated | Upload,
+    parts: list[Part],
     held: dict[tuple[int, int], str],
+    note: Note,
     on_progress: OnProgress | None,
 ) -> Completed:
-    total = (await asyncio.to_thread(path.stat)).st_size
-    parts = cut(total, upload["part_size_bytes"])
+    """Send the parts that S3 does not hold, and complete."""
     etags = {part.number: held[part.number, part.length] for part in parts if (part.number, part.length) in held}
-    missing = [part for part in parts if part.number not in etags]
-    resumed = total - sum(part.length for part in missing)
+    there = [part for part in parts if part.number in etags]
+    total, resumed = sum(part.length for part in parts), sum(part.length for part in there)
     counter = Counter(upload["upload_id"], upload["video_id"], total, resumed, on_progress)
     counter.tell()
     clock = ServerClock()
     clock.told(upload["server_time"])
-    signer = Signer(gateway, upload["upload_id"], path, clock)
+    signer = Signer(gateway, upload["upload_id"], checksums, clock)
     async with httpx.AsyncClient(timeout=TIMEOUT) as s3:
-        etags |= await Sender(s3, signer, counter).send(missing)
-    named = [{"part_number": number, "etag": etag} for number, etag in sorted(etags.items())]
-    return cast(Completed, await gateway.post(f"/v1/uploads/{upload['upload_id']}/complete", parts=named))
+        sender = Sender(s3, signer, counter)
+        if there:
+            # What is signed last is what is meant: so S3's bytes are held against what the file holds today.
+            await signer.sign(there)
+        etags |= await sender.send([part for part in parts if part.number not in etags])
+        try:
+            return await _complete(gateway, upload["upload_id"], etags, note)
+        except Conflict as refused:
+            if refused.code not in NOT_WHAT_WAS_SENT or not there:
+                raise
+        counter.resumed_bytes = 0
+        etags |= await sender.send(there)
+        return await _complete(gateway, upload["upload_id"], etags, note)
+
+
+async def _complete(gateway: Gateway, upload_id: str, etags: dict[int, str] | None, note: Note) -> Completed:
+    """Have the file put together of these parts, or of those that were named before; repeatable."""
+    named = etags and [{"part_number": number, "etag": etag} for number, etag in sorted(etags.items())]
+    await asyncio.to_thread(note.write, upload_id)
+    completed = await gateway.post(f"/v1/uploads/{upload_id}/complete", parts=named)
+    await asyncio.to_thread(note.remove)
+    return cast(Completed, completed)
 
 
 def _content_type(path: Path) -> str:
