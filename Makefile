@@ -44,14 +44,18 @@ clean: ## Stop the platform and remove its data, and what tests and tools left b
 
 .PHONY: test
 test: $(INSTALLED) ## Run the tests on a platform of their own
+	@$(WITH_STUDIO)
+	@tests/browser/set_up.sh || true
 	@exec $(PY) -m pytest -m "not long"
 
 .PHONY: test-long
 test-long: $(INSTALLED) ## Run all tests, with the repetitions, kills and faults that take long
+	@$(WITH_STUDIO)
+	@tests/browser/set_up.sh || true
 	@exec $(PY) -m pytest
 
 .PHONY: lint
-lint: $(INSTALLED) ## Check style, types, import rules, protos and CloudFormation
+lint: $(INSTALLED) ## Check style, types, import rules, protos, CloudFormation and Studio's TypeScript
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
@@ -60,6 +64,7 @@ lint: $(INSTALLED) ## Check style, types, import rules, protos and CloudFormatio
 	.venv/bin/buf lint
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" protos/breaking.sh
 	.venv/bin/cfn-lint deploy/aws/*.yaml
+	deploy/local/web.sh npm run --silent check
 
 .PHONY: helm-check
 helm-check: $(INSTALLED) ## Lint the chart, render it with each file of values, and check every object (also a part of make test)
@@ -77,6 +82,10 @@ web: $(STUDIO) ## Build Studio and the page of the API's documentation where the
 .PHONY: proto
 proto: $(INSTALLED) ## Generate protos/gen from the protos
 	$(PY) protos/generate.py
+
+.PHONY: docs
+docs: $(INSTALLED) ## Write docs/metrics.md and the dashboard from what is measured
+	@exec $(PY) -m deploy.observability
 
 .PHONY: lock
 lock: $(INSTALLED) ## Pin the dependencies of pyproject.toml in requirements.lock

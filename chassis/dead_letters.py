@@ -89,9 +89,8 @@ async def close_dead_letters(
     was kept without its value is not retried: it stays open.
     """
     letters = await _open_letters(settings, consumer, topics)
-    chosen = [(letter, record) for letter, record in letters if ids is None or letter.id in ids]
-    if decision == "retried":
-        chosen = [(letter, record) for letter, record in chosen if not letter.left_out]
+    chosen = [one for one in letters if ids is None or one[0].id in ids]
+    chosen = [one for one in chosen if decision == "dropped" or not one[0].left_out]
     async with open_producer(settings) as producer:
         for letter, record in chosen:
             if decision == "retried":

@@ -19,14 +19,15 @@ from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import MethodDescriptor
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from opentelemetry import metrics, trace
+from opentelemetry import trace
 
 from chassis.auth import Caller, User, Verifier, acting_as
 from chassis.errors import DeadlineExceeded, Failure, Internal, Kind, Unavailable
 from chassis.grpc_errors import DETAILS_KEY, status_from
 from chassis.grpc_policy import Policy, identify, policy_of
 from chassis.limits import limited
-from chassis.telemetry import DURATION_BUCKETS, context_from, current_trace_id, logger
+from chassis.metrics import RPC_DURATION
+from chassis.telemetry import context_from, current_trace_id, logger
 
 UNARY_SECONDS, STREAM_SECONDS = 30.0, 3600.0
 GRACE_SECONDS, GATHERED_SECONDS = 10.0, 0.1
@@ -52,12 +53,6 @@ _Work: TypeAlias = Callable[[asyncio.Timeout], Awaitable[Any]]
 
 log = logger(__name__)
 _tracer = trace.get_tracer(__name__)
-_duration = metrics.get_meter(__name__).create_histogram(
-    "rpc_server_duration",
-    unit="s",
-    description="How long RPCs took, by method and by the code they ended with (OK or the error's code).",
-    explicit_bucket_boundaries_advisory=list(DURATION_BUCKETS),
-)
 _idempotency_key: ContextVar[str | None] = ContextVar("idempotency_key", default=None)
 
 
@@ -194,7 +189,7 @@ class _Guard:
         processor that has done something else in between has forgotten how."""
         measured, self.measured[:] = self.measured[:], []
         for context, seconds, labels in measured:
-            context.run(_duration.record, seconds, labels)
+            context.run(RPC_DURATION.record, seconds, labels)
 
     async def _within(self, many: bool, context: _Context, work: _Work) -> Any:
         """Do `work` until its time is over or the server stops. A unary call ends after nine tenths of its

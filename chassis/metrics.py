@@ -1,8 +1,10 @@
-"""The metrics of the chassis' data side: the way of events out of one schema and into another."""
+"""What every service measures: its RPCs, the way of events out of one schema and into another, and S3."""
 
 from functools import partial
 
 from opentelemetry.metrics import get_meter
+
+from chassis.telemetry import SECONDS
 
 _METER = get_meter("nextplay.chassis")
 _events, _seconds = partial(_METER.create_counter, unit="{event}"), partial(_METER.create_gauge, unit="s")
@@ -33,4 +35,7 @@ CONSUMER_LAG = _METER.create_gauge(
 EVENT_IN_WORK = _seconds("event_in_work", description="How long the oldest event in work of a consumer has been tried")
 OBJECT_STORE_CALLS = _METER.create_counter(
     "object_store_calls", unit="{call}", description="Requests to S3 by operation and outcome (ok, refused, failed)"
+)
+RPC_DURATION = _METER.create_histogram(
+    "rpc_server_duration", description="How long RPCs took, by method and code (OK or the error's)", **SECONDS
 )

@@ -5,10 +5,11 @@ import time
 from contextvars import Context, copy_context
 from typing import Any
 
-from opentelemetry import metrics, trace
+from opentelemetry import trace
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chassis.telemetry import DURATION_BUCKETS, context_from, logger
+from chassis.telemetry import context_from, logger
+from gateway import metrics
 from gateway.problems import CLIENT_CLOSED_REQUEST
 
 PROBES = {"/healthz", "/readyz", "/metrics"}
@@ -16,13 +17,6 @@ GATHERED_SECONDS = 0.1
 
 log = logger(__name__)
 _tracer = trace.get_tracer(__name__)
-_meter = metrics.get_meter(__name__)
-_duration = _meter.create_histogram(
-    "http_server_duration",
-    unit="s",
-    description="Time until an answer began, by verb, route and status.",
-    explicit_bucket_boundaries_advisory=list(DURATION_BUCKETS),
-)
 
 
 def observed(app: ASGIApp, stopping: asyncio.Event) -> ASGIApp:
@@ -32,16 +26,12 @@ def observed(app: ASGIApp, stopping: asyncio.Event) -> ASGIApp:
     long, because a processor that has done something else in between has forgotten how.
     """
     active, ended = 0, list[tuple[Context, float, dict[str, Any], dict[str, Any]]]()
-    _meter.create_observable_up_down_counter(
-        "http_server_active",
-        [lambda _: [metrics.Observation(active)]],
-        description="Requests and streams being answered.",
-    )
+    metrics.show_active(lambda: active)
 
     def write() -> None:
         written, ended[:] = ended[:], []
         for context, seconds, request, more in written:
-            context.run(_duration.record, seconds, request)
+            context.run(metrics.duration.record, seconds, request)
             context.run(log.info, "http_request_answered", **request, **more)
 
     async def observe(scope: Scope, receive: Receive, send: Send) -> None:

@@ -4,7 +4,7 @@ rules over these counters.
 
 from opentelemetry import metrics
 
-from chassis.telemetry import DURATION_BUCKETS
+from chassis.telemetry import SECONDS
 
 _meter = metrics.get_meter(__name__)
 
@@ -25,15 +25,9 @@ retries_scheduled = _meter.create_counter(
     "transcode_retries_scheduled", unit="{retry}", description="Runs that will be tried again, by cause."
 )
 queue_seconds = _meter.create_histogram(
-    "transcode_queue_duration",
-    unit="s",
-    description="From the request to the start of the first run, by tier.",
-    explicit_bucket_boundaries_advisory=list(DURATION_BUCKETS),
+    "transcode_queue_duration", description="From the request to the start of the first run, by tier.", **SECONDS
 )
 encode_seconds = _meter.create_histogram(
-    "transcode_encode_duration",
-    unit="s",
-    description="How long the encoder took in completed runs.",
-    explicit_bucket_boundaries_advisory=list(DURATION_BUCKETS),
+    "transcode_encode_duration", description="How long the encoder took in completed runs.", **SECONDS
 )
 queue_depth = _meter.create_gauge("transcode_queue_depth", unit="{job}", description="Jobs that wait, by tier.")

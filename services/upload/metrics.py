@@ -20,7 +20,7 @@ initiates = _meter.create_counter(
     description="Calls of InitiateUpload by outcome: ok, refused (the client's mistake, a 4xx) or failed.",
 )
 bytes_stored = _meter.create_counter(
-    "upload_bytes_stored", unit="By", description="Bytes of the originals of completed uploads."
+    "upload_stored", unit="By", description="Bytes of the originals of completed uploads."
 )
 purges = _meter.create_counter(
     "upload_purges",
