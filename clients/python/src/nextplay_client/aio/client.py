@@ -26,7 +26,7 @@ from nextplay_client.types import (
     VideoSummary,
     Visibility,
 )
-from nextplay_client.uploading import OnProgress, upload_file
+from nextplay_client.uploading import PART_TIMEOUT, OnProgress, upload_file
 from nextplay_client.waiting import statuses, until_ready
 
 
@@ -39,7 +39,9 @@ class AsyncClient:
     """
 
     def __init__(self, base_url: str, token: Token) -> None:
-        self._http = httpx.AsyncClient(base_url=base_url, timeout=TIMEOUT, auth=Bearer(token), follow_redirects=False)
+        trusted = httpx.create_ssl_context()
+        self._http = httpx.AsyncClient(base_url=base_url, timeout=TIMEOUT, auth=Bearer(token), verify=trusted)
+        self._s3 = httpx.AsyncClient(timeout=PART_TIMEOUT, verify=trusted)
         self._gateway = Gateway(self._http)
         self.uploads = AsyncUploads(self._gateway)
         self.notifications = AsyncNotifications(self._gateway)
@@ -57,6 +59,7 @@ class AsyncClient:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+        await self._s3.aclose()
 
     async def upload(
         self,
@@ -86,6 +89,7 @@ class AsyncClient:
         """
         return await upload_file(
             self._gateway,
+            self._s3,
             Path(path),
             title=title,
             category=category,

@@ -14,7 +14,7 @@ from nextplay_client.uploading.resuming import held_parts
 from nextplay_client.uploading.signing import Signed, Signer
 
 PARALLEL_PARTS = 3
-TIMEOUT = httpx.Timeout(60.0, connect=10.0)
+PART_TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 PATIENCE_SECONDS = 180.0
 """How long a part is tried again before the upload is given up, to be resumed later."""
 SIGN_AGAIN = frozenset({400, 403, 404})

@@ -16,7 +16,7 @@ from nextplay_client.uploading.notes import Note
 from nextplay_client.uploading.parts import Part, cut
 from nextplay_client.uploading.progress import Counter, OnProgress
 from nextplay_client.uploading.resuming import STORED, fingerprint, held_parts, interrupted
-from nextplay_client.uploading.sending import TIMEOUT, Sender
+from nextplay_client.uploading.sending import Sender
 from nextplay_client.uploading.signing import FIRST_BATCH, ServerClock, Signer
 
 PART_BYTES = 10 * 1024 * 1024
@@ -27,6 +27,7 @@ NOT_WHAT_WAS_SENT = frozenset({"PARTS_MISSING", "PART_MISMATCH"})
 
 async def upload_file(
     gateway: Gateway,
+    s3: httpx.AsyncClient,
     path: Path,
     *,
     title: str,
@@ -39,7 +40,7 @@ async def upload_file(
     resume: bool,
     on_progress: OnProgress | None,
 ) -> Completed:
-    """See Client.upload."""
+    """See Client.upload; `s3` sends no token."""
     if preflight:
         await asyncio.to_thread(examine, path)
     content_type = content_type or _content_type(path)
@@ -54,7 +55,7 @@ async def upload_file(
                 await gateway.patch(f"/v1/videos/{begun['video_id']}", **told)
                 if begun["status"] in STORED:
                     return await _complete(gateway, begun["upload_id"], None, note)
-                return await _send(gateway, checksums, begun, parts, held_parts(begun), note, on_progress)
+                return await _send(gateway, s3, checksums, begun, parts, held_parts(begun), note, on_progress)
             except ApiError as refused:
                 if refused.code not in OVER:
                     raise
@@ -70,13 +71,14 @@ async def upload_file(
             fingerprint=mark,
             part_checksums=True,
         )
-        return await _send(gateway, checksums, cast(Initiated, announced), parts, {}, note, on_progress)
+        return await _send(gateway, s3, checksums, cast(Initiated, announced), parts, {}, note, on_progress)
     finally:
         checksums.end()
 
 
 async def _send(
     gateway: Gateway,
+    s3: httpx.AsyncClient,
     checksums: Checksums,
     upload: Initiated | Upload,
     parts: list[Part],
@@ -93,20 +95,19 @@ async def _send(
     clock = ServerClock()
     clock.told(upload["server_time"])
     signer = Signer(gateway, upload["upload_id"], checksums, clock)
-    async with httpx.AsyncClient(timeout=TIMEOUT) as s3:
-        sender = Sender(s3, signer, counter)
-        if there:
-            # What is signed last is what is meant: so S3's bytes are held against what the file holds today.
-            await signer.sign(there)
-        etags |= await sender.send([part for part in parts if part.number not in etags])
-        try:
-            return await _complete(gateway, upload["upload_id"], etags, note)
-        except Conflict as refused:
-            if refused.code not in NOT_WHAT_WAS_SENT or not there:
-                raise
-        counter.resumed_bytes = 0
-        etags |= await sender.send(there)
+    sender = Sender(s3, signer, counter)
+    if there:
+        # What is signed last is what is meant: so S3's bytes are held against what the file holds today.
+        await signer.sign(there)
+    etags |= await sender.send([part for part in parts if part.number not in etags])
+    try:
         return await _complete(gateway, upload["upload_id"], etags, note)
+    except Conflict as refused:
+        if refused.code not in NOT_WHAT_WAS_SENT or not there:
+            raise
+    counter.resumed_bytes = 0
+    etags |= await sender.send(there)
+    return await _complete(gateway, upload["upload_id"], etags, note)
 
 
 async def _complete(gateway: Gateway, upload_id: str, etags: dict[int, str] | None, note: Note) -> Completed:

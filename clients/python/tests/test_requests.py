@@ -1,0 +1,141 @@
+"""What becomes of requests that fail, and of callers who are interrupted."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Iterator
+
+import pytest
+from fake_platform import FakePlatform, problem
+
+from nextplay_client import (
+    AsyncClient,
+    Client,
+    Conflict,
+    InvalidRequest,
+    RateLimited,
+    ServerFault,
+    Unauthenticated,
+    Unreachable,
+)
+from nextplay_client.loop_thread import LoopThread
+
+pytestmark = pytest.mark.usefixtures("at_once")
+PUBLISH = "/v1/videos/01a2/publish"
+
+
+@pytest.fixture
+def client(platform: FakePlatform) -> Iterator[Client]:
+    with Client(platform.address, "token") as client:
+        yield client
+
+
+def test_a_problem_is_an_exception_with_all_that_it_tells(platform: FakePlatform, client: Client) -> None:
+    errors = [{"field": "title", "message": "has 81 characters; at most 80 are allowed"}]
+    platform.answers[PUBLISH] = [problem(400, "INVALID_ARGUMENT", errors=errors)]
+    with pytest.raises(InvalidRequest) as refused:
+        client.publish("01a2")
+    error = refused.value
+    assert (error.status, error.code, error.next_action, error.trace_id) == (
+        400,
+        "INVALID_ARGUMENT",
+        "Do this.",
+        "0" * 32,
+    )
+    assert [(field.field, field.message) for field in error.fields] == [(errors[0]["field"], errors[0]["message"])]
+    assert str(error) == "INVALID_ARGUMENT. title has 81 characters; at most 80 are allowed. Do this."
+
+
+def test_an_answer_that_is_no_problem_document_is_an_exception_too(platform: FakePlatform, client: Client) -> None:
+    platform.answers[PUBLISH] = [(500, {"stream": "<html>"})]
+    with pytest.raises(ServerFault) as refused:
+        client.publish("01a2")
+    assert refused.value.code == "HTTP_500"
+
+
+@pytest.mark.parametrize("lost", ["cut", "lose the answer"])
+def test_a_command_is_repeated_under_its_key(lost: str, platform: FakePlatform, client: Client) -> None:
+    platform.answers[PUBLISH] = [(200, {"status": "PUBLISHED", "sequence": 6}), problem(409, "ALREADY_PUBLISHED")]
+    faults = iter([lost])
+    platform.faults.append(lambda request: next(faults, None))  # type: ignore[arg-type,return-value]
+    assert client.publish("01a2")["sequence"] == 6
+    first, second = platform.requests
+    assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
+
+
+def test_a_request_whose_first_attempt_still_runs_is_repeated(platform: FakePlatform, client: Client) -> None:
+    replies = iter([problem(409, "REQUEST_IN_FLIGHT")])
+    platform.faults.append(lambda request: next(replies, None))
+    platform.answers[PUBLISH] = [(200, {"status": "PUBLISHED"})]
+    assert client.publish("01a2")["status"] == "PUBLISHED"
+
+
+def test_a_conflict_is_not_repeated(platform: FakePlatform, client: Client) -> None:
+    platform.answers[PUBLISH] = [problem(409, "VIDEO_NOT_READY")]
+    with pytest.raises(Conflict):
+        client.publish("01a2")
+    assert len(platform.requests) == 1
+
+
+def test_a_limit_that_lasts_long_is_not_waited_for(platform: FakePlatform, client: Client) -> None:
+    platform.faults.append(lambda request: (*problem(429, "RATE_LIMITED")[:2], {"Retry-After": "3000"}))
+    with pytest.raises(RateLimited) as refused:
+        client.publish("01a2")
+    assert refused.value.retry_after == 3000
+    assert len(platform.requests) == 1
+
+
+def test_a_server_that_never_answers_is_unreachable(platform: FakePlatform, client: Client) -> None:
+    platform.faults.append(lambda request: "cut")
+    with pytest.raises(Unreachable, match=r"No answer from http://127\.0\.0\.1"):
+        client.publish("01a2")
+    assert len(platform.requests) == 5
+
+
+def test_a_token_that_cannot_be_renewed_is_refused_at_once(platform: FakePlatform, client: Client) -> None:
+    platform.answers[PUBLISH] = [problem(401, "UNAUTHENTICATED")]
+    with pytest.raises(Unauthenticated):
+        client.publish("01a2")
+    assert len(platform.requests) == 1
+
+
+async def test_a_token_may_come_from_a_coroutine(platform: FakePlatform) -> None:
+    platform.answers[PUBLISH] = [(200, {"status": "PUBLISHED"})]
+
+    async def token() -> str:
+        return "from a coroutine"
+
+    async with AsyncClient(platform.address, token) as client:
+        await client.publish("01a2", when_ready=True)
+    (request,) = platform.requests
+    assert request.headers["authorization"] == "Bearer from a coroutine"
+    assert request.body == {"notify_followers": True, "when_ready": True}
+
+
+def test_who_is_interrupted_ends_what_runs() -> None:
+    thread, begun, ended, main = LoopThread(), threading.Event(), threading.Event(), threading.get_ident()
+
+    async def long() -> None:
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    def interrupt() -> None:
+        begun.wait(10)
+        signal.pthread_kill(main, signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            thread.run(long())
+        assert ended.is_set()
+    finally:
+        thread.close()
+
+
+def test_a_client_that_is_closed_twice_is_closed(platform: FakePlatform) -> None:
+    client = Client(platform.address, "token")
+    client.close()
+    client.close()
