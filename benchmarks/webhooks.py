@@ -8,7 +8,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from importlib import resources
 from ipaddress import ip_network
 from pathlib import Path
@@ -26,16 +25,18 @@ from chassis.transaction import transactions
 from deploy.local.lifecycle import start, stop
 from deploy.local.stack import Stack, attach
 from services.notify.addresses import Rules, open_resolver, open_transport
+from services.notify.delivering import deliver
+from services.notify.domain.turns import Turns
 from services.notify.domain.webhook_events import VideoState, video_event
 from services.notify.domain.webhooks import Endpoint
 from services.notify.ports import Begin
 from services.notify.repository import open_store
 from services.notify.usecases import webhook_deliveries, webhooks
-from services.notify.webhooks.dispatching import PER_HOST, dispatch
 from services.notify.webhooks.sealing import Seals
 from services.notify.webhooks.sender import sender
 
 DELIVERIES = 1_000
+AT_ONCE = 16
 ROUNDS = 5
 RULES = Rules(allow_http=True, allowed_networks=[ip_network("127.0.0.0/8")])
 
@@ -68,7 +69,7 @@ async def _measure(stack: Stack, url: str) -> list[Measure]:
             bare.append(await _posts_a_second(url, payload))
     ratio = statistics.median(mine / theirs for mine, theirs in zip(ours[1:], bare[1:], strict=True))
     how = (
-        f"{ROUNDS} rounds of {DELIVERIES:,} to one host on this machine by either, {PER_HOST} at once, after one that "
+        f"{ROUNDS} rounds of {DELIVERIES:,} to one host on this machine by either, {AT_ONCE} at once, after one that "
         f"warms: {statistics.median(ours[1:]):,.0f} deliveries/s, claimed, signed, sent and each attempt recorded, "
         f"{statistics.median(bare[1:]):,.0f} posts/s"
     )
@@ -77,21 +78,20 @@ async def _measure(stack: Stack, url: str) -> list[Measure]:
 
 async def _deliveries_a_second(pool: Pool, begin: Begin, seals: Seals, webhook_id: object, payload: str) -> float:
     await pool.execute(
-        "INSERT INTO webhook_deliveries (delivery_id, webhook_id, event_id, event_type, payload)"
-        " SELECT gen_random_uuid(), $1, gen_random_uuid(), 'video.ready', $2 FROM generate_series(1, $3::int)",
+        "INSERT INTO webhook_deliveries (delivery_id, webhook_id, user_id, host, event_id, event_type, payload)"
+        " SELECT gen_random_uuid(), webhook_id, user_id, host, gen_random_uuid(), 'video.ready', $2"
+        " FROM webhooks CROSS JOIN generate_series(1, $3::int) WHERE webhook_id = $1",
         webhook_id,
         payload,
         DELIVERIES,
     )
     await pool.execute("ANALYZE webhook_deliveries")
     async with open_resolver() as resolve, open_transport(RULES, resolve) as transport:
-        claim = partial(webhook_deliveries.claim_deliveries, begin, "bench")
-        look_again = partial(webhook_deliveries.look_again, begin)
-        write = partial(webhook_deliveries.write_attempts, begin, 3 * 24 * 3600.0)
+        send = sender(transport, seals.unseal, utc_now)
+        way = webhook_deliveries.way_to_webhooks(begin, "bench", send, failing_seconds=3 * 24 * 3600.0)
+        turns = Turns(in_all=256, per_host=AT_ONCE, per_user=64)
         began = time.perf_counter()
-        sending = asyncio.create_task(
-            dispatch(claim, look_again, sender(transport, seals.unseal, utc_now), write, wake=asyncio.Event())
-        )
+        sending = asyncio.create_task(deliver(way, turns, wake=asyncio.Event()))
         async with asyncio.timeout(120):
             while await pool.fetchval("SELECT EXISTS (SELECT FROM webhook_deliveries WHERE status = 'PENDING')"):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
@@ -113,7 +113,7 @@ async def _posts_a_second(url: str, payload: str) -> float:
 
     async with httpx.AsyncClient() as client:
         began = time.perf_counter()
-        await asyncio.gather(*(post(client) for _ in range(PER_HOST)))
+        await asyncio.gather(*(post(client) for _ in range(AT_ONCE)))
         return DELIVERIES / (time.perf_counter() - began)
 
 

@@ -20,11 +20,11 @@ fence is old. All times are PostgreSQL's.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import asyncpg
+from asyncpg import Record
 
 from chassis import queries
 from chassis.errors import Unavailable
@@ -50,14 +50,18 @@ class Leases:
     order_by: str
     key: str = "id"
 
-    async def claim(self, connection: Connection, owner: str, seconds: float, limit: int = 1) -> list[asyncpg.Record]:
+    async def claim(self, connection: Connection, owner: str, seconds: float, limit: int = 1) -> list[Record]:
         """Lease up to `limit` rows that are claimable, due (`next_at`) and not leased; whole rows, best first.
 
         Rows that another claim has locked at this moment are skipped, so claims never wait for each other.
         """
         claim = self._query("claim_work", claimable=self.claimable, order_by=self.order_by)
-        rows = await connection.fetch(claim, owner, seconds, limit)
-        return sorted(rows, key=lambda row: int(row["rank"]))
+        return sorted(await connection.fetch(claim, owner, seconds, limit), key=lambda row: int(row["rank"]))
+
+    async def claim_these(self, connection: Connection, owner: str, seconds: float, ids: Sequence[Any]) -> list[Record]:
+        """Lease those of the rows that are claimable, due and not leased, in no order: for who shares turns between
+        hosts or users, and finds by a query of its own whose they are. Whole rows."""
+        return await connection.fetch(self._query("claim_these", claimable=self.claimable), owner, seconds, ids)
 
     async def extend(self, connection: Connection, id: object, fence: int, seconds: float) -> bool:
         """Let the lease end `seconds` from now. False when it is lost."""

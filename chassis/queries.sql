@@ -111,7 +111,7 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT USAGE, SELECT ON SEQUENCES TO 
 ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT EXECUTE ON FUNCTIONS TO {schema}
 
 -- name: claim_work
--- Of any work table (chassis/leases): its names are in the braces, as in the two below. By its partial index on what is
+-- Of any work table (chassis/leases): its names are in the braces, as in the three below. By its partial index on what is
 -- claimable. Rows that another claim has locked at this moment are skipped, so claims never wait for each other; the
 -- rank keeps the order of the index, which UPDATE … RETURNING does not.
 WITH due AS (
@@ -129,6 +129,21 @@ SET lease_owner = $1, lease_until = now() + make_interval(secs => $2),
     fence = work.fence + 1, attempts = work.attempts + 1
 FROM due WHERE work.{key} = due_key
 RETURNING work.*, rank
+
+-- name: claim_these
+-- By primary key: of the rows that somebody chose, those that are claimable, due and free, in the order of their keys.
+-- Skips what another claim has locked, as above.
+WITH free AS (
+    SELECT {key} AS free_key FROM {table}
+    WHERE {key} = ANY ($3) AND ({claimable}) AND next_at <= now() AND (lease_until IS NULL OR lease_until <= now())
+    ORDER BY {key}
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE {table} AS work
+SET lease_owner = $1, lease_until = now() + make_interval(secs => $2),
+    fence = work.fence + 1, attempts = work.attempts + 1
+FROM free WHERE work.{key} = free_key
+RETURNING work.*
 
 -- name: hold_work
 -- By primary key; locks the row, so that the fence owns it until the transaction ends.

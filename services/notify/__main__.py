@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import sys
+from collections.abc import Mapping
 from functools import partial
 
 from chassis.auth import ServiceToken, open_verifier
@@ -22,11 +23,11 @@ from nextplay.notify.v1.notifications_service_pb2_grpc import add_NotificationSe
 from nextplay.notify.v1.webhooks_service_pb2_grpc import add_WebhookServiceServicer_to_server
 from services.notify import maintenance
 from services.notify.addresses import Resolve, host_of_field, open_client, open_resolver, open_transport
-from services.notify.apart import work_apart
 from services.notify.channels import open_channels
 from services.notify.consumers import HANDLERS
+from services.notify.delivering import deliver
 from services.notify.domain.device import Vendor
-from services.notify.domain.limits import Hosts
+from services.notify.domain.turns import Turns
 from services.notify.followers import followers_in_catalog
 from services.notify.observe import observe_deliveries
 from services.notify.ports import Begin
@@ -36,14 +37,24 @@ from services.notify.servicer.devices import Devices
 from services.notify.servicer.inbox import Notifications
 from services.notify.servicer.webhooks import Webhooks
 from services.notify.settings import Settings
-from services.notify.usecases import deliveries, fanouts, webhook_deliveries, withdrawals
-from services.notify.webhooks.dispatching import AT_ONCE as WEBHOOKS_AT_ONCE
-from services.notify.webhooks.dispatching import dispatch
+from services.notify.usecases import deliveries, fanouts, withdrawals
+from services.notify.usecases.deliveries import way_to_devices
+from services.notify.usecases.webhook_deliveries import way_to_webhooks
 from services.notify.webhooks.sealing import Seals
 from services.notify.webhooks.sender import sender
 
-AT_ONCE = {Vendor.WEB_PUSH: (64, 16), Vendor.FCM: (32, 32), Vendor.APNS: (32, 32)}
-"""How many pushes of one process go to a vendor at once, and how many of them to one host."""
+WEBHOOK = "webhook"
+PER_USER_AND_VENDOR = 8
+
+
+def _turns() -> Mapping[str, Turns]:
+    """How much of each channel one process sends at once."""
+    return {
+        Vendor.WEB_PUSH: Turns(in_all=64, per_host=16, per_user=PER_USER_AND_VENDOR),
+        Vendor.FCM: Turns(in_all=32, per_host=32, per_user=PER_USER_AND_VENDOR),
+        Vendor.APNS: Turns(in_all=32, per_host=32, per_user=PER_USER_AND_VENDOR),
+        WEBHOOK: Turns(in_all=256, per_host=16, per_user=64),
+    }
 
 
 async def serve(service: Service, settings: Settings) -> None:
@@ -53,27 +64,29 @@ async def serve(service: Service, settings: Settings) -> None:
     verifier = await service.enter(open_verifier(settings.identity))
     catalog = await service.enter(channel(settings.catalog.address, token=ServiceToken(settings.service_token.file)))
 
-    wake = asyncio.Event()
-    begin = transactions(pool, open_store, wake.set)
+    begin = transactions(pool, open_store, lambda: None)
     owner = f"{socket.gethostname()}:{os.getpid()}"
 
-    resolve = await service.enter(open_resolver(settings.called.name_servers))
-    applying = await _deliver(service, settings, pool, resolve, begin, waking(begin, wake), owner)
+    turns = _turns()
+    # Whatever an event or a page of a fan-out brings wakes everybody who may have to do with it.
+    wakes = {name: asyncio.Event() for name in ("fan-out", "withdraw", "refuse", *turns)}
+    applying = begin
+    for wake in wakes.values():
+        applying = waking(applying, wake)
 
-    withdraw_wake = asyncio.Event()
-    applying = waking(applying, withdraw_wake)
-    claim_withdrawals = partial(withdrawals.claim_withdrawals, begin, owner)
-    cancel = partial(withdrawals.cancel_what_is_left, begin)
-    service.task("withdraw", work("withdraw", claim_withdrawals, cancel, wake=withdraw_wake))
+    resolve = await service.enter(open_resolver(settings.called.name_servers))
+    seals = Seals(bytes.fromhex(settings.webhook.key.get_secret_value()))
+    await _push(service, settings, resolve, begin, owner, turns, wakes)
+    await _send_webhooks(service, settings, resolve, seals, begin, owner, turns[WEBHOOK], wakes[WEBHOOK])
+    service.task("observe-deliveries", observe_deliveries(pool, turns))
 
     claim = partial(fanouts.claim_fanouts, begin, owner)
     tell = partial(fanouts.tell_followers, applying, followers_in_catalog(catalog))
-    service.task("fan-out", work("fan-out", claim, tell, wake=wake))
+    service.task("fan-out", work("fan-out", claim, tell, wake=wakes["fan-out"]))
 
-    seals = Seals(bytes.fromhex(settings.webhook.key.get_secret_value()))
-    webhooks_wake = asyncio.Event()
-    await _send_webhooks(service, settings, resolve, seals, begin, owner, webhooks_wake)
-    applying = waking(applying, webhooks_wake)
+    claim_left = partial(withdrawals.claim_withdrawals, begin, owner)
+    cancel = partial(withdrawals.cancel_what_is_left, begin)
+    service.task("withdraw", work("withdraw", claim_left, cancel, wake=wakes["withdraw"]))
 
     watchers = Watchers()
     service.task("watchers", watchers.keep_informed(partial(read_behind, pool), settings.watch_seconds))
@@ -90,8 +103,7 @@ async def serve(service: Service, settings: Settings) -> None:
     host_of_endpoint = host_of_field("web_push.endpoint", rules, resolve)
     devices = Devices(pool, begin, host_of_endpoint, vapid.public_key if vapid else "")
     host_of = host_of_field("url", rules, resolve)
-    wake_webhooks = webhooks_wake.set
-    webhooks = Webhooks(pool, begin, host_of, seals.seal, seals.unseal, wake_webhooks, page_key, utc_now)
+    webhooks = Webhooks(pool, begin, host_of, seals.seal, seals.unseal, wakes[WEBHOOK].set, page_key, utc_now)
     servicers: list[Servicer] = [
         (add_NotificationServiceServicer_to_server, Notifications(pool, begin, watchers, page_key)),
         (add_DeviceServiceServicer_to_server, devices),
@@ -110,26 +122,27 @@ async def clean_up(service: Service, settings: Settings) -> dict[str, int]:
     return await maintenance.clean_up(pool, transactions(pool, open_store, lambda: None))
 
 
-async def _deliver(
-    service: Service, settings: Settings, pool: Pool, resolve: Resolve, begin: Begin, applying: Begin, owner: str
-) -> Begin:
-    """A loop for each vendor, so that none waits for another; an `applying` that wakes them."""
+async def _push(
+    service: Service,
+    settings: Settings,
+    resolve: Resolve,
+    begin: Begin,
+    owner: str,
+    turns: Mapping[str, Turns],
+    wakes: Mapping[str, asyncio.Event],
+) -> None:
+    """A loop for each vendor, so that none waits for another, and one that gives up what is pending for those that are
+    off."""
     checked = await service.enter(open_client(settings.called.rules, resolve))
     fcm, apns = settings.fcm, settings.apns
     channels = await service.enter(
         open_channels(checked, settings.web_push.vapid, fcm.account, str(fcm.endpoint), apns.key, str(apns.endpoint))
     )
-    hosts: dict[str, Hosts] = {
-        vendor: Hosts(in_all=in_all, at_once=at_once) for vendor, (in_all, at_once) in AT_ONCE.items()
-    }
     for vendor, channel_to in channels.items():
-        wake = asyncio.Event()
-        applying = waking(applying, wake)
-        claim = partial(deliveries.claim_deliveries, begin, hosts[vendor], vendor, owner)
-        deliver = partial(deliveries.deliver, begin, hosts[vendor], channel_to)
-        service.task(f"deliver-{vendor}", work_apart(f"deliver-{vendor}", claim, deliver, wake=wake))
-    service.task("observe-deliveries", observe_deliveries(pool, hosts))
-    return applying
+        way = way_to_devices(begin, vendor, owner, channel_to)
+        service.task(way.name, deliver(way, turns[vendor], wake=wakes[vendor]))
+    find = partial(deliveries.vendors_waited_for, begin, [vendor for vendor in Vendor if vendor not in channels])
+    service.task("refuse", work("refuse", find, partial(deliveries.refuse, begin), wake=wakes["refuse"]))
 
 
 async def _send_webhooks(
@@ -139,14 +152,13 @@ async def _send_webhooks(
     seals: Seals,
     begin: Begin,
     owner: str,
+    turns: Turns,
     wake: asyncio.Event,
 ) -> None:
-    rules = settings.called.rules
-    transport = await service.enter(open_transport(rules, resolve, connections=WEBHOOKS_AT_ONCE))
-    claim = partial(webhook_deliveries.claim_deliveries, begin, owner)
-    look_again = partial(webhook_deliveries.look_again, begin)
-    write = partial(webhook_deliveries.write_attempts, begin, settings.webhook.failing_days * 24 * 3600)
-    service.task("webhooks", dispatch(claim, look_again, sender(transport, seals.unseal, utc_now), write, wake=wake))
+    transport = await service.enter(open_transport(settings.called.rules, resolve, connections=turns.in_all))
+    failing_seconds = settings.webhook.failing_days * 24 * 3600
+    way = way_to_webhooks(begin, owner, sender(transport, seals.unseal, utc_now), failing_seconds)
+    service.task(way.name, deliver(way, turns, wake=wake))
 
 
 async def delete_old_webhook_deliveries(service: Service, settings: Settings) -> dict[str, int]:

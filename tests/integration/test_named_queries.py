@@ -12,9 +12,14 @@ from chassis import queries
 from chassis.leases import Leases
 from chassis.postgres import Connection
 from services.media import repository as media
+from services.notify.repository.deliveries import IN_TURNS as TO_DEVICES
 from services.notify.repository.fanouts import FANOUTS
+from services.notify.repository.webhooks import IN_TURNS as TO_WEBHOOKS
 from services.notify.repository.withdrawals import WITHDRAWALS
 from services.upload import repository as upload
+
+CLAIMS = {"find_due of devices": TO_DEVICES.find_due, "find_due of webhooks": TO_WEBHOOKS.find_due}
+"""One statement for both, with names of tables in braces."""
 
 
 async def plan_of(connection: Connection, statement: str) -> str:
@@ -35,7 +40,7 @@ def named(context: str) -> dict[str, str]:
     folder = resources.files(package).joinpath("queries")
     if not folder.is_dir():
         return dict(queries.load(package))
-    files = [file.name for file in folder.iterdir() if file.name.endswith(".sql")]
+    files = [file.name for file in folder.iterdir() if file.name.endswith(".sql") and file.name != "claims.sql"]
     return {name: sql for file in files for name, sql in queries.load(f"{package}.queries", file).items()}
 
 
@@ -70,7 +75,7 @@ def on_work(leases: Leases) -> dict[str, str]:
 async def test_no_named_query_reads_a_whole_table(scratch_schema: MakeScratch, context: str, leases: Leases) -> None:
     async with connected(scratch_schema, context) as connection:
         assert "Seq Scan on outbox" in await plan_of(connection, "SELECT * FROM outbox WHERE data = $1")
-        for name, statement in {**on_work(leases), **named(context)}.items():
+        for name, statement in {**on_work(leases), **named(context), **(CLAIMS if context == "notify" else {})}.items():
             plan = await plan_of(connection, statement)
             assert "Seq Scan" not in plan, f"{name}\n{plan}"
 

@@ -15,11 +15,11 @@ from scratch import Scratch
 from chassis.postgres import Pool, open_pool
 from chassis.transaction import transactions
 from nextplay.catalog.v1.catalog_events_pb2 import VideoDeleted, VideoHidden, VideoPublished
+from services.notify import maintenance
 from services.notify.fakes import FakeFollowers
 from services.notify.ports import Begin
 from services.notify.repository import open_store
 from services.notify.usecases import fanouts
-from services.notify.usecases import inbox as inbox_usecases
 
 
 @pytest.fixture
@@ -227,18 +227,18 @@ async def test_only_what_is_older_than_it_is_kept_is_deleted(pool: Pool, begin: 
         "UPDATE notifications SET created_at = now() - interval '91 days' WHERE notification_id = $1",
         old.notification_id,
     )
-    assert await inbox_usecases.delete_old_notifications(begin, days=90) == 1
+    assert await maintenance.delete_old_notifications(begin, 90) == {"notifications": 1}
     assert await inbox(pool, OWNER) == kept
-    assert await inbox_usecases.delete_old_notifications(begin, days=90) == 0
+    assert await maintenance.delete_old_notifications(begin, 90) == {"notifications": 0}
 
 
 async def test_old_notifications_are_deleted_in_portions_until_none_is_left(
     pool: Pool, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inbox_usecases, "DELETED_AT_ONCE", 2)
+    monkeypatch.setattr(maintenance, "AT_ONCE", 2)
     await apply(begin, *(came_to("READY") for _ in range(5)))
     await pool.execute("UPDATE notifications SET created_at = $1", datetime(2020, 1, 1, tzinfo=UTC))
-    assert await inbox_usecases.delete_old_notifications(begin, days=90) == 5
+    assert await maintenance.delete_old_notifications(begin, 90) == {"notifications": 5}
 
 
 async def test_the_login_role_cannot_change_the_tables(pool: Pool) -> None:

@@ -38,6 +38,7 @@ from nextplay.notify.v1.notifications_service_pb2 import (
     ReplacePreferencesRequest,
 )
 from services.notify.domain.notification import Channel, Kind, to_followers
+from services.notify.domain.turns import Rooms
 from services.notify.domain.withdrawal import of_video
 from services.notify.fakes import FakeFollowers
 from services.notify.ports import Begin
@@ -399,7 +400,7 @@ async def test_a_page_that_did_not_see_a_channel_switched_off_brings_nothing_the
         await replace(notifications, off("video_published", "mobile_push"))
     assert await deliveries(pool, alice) == [("video_published", "fcm", 0, "PENDING")]
     async with begin() as tx:
-        [delivery], _ = await tx.store.deliveries.claim("fcm", "test", 30.0, 1, 1, {}, "")
+        [delivery], _ = await tx.store.deliveries.claim("fcm", "test", 30.0, Rooms(1, {}, 1, {}, 1), "")
         assert await tx.store.deliveries.prepare(delivery) is None
     assert await deliveries(pool, alice) == [("video_published", "fcm", 0, "CANCELLED")]
     turn = "SELECT next_push_at = registered_at FROM devices WHERE device_id = $1"

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
+from dataclasses import replace
 from importlib import resources
 from importlib.resources.abc import Traversable
 from ipaddress import ip_network
@@ -24,35 +25,37 @@ from chassis.postgres import Pool, open_pool
 from chassis.transaction import transactions
 from nextplay.catalog.v1.catalog_events_pb2 import VideoDeleted, VideoHidden
 from nextplay.catalog.v1.video_pb2 import Video
+from services.notify import maintenance
 from services.notify.addresses import Rules, open_resolver, open_transport
 from services.notify.consumers import HANDLERS
+from services.notify.delivering import deliver
 from services.notify.domain.allowances import TooOften
+from services.notify.domain.turns import Rooms, Turns
 from services.notify.domain.webhooks import (
     Attempt,
+    Claim,
     DeliveryNotFound,
     Dispatch,
     Endpoint,
     Error,
-    Sent,
-    Status,
     TooManyWebhooks,
     Webhook,
     WebhookDisabled,
     WebhookNotFound,
 )
 from services.notify.ports import Begin
-from services.notify.ports.webhooks import Rooms
 from services.notify.reads.webhooks import DeliverySeen, list_deliveries, list_webhooks
 from services.notify.repository import open_store
+from services.notify.repository.webhooks import IN_TURNS
 from services.notify.usecases import webhook_deliveries, webhooks
-from services.notify.webhooks.dispatching import dispatch
+from services.notify.usecases.webhook_deliveries import way_to_webhooks
 from services.notify.webhooks.sealing import Seals
 from services.notify.webhooks.sender import sender
 
 LOCAL = Rules(allow_http=True, allowed_networks=[ip_network("127.0.0.0/8")])
 SEALS = Seals(bytes(range(32)))
 SECRET = bytes([1] * 32)
-ANY: tuple[Rooms[str], Rooms[UUID]] = Rooms({}, 10), Rooms({}, 10)
+ANY = Rooms(10, {}, 10, {}, 10)
 THREE_DAYS = 3 * 24 * 3600.0
 
 
@@ -85,16 +88,33 @@ async def sending(begin: Begin, *, failing_seconds: float = THREE_DAYS) -> Async
     """A process that sends; what it yields wakes it."""
     wake = asyncio.Event()
     async with open_resolver() as resolve, open_transport(LOCAL, resolve) as transport:
-        claim = partial(webhook_deliveries.claim_deliveries, begin, "a process")
-        write = partial(webhook_deliveries.write_attempts, begin, failing_seconds)
-        again = partial(webhook_deliveries.look_again, begin)
-        send = sender(transport, SEALS.unseal, utc_now)
-        loop = asyncio.create_task(dispatch(claim, again, send, write, wake=wake))
+        way = way_to_webhooks(begin, "a process", sender(transport, SEALS.unseal, utc_now), failing_seconds)
+        turns = Turns(in_all=64, per_host=16, per_user=32)
+        loop = asyncio.create_task(deliver(way, turns, wake=wake))
         try:
             yield wake.set
         finally:
             loop.cancel()
             await asyncio.gather(loop, return_exceptions=True)
+
+
+async def claimed(begin: Begin) -> Claim:
+    """The one delivery that is due."""
+    [claim], _ = await webhook_deliveries.claim(begin, "one", ANY, "")
+    return claim
+
+
+async def seen_again(begin: Begin, claim: Claim) -> Dispatch | None:
+    """What is sent for a claim."""
+    [dispatch] = await webhook_deliveries.look_again(begin, [claim])
+    return dispatch
+
+
+async def about_to_be_sent(begin: Begin) -> Dispatch:
+    """The one delivery that is due, claimed and looked at again."""
+    dispatch = await seen_again(begin, await claimed(begin))
+    assert dispatch
+    return dispatch
 
 
 async def deliveries(pool: Pool, webhook: Webhook) -> Sequence[DeliverySeen]:
@@ -282,8 +302,8 @@ async def test_an_endpoint_that_is_disabled_again_is_told_again(pool: Pool, begi
     gone = Attempt(utc_now(), 1, 410, Error.GONE)
     for _ in range(2):
         await apply(begin, came_to("READY", owner=owner))
-        [claimed] = await webhook_deliveries.claim_deliveries(begin, "one", 10, *ANY)
-        await webhook_deliveries.write_attempts(begin, THREE_DAYS, [Sent(claimed, gone, Status.FAILED, 0.0)])
+        dispatch = await about_to_be_sent(begin)
+        await webhook_deliveries.write_attempts(begin, THREE_DAYS, [(dispatch, gone)])
         async with begin() as tx:
             await webhooks.replace(tx, webhook.webhook_id, owner, webhook, enabled=True)
     assert [entry.kind for entry in await inbox(pool, owner)].count("webhook_disabled") == 2
@@ -330,9 +350,9 @@ async def test_a_single_failure_days_after_another_disables_nothing(pool: Pool, 
     webhook = await register_url(begin, owner, "http://127.0.0.1:9/hooks")
     await apply(begin, came_to("READY", owner=owner))
     await pool.execute("UPDATE webhooks SET failing_since = now() - interval '3 days'")
-    [claimed] = await webhook_deliveries.claim_deliveries(begin, "one", 10, *ANY)
+    dispatch = await about_to_be_sent(begin)
     failed = Attempt(utc_now(), 1, 500, Error.HTTP_ERROR)
-    await webhook_deliveries.write_attempts(begin, THREE_DAYS, [Sent(claimed, failed, Status.PENDING, 5.0)])
+    await webhook_deliveries.write_attempts(begin, THREE_DAYS, [(dispatch, failed)])
     [listed] = await list_webhooks(pool, owner)
     assert (listed.disabled_reason, [one.status for one in await deliveries(pool, webhook)]) == (None, ["PENDING"])
 
@@ -351,7 +371,7 @@ async def test_disabling_cancels_what_waits(pool: Pool, begin: Begin) -> None:
 async def test_who_dies_after_the_reply_sends_the_same_id_again(pool: Pool, begin: Begin) -> None:
     owner = uuid4()
 
-    async def dies(sent: Sequence[Sent]) -> None:
+    async def dies(dispatch: Dispatch, attempt: Attempt) -> None:
         raise RuntimeError
 
     async with (
@@ -361,10 +381,9 @@ async def test_who_dies_after_the_reply_sends_the_same_id_again(pool: Pool, begi
     ):
         webhook = await register(begin, owner, server)
         await apply(begin, came_to("READY", owner=owner))
-        claim = partial(webhook_deliveries.claim_deliveries, begin, "a process that dies")
-        again = partial(webhook_deliveries.look_again, begin)
-        send = sender(transport, SEALS.unseal, utc_now)
-        loop = asyncio.create_task(dispatch(claim, again, send, dies, wake=asyncio.Event()))
+        way = way_to_webhooks(begin, "dies", sender(transport, SEALS.unseal, utc_now), THREE_DAYS)
+        turns = Turns(in_all=64, per_host=16, per_user=32)
+        loop = asyncio.create_task(deliver(replace(way, write_down=dies), turns, wake=asyncio.Event()))
 
         async def was_sent() -> bool:
             return bool(server.seen)
@@ -383,50 +402,62 @@ async def test_who_lost_its_claim_writes_nothing(pool: Pool, begin: Begin) -> No
     owner = uuid4()
     webhook = await register_url(begin, owner, "http://127.0.0.1:9/hooks")
     await apply(begin, came_to("READY", owner=owner))
-    written = partial(webhook_deliveries.write_attempts, begin, THREE_DAYS)
-
-    async def claim() -> Dispatch:
-        [claimed] = await webhook_deliveries.claim_deliveries(begin, "one", 10, *ANY)
-        return claimed
-
-    slow = await claim()
+    slow = await about_to_be_sent(begin)
     await make_due(pool)
-    quick = await claim()
-    ok = Attempt(utc_now(), 1, 200)
-    await written([Sent(quick, ok, Status.DELIVERED, 0.0)])
-    await written([Sent(slow, Attempt(utc_now(), 1, 500), Status.FAILED, 0.0)])
+    quick = await about_to_be_sent(begin)
+    await webhook_deliveries.write_attempts(begin, THREE_DAYS, [(quick, Attempt(utc_now(), 1, 200))])
+    failed = Attempt(utc_now(), 1, 500, Error.HTTP_ERROR)
+    await webhook_deliveries.write_attempts(begin, THREE_DAYS, [(slow, failed)])
     [delivery] = await deliveries(pool, webhook)
     assert (delivery.status, [attempt.http_status for attempt in delivery.attempts]) == ("DELIVERED", [200])
 
 
-async def test_what_waited_is_sent_as_its_endpoint_is_now_or_not_at_all(pool: Pool, begin: Begin) -> None:
+async def test_what_is_claimed_is_sent_as_its_endpoint_is_now_or_not_at_all(pool: Pool, begin: Begin) -> None:
     owner = uuid4()
     webhook = await register_url(begin, owner, "http://127.0.0.1:9/hooks")
     await apply(begin, came_to("READY", owner=owner))
-    [claimed] = await webhook_deliveries.claim_deliveries(begin, "one", 10, *ANY)
-    assert await webhook_deliveries.look_again(begin, claimed) == claimed
+    claim = await claimed(begin)
+    before = await seen_again(begin, claim)
+    assert before
     new_url = Endpoint("http://127.0.0.1:9/new", "127.0.0.1:9", [], "")
     async with begin() as tx:
         await webhooks.replace(tx, webhook.webhook_id, owner, new_url, enabled=True)
         await webhooks.rotate_secret(tx, webhook.webhook_id, owner, b"sealed")
-    now = await webhook_deliveries.look_again(begin, claimed)
+    now = await seen_again(begin, claim)
     assert now is not None
-    assert (now.url, now.secret, now.old_secret) == (new_url.url, b"sealed", claimed.secret)
+    assert (now.url, now.secret, now.old_secret) == (new_url.url, b"sealed", before.secret)
     async with begin() as tx:
         await webhooks.replace(tx, webhook.webhook_id, owner, new_url, enabled=False)
-    assert await webhook_deliveries.look_again(begin, claimed) is None
+    assert await seen_again(begin, claim) is None
+
+
+async def test_what_is_on_its_way_to_an_endpoint_that_moves_is_claimed_for_its_new_host(
+    pool: Pool, begin: Begin
+) -> None:
+    owner = uuid4()
+    webhook = await register_url(begin, owner, "http://old.example/hooks")
+    await apply(begin, came_to("READY", owner=owner), came_to("READY", owner=owner))
+    [claim], _ = await webhook_deliveries.claim(begin, "one", Rooms(1, {}, 1, {}, 1), "")
+    new_url = Endpoint("http://new.example/hooks", "new.example", [], "")
+    async with begin() as tx:
+        await webhooks.replace(tx, webhook.webhook_id, owner, new_url, enabled=True)
+    assert await seen_again(begin, claim) is None, "it has a turn at the old host"
+    assert (await claimed(begin)).host == "new.example"
+    await make_due(pool)
+    hosts = [one.host for one in (await webhook_deliveries.claim(begin, "one", ANY, ""))[0]]
+    assert hosts == ["new.example"] * 2
 
 
 async def test_what_a_url_answered_that_was_replaced_disables_nothing(pool: Pool, begin: Begin) -> None:
     owner = uuid4()
     webhook = await register_url(begin, owner, "http://127.0.0.1:9/hooks")
     await apply(begin, came_to("READY", owner=owner))
-    [claimed] = await webhook_deliveries.claim_deliveries(begin, "one", 10, *ANY)
+    dispatch = await about_to_be_sent(begin)
     async with begin() as tx:
         new_url = Endpoint("http://127.0.0.1:9/new", "127.0.0.1:9", [], "")
         await webhooks.replace(tx, webhook.webhook_id, owner, new_url, enabled=True)
     gone = Attempt(utc_now(), 1, 410, Error.GONE)
-    await webhook_deliveries.write_attempts(begin, THREE_DAYS, [Sent(claimed, gone, Status.FAILED, 0.0)])
+    await webhook_deliveries.write_attempts(begin, THREE_DAYS, [(dispatch, gone)])
     [listed] = await list_webhooks(pool, owner)
     assert (listed.disabled_reason, listed.failing_since) == (None, None)
 
@@ -435,13 +466,32 @@ async def test_what_could_not_be_sent_is_no_failure_of_the_endpoint(pool: Pool, 
     owner = uuid4()
     webhook = await register_url(begin, owner, "http://127.0.0.1:9/hooks")
     await apply(begin, came_to("READY", owner=owner))
-    [claimed] = await webhook_deliveries.claim_deliveries(begin, "one", 10, *ANY)
     not_sent = Attempt(utc_now(), 1, error=Error.NOT_SENT)
-    await webhook_deliveries.write_attempts(begin, THREE_DAYS, [Sent(claimed, not_sent, Status.FAILED, 0.0)])
+    await webhook_deliveries.write_attempts(begin, THREE_DAYS, [(await about_to_be_sent(begin), not_sent)])
     [delivery] = await deliveries(pool, webhook)
-    assert (delivery.status, [attempt.error_code for attempt in delivery.attempts]) == ("FAILED", ["NOT_SENT"])
+    assert (delivery.status, [attempt.error_code for attempt in delivery.attempts]) == ("PENDING", ["NOT_SENT"])
     [listed] = await list_webhooks(pool, owner)
     assert listed.failing_since is None
+
+
+async def test_what_was_tried_and_not_delivered_within_a_day_is_given_up_by_the_job(pool: Pool, begin: Begin) -> None:
+    owner = uuid4()
+    webhook = await register_url(begin, owner, "http://127.0.0.1:9/hooks")
+    await apply(begin, *(came_to("READY", owner=owner) for _ in range(3)))
+    never_tried, young, old = [one.delivery_id for one in await deliveries(pool, webhook)]
+    for delivery_id, attempts, hours in ((never_tried, 0, 30), (young, 9, 24), (old, 9, 26)):
+        await pool.execute(
+            "UPDATE webhook_deliveries SET attempts = $2, started_at = now() - make_interval(hours => $3)"
+            " WHERE delivery_id = $1",
+            *(delivery_id, attempts, hours),
+        )
+    told = await maintenance.end_old_deliveries(begin, 30)
+    assert told["expired_webhook_deliveries"] == 1
+    assert {one.delivery_id: one.status for one in await deliveries(pool, webhook)} == {
+        never_tried: "PENDING",
+        young: "PENDING",
+        old: "FAILED",
+    }
 
 
 async def test_a_host_that_hangs_holds_up_no_other(pool: Pool, begin: Begin) -> None:
@@ -452,10 +502,10 @@ async def test_a_host_that_hangs_holds_up_no_other(pool: Pool, begin: Begin) -> 
             for _ in range(5):
                 for number in range(100):
                     await tx.connection.execute(
-                        "INSERT INTO webhook_deliveries (delivery_id, webhook_id, event_id, event_type, payload)"
-                        " SELECT id, $1, id, $2, '{}' FROM (SELECT gen_random_uuid() AS id)",
-                        hangs.webhook_id,
-                        f"test.{number}",
+                        "INSERT INTO webhook_deliveries"
+                        " (delivery_id, webhook_id, user_id, host, event_id, event_type, payload)"
+                        " SELECT id, $1, $2, $3, id, $4, '{}' FROM (SELECT gen_random_uuid() AS id)",
+                        *(hangs.webhook_id, owner, hangs.host, f"test.{number}"),
                     )
         webhook = await register(begin, owner, well, "video.ready")
         await apply(begin, came_to("READY", owner=owner))
@@ -466,15 +516,13 @@ async def test_a_host_that_hangs_holds_up_no_other(pool: Pool, begin: Begin) -> 
 
 async def test_a_claim_takes_no_more_of_a_host_than_there_is_room_for(pool: Pool, begin: Begin) -> None:
     owner = uuid4()
-    busy = await register_url(begin, owner, "http://busy.example/")
-    other = await register_url(begin, owner, "http://other.example/")
-    full = await register_url(begin, owner, "http://full.example/")
+    for host in ("busy", "other", "full"):
+        await register_url(begin, owner, f"http://{host}.example/")
     for _ in range(9):
         await apply(begin, came_to("READY", owner=owner))
-    rooms = {"busy.example": 2, "full.example": 0}
-    claimed = await webhook_deliveries.claim_deliveries(begin, "one", 100, Rooms(rooms, 5), Rooms({}, 100))
-    counts = {each.host: sum(one.webhook_id == each.webhook_id for one in claimed) for each in (busy, other, full)}
-    assert counts == {"busy.example": 2, "other.example": 5, "full.example": 0}
+    rooms = Rooms(100, {"busy.example": 2, "full.example": 0}, 5, {}, 100)
+    claims, _ = await webhook_deliveries.claim(begin, "one", rooms, "")
+    assert Counter(one.host for one in claims) == {"busy.example": 2, "other.example": 5}
 
 
 async def test_a_claim_takes_no_more_of_a_user_than_there_is_room_for(pool: Pool, begin: Begin) -> None:
@@ -484,9 +532,23 @@ async def test_a_claim_takes_no_more_of_a_user_than_there_is_room_for(pool: Pool
             await register_url(begin, owner, f"http://{number}.example/")
         for _ in range(3):
             await apply(begin, came_to("READY", owner=owner))
-    users = Rooms({busy: 2, full: 0}, 5)
-    claimed = await webhook_deliveries.claim_deliveries(begin, "one", 100, Rooms({}, 100), users)
-    assert [sum(one.user_id == owner for one in claimed) for owner in (busy, other, full)] == [2, 5, 0]
+    claims, _ = await webhook_deliveries.claim(begin, "one", Rooms(100, {}, 100, {busy: 2, full: 0}, 5), "")
+    assert Counter(one.user_id for one in claims) == {busy: 2, other: 5}
+
+
+async def test_what_waits_for_one_user_of_a_host_costs_the_claims_of_others_nothing(pool: Pool, begin: Begin) -> None:
+    """Claims are the same as of devices (test_notify_turns.py): what is not due, or has no room, is not read."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan")
+        await connection.execute(f"PREPARE find_due AS {IN_TURNS.find_due}")
+        arguments = ", ".join(["NULL"] * 12)
+        rows = await connection.fetch(f"EXPLAIN EXECUTE find_due ({arguments})")
+        await connection.execute("DEALLOCATE find_due")
+    plan = "\n".join(row[0] for row in rows)
+    assert "webhook_deliveries_pending_turn on webhook_deliveries waiting" in plan, plan
+    times = [line for line in plan.splitlines() if "next_at <= now()" in line]
+    assert times, plan
+    assert all("Index Cond" in line for line in times), plan
 
 
 async def test_a_user_has_ten_endpoints_also_when_many_are_registered_at_once(begin: Begin) -> None:
@@ -566,5 +628,5 @@ async def test_deliveries_are_deleted_with_their_attempts_after_thirty_days(pool
         "UPDATE webhook_deliveries SET created_at = now() - interval '31 days' WHERE delivery_id = $1",
         oldest.delivery_id,
     )
-    assert await webhook_deliveries.delete_old_deliveries(begin, 30) == 1
+    assert await maintenance.delete_old_webhook_deliveries(begin, 30) == {"webhook_deliveries": 1}
     assert [one.delivery_id for one in await deliveries(pool, webhook)] == [newest.delivery_id]

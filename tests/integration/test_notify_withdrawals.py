@@ -15,6 +15,7 @@ from nextplay.catalog.v1.catalog_events_pb2 import UserUnfollowed, VideoDeleted,
 from services.notify.domain.delivery import Push
 from services.notify.domain.notification import Channel, Kind
 from services.notify.domain.preferences import Preferences
+from services.notify.domain.turns import Rooms
 from services.notify.fakes import FakeFollowers
 from services.notify.ports import Begin
 from services.notify.repository import open_store
@@ -22,6 +23,7 @@ from services.notify.usecases import fanouts, withdrawals
 from services.notify.usecases.preferences import replace_preferences
 
 MANY = 5_000
+ROOM_FOR_ONE = Rooms(1, {}, 1, {}, 1)
 
 
 @pytest.fixture
@@ -72,7 +74,7 @@ async def is_sent(pool: Pool, begin: Begin) -> bool:
         "WHERE notification_id IN (SELECT notification_id FROM notifications)"
     )
     async with begin() as tx:
-        [delivery], _ = await tx.store.deliveries.claim("fcm", "test", 30.0, 1, 1, {}, "")
+        [delivery], _ = await tx.store.deliveries.claim("fcm", "test", 30.0, ROOM_FOR_ONE, "")
         return isinstance(await tx.store.deliveries.prepare(delivery), Push)
 
 
@@ -141,7 +143,7 @@ async def test_a_video_that_is_shown_again_is_told_to_the_rest_while_the_first_a
         for withdrawal in left:
             await withdrawals.cancel_what_is_left(begin, withdrawal)
     async with begin() as tx:
-        [delivery], _ = await tx.store.deliveries.claim("apns", "test", 30.0, 1, 1, {}, "")
+        [delivery], _ = await tx.store.deliveries.claim("apns", "test", 30.0, ROOM_FOR_ONE, "")
         assert isinstance(await tx.store.deliveries.prepare(delivery), Push)
     assert (await count(pool, "CANCELLED"), await count(pool, "PENDING")) == (MANY, 1)
 

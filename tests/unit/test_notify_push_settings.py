@@ -14,7 +14,6 @@ from services.notify.addresses import Rules, open_client, open_resolver
 from services.notify.channels import open_channels
 from services.notify.channels.apns import Apns
 from services.notify.channels.fcm import Fcm
-from services.notify.channels.off import Off
 from services.notify.channels.web_push import WebPush
 from services.notify.settings import ApnsSettings, CalledAddresses, FcmSettings, WebPushSettings
 
@@ -55,7 +54,7 @@ async def channels() -> list[type]:
 
 
 async def test_without_settings_every_vendor_is_off() -> None:
-    assert await channels() == [Off, Off, Off]
+    assert await channels() == []
 
 
 async def test_with_its_settings_each_vendor_is_on(monkeypatch: pytest.MonkeyPatch) -> None:

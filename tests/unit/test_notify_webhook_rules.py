@@ -1,8 +1,6 @@
 """The rules of webhooks: what is sent, how often, and how secrets are kept."""
 
-import asyncio
 import json
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -11,10 +9,7 @@ from cryptography.exceptions import InvalidTag
 
 from services.notify.domain.notification import Reason
 from services.notify.domain.webhook_events import VideoState, payload_of_test, video_event
-from services.notify.domain.webhooks import Attempt, Dispatch, Error, Sent, Status, judge
-from services.notify.ports.webhooks import Rooms
-from services.notify.webhooks import dispatching
-from services.notify.webhooks.dispatching import together
+from services.notify.domain.webhooks import Attempt, Dispatch, Error, Status, judge
 from services.notify.webhooks.sealing import Seals
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
@@ -120,50 +115,3 @@ def test_a_secret_opens_with_its_key_for_its_endpoint_alone() -> None:
     for seals, endpoint in ((theirs, webhook_id), (ours, uuid4())):
         with pytest.raises(InvalidTag):
             seals.unseal(endpoint, sealed)
-
-
-async def test_what_comes_while_a_portion_is_written_is_written_next_all_at_once() -> None:
-    portions: list[int] = []
-    first_is_written, writes = asyncio.Event(), asyncio.Event()
-
-    async def write(sent: Sequence[Sent]) -> None:
-        portions.append(len(sent))
-        writes.set()
-        await first_is_written.wait()
-
-    write_down = together(write)
-    one = judge(dispatch(), failed(), 0.5)
-    writing = [asyncio.create_task(write_down(one)) for _ in range(10)]
-    await writes.wait()
-    first_is_written.set()
-    await asyncio.gather(*writing)
-    assert portions[0] + portions[1] == 10
-    assert len(portions) == 2
-
-
-async def test_what_was_cancelled_while_it_waited_for_its_turn_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatching, "FRESH_SECONDS", 0.0)
-    cancelled, kept = dispatch(), dispatch()
-    due = [[cancelled, kept]]
-    sent: list[Dispatch] = []
-    kept_is_sent = asyncio.Event()
-
-    async def claim(limit: int, hosts: Rooms[str], users: Rooms[UUID]) -> Sequence[Dispatch]:
-        return due.pop() if due else []
-
-    async def look_again(one: Dispatch) -> Dispatch | None:
-        return None if one is cancelled else one
-
-    async def send(one: Dispatch) -> Attempt:
-        sent.append(one)
-        return Attempt(NOW, 1, 200)
-
-    async def write(written: Sequence[Sent]) -> None:
-        kept_is_sent.set()
-
-    loop = asyncio.create_task(dispatching.dispatch(claim, look_again, send, write, wake=asyncio.Event()))
-    async with asyncio.timeout(10):
-        await kept_is_sent.wait()
-    loop.cancel()
-    await asyncio.gather(loop, return_exceptions=True)
-    assert sent == [kept]

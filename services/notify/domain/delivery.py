@@ -23,6 +23,7 @@ class Delivery:
     """A claimed delivery; `fence` and `attempts` are of the present claim."""
 
     delivery_id: UUID
+    user_id: UUID
     device_id: UUID
     vendor: str
     host: str
@@ -68,6 +69,14 @@ class Push:
 
 
 @dataclass(frozen=True, slots=True)
+class Due:
+    """A claimed delivery and what is sent for it."""
+
+    delivery: Delivery
+    push: Push
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
     """The device was pushed to often enough for now."""
 
@@ -104,6 +113,45 @@ class Refused:
 
 
 Outcome: TypeAlias = Delivered | Gone | Retry | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """An attempt, and what it says of the host: None where the host was not asked, or nothing was learnt of it."""
+
+    outcome: Outcome
+    host_answered: bool | None
+
+    @property
+    def after(self) -> float | None:
+        return self.outcome.after if isinstance(self.outcome, Retry) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Where a delivery stands after an attempt (PENDING, DELIVERED, FAILED), how that ended in a word (delivered,
+    retry, given_up, refused, gone), why it failed, and in how many seconds it is tried again if it is PENDING."""
+
+    status: str
+    word: str
+    code: str | None = None
+    wait_seconds: float = 0.0
+
+
+def judge(due: Due, outcome: Outcome, chance: float) -> Verdict:
+    """What an attempt leads to; `chance` is from 0 to 1 and spreads the retries."""
+    match outcome:
+        case Delivered():
+            return Verdict("DELIVERED", "delivered")
+        case Gone(code):
+            return Verdict("FAILED", "gone", code)
+        case Refused(code):
+            return Verdict("FAILED", "refused", code)
+        case Retry(code, after):
+            wait = next_attempt(due.delivery.attempts, due.push.age, after, chance)
+            if wait is None:
+                return Verdict("FAILED", "given_up", code)
+            return Verdict("PENDING", "retry", code, wait)
 
 
 def next_attempt(attempts: int, age: timedelta, after: float | None, chance: float) -> float | None:

@@ -76,6 +76,7 @@ class Publication:
 
 WAITED_FOR, TOLD_TO_MANY = 1, 0
 """Priorities: what somebody waits for comes before what many are told."""
+PRIORITIES = (WAITED_FOR, TOLD_TO_MANY)
 
 KIND_OF_STATUS = {
     "READY": Kind.VIDEO_READY,

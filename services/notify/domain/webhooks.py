@@ -111,6 +111,16 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """A claimed delivery, before it is known what is sent; `fence` is of the present claim."""
+
+    delivery_id: UUID
+    user_id: UUID
+    host: str
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
 class Dispatch:
     """A claimed delivery with what is sent and where. The secrets are encrypted; the old one is there while requests
     are signed with both. `attempts` counts the claims since `age_seconds` ago, when it was first due."""
@@ -149,8 +159,14 @@ class Attempt:
     retry_after: float | None = None
 
     @property
-    def has_answered(self) -> bool:
-        return self.http_status is not None
+    def host_answered(self) -> bool | None:
+        """Whether its host is well; None where it was not asked."""
+        return None if self.error is Error.NOT_SENT else self.http_status is not None
+
+    @property
+    def after(self) -> float | None:
+        """An endpoint that asks to be left alone does so for itself, not for the host that it shares with others."""
+        return None
 
 
 @dataclass(frozen=True, slots=True)

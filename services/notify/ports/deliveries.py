@@ -1,21 +1,22 @@
 """What is on its way to devices, and the vendors that bring it there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from services.notify.domain.delivery import Delivery, Outcome, Push, Wait
 from services.notify.domain.device import Address
+from services.notify.domain.turns import Rooms
 
 
 class DeliveryStore(Protocol):
     """The deliveries, read and written inside one transaction."""
 
     async def claim(
-        self, vendor: str, owner: str, seconds: float, limit: int, at_once: int, slots: Mapping[str, int], place: str
+        self, vendor: str, owner: str, seconds: float, rooms: Rooms, place: str
     ) -> tuple[Sequence[Delivery], str]:
-        """Lease up to `limit` of the vendor's that are due, the most urgent first: of each host at most `at_once`, or
-        its `slots`. Looks at 1,000 hosts after `place`, "" for the first, and tells the place from which to go on: ""
-        where it has seen the last one."""
+        """Lease what is due for the vendor, the most urgent first, and no more than there is room for. Looks at 200
+        hosts from `place` on, "" for the first, and tells the host with which to go on: "" where it has seen the last
+        one."""
 
     async def prepare(self, delivery: Delivery) -> Push | Wait | None:
         """What to send, which takes the device's turn; Wait where it has none now, which puts off what else is due for
@@ -28,7 +29,7 @@ class DeliveryStore(Protocol):
     async def end(self, delivery: Delivery, status: str, code: str | None) -> None:
         """Write down how it ended: DELIVERED or FAILED, and why it failed."""
 
-    async def postpone(self, delivery: Delivery, seconds: float, code: str) -> None:
+    async def postpone(self, delivery: Delivery, seconds: float, code: str | None) -> None:
         """Give the claim back after a failure, due again in `seconds`."""
 
     async def give_back(self, delivery: Delivery, seconds: float) -> None:
@@ -37,6 +38,12 @@ class DeliveryStore(Protocol):
     async def remove_device(self, delivery: Delivery, address: Address, code: str) -> bool:
         """Remove the delivery's device if it still has this address, fail the delivery with `code` and cancel what else
         is on its way there; False where the device has another address by now, or was removed before."""
+
+    async def waited_for(self, vendors: Collection[str]) -> Sequence[str]:
+        """Those of the vendors for which something is pending."""
+
+    async def refuse(self, vendor: str, code: str, limit: int) -> int:
+        """Fail up to `limit` of what is pending for the vendor, whoever has claimed it; how many they were."""
 
     async def expire(self, limit: int) -> int:
         """Fail up to `limit` that have waited for more than a day; how many they were."""

@@ -1,14 +1,13 @@
 """Webhooks: endpoints, what is on its way to them, and how it is sent."""
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias
 from uuid import UUID
 
-from services.notify.domain.webhooks import Attempt, Dispatch, Endpoint, Event, Sent, Status, Webhook
-
-K = TypeVar("K")
+from services.notify.domain.turns import Rooms
+from services.notify.domain.webhooks import Attempt, Claim, Dispatch, Endpoint, Event, Sent, Status, Webhook
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +22,6 @@ class Health:
     enabled: bool
     failing: bool
     failing_too_long: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Rooms(Generic[K]):
-    """How many more may be claimed of each: `left` of those named, `of_others` of every other."""
-
-    left: Mapping[K, int]
-    of_others: int
 
 
 class WebhookStore(Protocol):
@@ -78,15 +69,13 @@ class WebhookStore(Protocol):
     async def cancel(self, webhook_id: UUID) -> int:
         """End what is on its way to a locked endpoint; how many deliveries that were."""
 
-    async def claim(
-        self, owner: str, seconds: float, limit: int, hosts: Rooms[str], users: Rooms[UUID]
-    ) -> Sequence[Dispatch]:
-        """Lease up to `limit` deliveries that are due, the longest waiting first, of each host and of each user no more
-        than there is room for."""
+    async def claim(self, owner: str, seconds: float, rooms: Rooms, place: str) -> tuple[Sequence[Claim], str]:
+        """Lease what is due, and no more than there is room for. Looks at 200 hosts from `place` on, "" for the first,
+        and tells the host with which to go on: "" where it has seen the last one."""
 
-    async def look_again(self, dispatch: Dispatch) -> Dispatch | None:
-        """A claim with the URL and the secrets that its endpoint has now; None where the claim is not good any more,
-        and where the URL is on another host, which it then is claimed for when the lease ends."""
+    async def look_again(self, claims: Sequence[Claim]) -> Sequence[Dispatch | None]:
+        """What is sent for each, with the URL and the secrets that its endpoint has now; None where the claim is not
+        good any more, and where the URL is on another host, which it then is claimed for when the lease ends."""
 
     async def lock_endpoints(self, webhook_ids: Sequence[UUID], failing_seconds: float) -> Sequence[Health]:
         """The health of endpoints, which are locked in their order until the transaction ends."""
@@ -100,8 +89,11 @@ class WebhookStore(Protocol):
     async def write(self, sent: Sequence[Sent]) -> int:
         """Write attempts down and give their claims back; how many claims were still good. Others write nothing."""
 
-    async def delete_before(self, days: int) -> int:
-        """Delete a portion of the deliveries that arrived more than `days` days ago; how many they were."""
+    async def expire(self, seconds: float, limit: int) -> int:
+        """Fail up to `limit` that were tried, and first due more than `seconds` ago; how many they were."""
+
+    async def delete_before(self, days: int, limit: int) -> int:
+        """Delete up to `limit` of the deliveries that arrived more than `days` days ago; how many they were."""
 
 
 Send: TypeAlias = Callable[[Dispatch], Coroutine[Any, Any, Attempt]]

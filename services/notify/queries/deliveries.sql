@@ -1,50 +1,5 @@
 -- What is on its way to devices.
 
--- name: claim_deliveries
--- From host to host of a vendor by deliveries_pending_host, of each only what may be sent to it now: what waits for a
--- host that is left alone is passed over without being read, however much it is. Rows that another claim has locked at
--- this moment are skipped; a host's share is locked whole, and what is not leased of it is free when this has ended.
--- Looks at no more than $9 hosts after $8, so that strangers who register many hosts make no claim slow; `place` is the
--- host after which the next claim goes on, '' where the last one was reached. There is one row at least, to tell it.
-WITH RECURSIVE hosts AS (
-    (
-        SELECT host, 1 AS number FROM deliveries
-        WHERE vendor = $1 AND status = 'PENDING' AND host > $8 ORDER BY host LIMIT 1
-    )
-    UNION ALL
-    SELECT (
-        SELECT later.host FROM deliveries AS later
-        WHERE later.vendor = $1 AND later.status = 'PENDING' AND later.host > hosts.host
-        ORDER BY later.host LIMIT 1
-    ), number + 1
-    FROM hosts WHERE hosts.host IS NOT NULL AND number < $9
-), open AS (
-    SELECT hosts.host, coalesce(told.slots, $5::int) AS slots
-    FROM hosts LEFT JOIN unnest($6::text[], $7::int[]) AS told (host, slots) ON told.host = hosts.host
-    WHERE hosts.host IS NOT NULL AND coalesce(told.slots, $5::int) > 0
-), due AS (
-    SELECT waiting.delivery_id
-    FROM open CROSS JOIN LATERAL (
-        SELECT delivery_id, priority FROM deliveries
-        WHERE vendor = $1 AND host = open.host AND status = 'PENDING'
-            AND next_at <= now() AND (lease_until IS NULL OR lease_until <= now())
-        ORDER BY priority DESC, delivery_id
-        LIMIT open.slots
-        FOR UPDATE SKIP LOCKED
-    ) AS waiting
-    ORDER BY waiting.priority DESC, waiting.delivery_id
-    LIMIT $4
-), claimed AS (
-    UPDATE deliveries AS work
-    SET lease_owner = $2, lease_until = now() + make_interval(secs => $3), fence = work.fence + 1,
-        attempts = work.attempts + 1
-    FROM due WHERE work.delivery_id = due.delivery_id
-    RETURNING work.delivery_id, work.device_id, work.vendor, work.host, work.fence, work.attempts
-)
-SELECT place, claimed.*
-FROM (SELECT CASE WHEN count(host) < $9 THEN '' ELSE max(host) END AS place FROM hosts) AS reached
-LEFT JOIN claimed ON true
-
 -- name: prepare_delivery
 -- All by primary key, and the device's turn with it: who comes together with another waits for it and sees its turn.
 -- No row where the delivery was cancelled or claimed by somebody else; empty columns where something was removed, or
@@ -103,11 +58,11 @@ WHERE delivery_id = $1 AND fence = $2 AND status = 'PENDING' AND lease_owner IS 
 -- name: postpone_others
 -- By deliveries_pending_device: all that are due for a device without a turn, one after the other at its interval, so
 -- that they are not claimed in vain again and again before others of their host. What somebody has claimed or locked is
--- left to them.
+-- left to them. No more than $4, so that no statement runs long: the next without a turn puts off the next of them.
 WITH due AS (
     SELECT delivery_id, priority FROM deliveries
     WHERE device_id = $1 AND status = 'PENDING' AND next_at <= now() AND (lease_until IS NULL OR lease_until <= now())
-    ORDER BY delivery_id FOR UPDATE SKIP LOCKED
+    ORDER BY delivery_id LIMIT $4 FOR UPDATE SKIP LOCKED
 ), turns AS (
     SELECT delivery_id, row_number() OVER (ORDER BY priority DESC, delivery_id) AS number FROM due
 )
@@ -143,6 +98,21 @@ WITH removed AS (
 )
 SELECT count(*) FROM removed
 
+-- name: find_waited_for
+-- By deliveries_pending_age, one row for each vendor.
+SELECT vendor FROM unnest($1::text[]) AS asked (vendor)
+WHERE EXISTS (SELECT FROM deliveries WHERE deliveries.vendor = asked.vendor AND status = 'PENDING')
+
+-- name: refuse_pending
+-- By deliveries_pending_age, in portions, so that no statement runs long.
+WITH ending AS (
+    SELECT delivery_id FROM deliveries
+    WHERE vendor = $1 AND status = 'PENDING' ORDER BY created_at LIMIT $3 FOR UPDATE SKIP LOCKED
+)
+UPDATE deliveries
+SET status = 'FAILED', last_error = $2, ended_at = now(), lease_owner = NULL, lease_until = NULL
+FROM ending WHERE deliveries.delivery_id = ending.delivery_id
+
 -- name: expire_deliveries
 -- By deliveries_pending_age, a vendor after the other: those that wait for a host which never answered.
 UPDATE deliveries
@@ -168,10 +138,33 @@ WHERE delivery_id IN (
 )
 
 -- name: oldest_pending
--- By deliveries_pending_age: one row of it for each vendor.
-SELECT vendors.vendor, coalesce(extract(epoch FROM now() - oldest.created_at), 0)::float8 AS seconds
+-- By deliveries_pending_age and webhook_deliveries_pending_age: one row of them for each channel.
+SELECT vendor AS channel, coalesce(extract(epoch FROM now() - oldest.since), 0)::float8 AS seconds
 FROM unnest('{web_push,fcm,apns}'::text[]) AS vendors (vendor)
 LEFT JOIN LATERAL (
-    SELECT created_at FROM deliveries
+    SELECT created_at AS since FROM deliveries
     WHERE deliveries.vendor = vendors.vendor AND status = 'PENDING' ORDER BY created_at LIMIT 1
 ) AS oldest ON true
+UNION ALL
+SELECT 'webhook', coalesce(extract(epoch FROM now() - (
+    SELECT started_at FROM webhook_deliveries WHERE status = 'PENDING' ORDER BY started_at LIMIT 1
+)), 0)::float8
+
+-- name: count_waiting
+-- By the indexes that end in _pending_turn: what waits for some hosts, each of a channel, and of each no more than $3 is
+-- read, so that it costs little however much that is.
+SELECT hosts.channel, hosts.host, waiting.number
+FROM unnest($1::text[], $2::text[]) AS hosts (channel, host)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS number FROM (
+        (
+            SELECT 1 FROM deliveries
+            WHERE vendor = hosts.channel AND deliveries.host = hosts.host AND status = 'PENDING' LIMIT $3
+        )
+        UNION ALL
+        (
+            SELECT 1 FROM webhook_deliveries
+            WHERE hosts.channel = 'webhook' AND webhook_deliveries.host = hosts.host AND status = 'PENDING' LIMIT $3
+        )
+    ) AS pending
+) AS waiting

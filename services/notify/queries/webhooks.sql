@@ -36,7 +36,15 @@ WHERE webhook_id = $1 AND user_id = $2
 FOR NO KEY UPDATE
 
 -- name: replace_webhook
--- By primary key, of a row that is locked. One that is enabled again, or is another now, begins without failures.
+-- By primary key, of a row that is locked. One that is enabled again, or is another now, begins without failures. What is
+-- on its way there goes to the new host, by webhook_deliveries_webhook.
+WITH moving AS (
+    SELECT delivery_id FROM webhook_deliveries
+    WHERE webhook_id = $1 AND status = 'PENDING' AND host <> $3
+    ORDER BY delivery_id FOR UPDATE
+), moved AS (
+    UPDATE webhook_deliveries SET host = $3 FROM moving WHERE webhook_deliveries.delivery_id = moving.delivery_id
+)
 UPDATE webhooks
 SET url = $2, host = $3, event_types = $4, description = $5,
     disabled_reason = CASE WHEN $6 THEN NULL ELSE coalesce(disabled_reason, 'BY_OWNER') END,
@@ -61,10 +69,10 @@ RETURNING old_secret_until
 -- name: queue_event
 -- By webhooks_user: a row for each endpoint of the user that wants it. Locks the endpoints, so that one who disables one
 -- of them sees what was added to it.
-INSERT INTO webhook_deliveries (delivery_id, webhook_id, event_id, event_type, payload)
-SELECT gen_random_uuid(), webhook_id, $2, $3, $4
+INSERT INTO webhook_deliveries (delivery_id, webhook_id, user_id, host, event_id, event_type, payload)
+SELECT gen_random_uuid(), webhook_id, $1, host, $2, $3, $4
 FROM (
-    SELECT webhook_id FROM webhooks
+    SELECT webhook_id, host FROM webhooks
     WHERE user_id = $1 AND disabled_reason IS NULL AND (event_types = '{}' OR $3 = ANY (event_types))
     ORDER BY webhook_id
     FOR SHARE
@@ -73,8 +81,8 @@ ON CONFLICT ON CONSTRAINT webhook_deliveries_once DO NOTHING
 
 -- name: queue_test
 -- For an endpoint that is locked. The id is of an idempotency key, as is that of an endpoint.
-INSERT INTO webhook_deliveries (delivery_id, webhook_id, event_id, event_type, payload)
-VALUES ($1, $2, $1, 'webhook.test', $3)
+INSERT INTO webhook_deliveries (delivery_id, webhook_id, user_id, host, event_id, event_type, payload)
+SELECT $1, webhook_id, user_id, host, $1, 'webhook.test', $3 FROM webhooks WHERE webhook_id = $2
 ON CONFLICT (delivery_id) DO NOTHING
 
 -- name: find_delivery
@@ -105,47 +113,18 @@ WHERE delivery_id IN (
     FOR UPDATE
 )
 
--- name: claim_webhook_deliveries
--- As `claim_work` of the chassis, with what is sent, and never more of one host than there is room for it: $4 and $5 are
--- the hosts that have work and the room that is left there, $6 the room of every other. Walks webhook_deliveries_pending
--- and passes over the rows of hosts without room, so that one that does not answer holds up nobody. $7, $8 and $9 are
--- the same of users: who has many slow hosts holds up nobody either.
-WITH due AS (
-    SELECT delivery_id, room, row_number() OVER (PARTITION BY host ORDER BY next_at) AS place,
-        room_of_user, row_number() OVER (PARTITION BY user_id ORDER BY next_at) AS place_of_user
-    FROM (
-        SELECT d.delivery_id, w.host, w.user_id, d.next_at, coalesce(busy.room, $6) AS room,
-            coalesce(busy_users.room, $9) AS room_of_user
-        FROM webhook_deliveries AS d
-        JOIN webhooks AS w USING (webhook_id)
-        LEFT JOIN unnest($4::text[], $5::int[]) AS busy (host, room) ON busy.host = w.host
-        LEFT JOIN unnest($7::uuid[], $8::int[]) AS busy_users (user_id, room) ON busy_users.user_id = w.user_id
-        WHERE d.status = 'PENDING' AND d.next_at <= now() AND (d.lease_until IS NULL OR d.lease_until <= now())
-          AND coalesce(busy.room, $6) > 0 AND coalesce(busy_users.room, $9) > 0
-        ORDER BY d.next_at
-        LIMIT $3
-    ) AS waiting
-), locked AS (
-    SELECT d.delivery_id FROM webhook_deliveries AS d
-    WHERE d.delivery_id IN (SELECT delivery_id FROM due WHERE place <= room AND place_of_user <= room_of_user)
-      AND d.status = 'PENDING' AND d.next_at <= now() AND (d.lease_until IS NULL OR d.lease_until <= now())
-    FOR UPDATE SKIP LOCKED
-)
-UPDATE webhook_deliveries AS d
-SET lease_owner = $1, lease_until = now() + make_interval(secs => $2), fence = d.fence + 1, attempts = d.attempts + 1
-FROM locked, webhooks AS w
-WHERE d.delivery_id = locked.delivery_id AND w.webhook_id = d.webhook_id
-RETURNING d.delivery_id, d.webhook_id, w.user_id, w.url, w.host, d.event_type, d.payload, d.fence, d.attempts, w.secret,
+-- name: look_again
+-- By primary keys, many in one round trip: claims that are about to be sent, with what their endpoints are by now. No row
+-- where the claim was cancelled, or the endpoint has moved to another host: it is claimed for that one when the lease
+-- has ended.
+SELECT d.delivery_id, d.webhook_id, d.user_id, w.url, d.host, d.event_type, d.payload, d.fence, d.attempts, w.secret,
     CASE WHEN w.old_secret_until > now() THEN w.old_secret END AS old_secret,
     w.failing_since IS NOT NULL AS was_failing,
     extract(epoch FROM now() - d.started_at)::float8 AS age_seconds
-
--- name: look_again
--- By primary keys: a claim that waited, while its endpoint may have been replaced or deleted, or the claim cancelled.
-SELECT w.url, w.secret, CASE WHEN w.old_secret_until > now() THEN w.old_secret END AS old_secret
-FROM webhook_deliveries AS d JOIN webhooks AS w USING (webhook_id)
-WHERE d.delivery_id = $1 AND d.fence = $2 AND w.host = $3
-  AND d.status = 'PENDING' AND d.lease_owner IS NOT NULL AND d.lease_until > now()
+FROM unnest($1::uuid[], $2::bigint[], $3::text[]) AS claimed (delivery_id, fence, host)
+JOIN webhook_deliveries AS d USING (delivery_id, fence, host)
+JOIN webhooks AS w ON w.webhook_id = d.webhook_id
+WHERE d.status = 'PENDING' AND d.lease_owner IS NOT NULL AND d.lease_until > now()
 
 -- name: lock_endpoints
 -- By primary key, in their order, before what was sent to them is written down.
@@ -189,6 +168,19 @@ INSERT INTO webhook_attempts (delivery_id, fence, sent_at, latency_ms, http_stat
 SELECT delivery_id, fence, sent_at, latency_ms, http_status, error_code, reply
 FROM results JOIN held USING (delivery_id)
 
+-- name: expire_webhook_deliveries
+-- By webhook_deliveries_pending_age: those whose 24 hours have passed while they waited for a host that never answered.
+-- What was never tried is tried once, however late.
+WITH ending AS (
+    SELECT delivery_id FROM webhook_deliveries
+    WHERE status = 'PENDING' AND attempts > 0 AND started_at < now() - make_interval(secs => $1)
+        AND (lease_until IS NULL OR lease_until <= now())
+    ORDER BY started_at LIMIT $2
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE webhook_deliveries SET status = 'FAILED', ended_at = now(), lease_owner = NULL, lease_until = NULL
+FROM ending WHERE webhook_deliveries.delivery_id = ending.delivery_id
+
 -- name: list_webhook_deliveries
 -- By webhook_deliveries_webhook, backwards from where the page before ended.
 SELECT delivery_id, event_type, payload, status, created_at, ended_at,
@@ -206,10 +198,11 @@ WHERE delivery_id = ANY ($1::uuid[])
 ORDER BY delivery_id, fence DESC
 
 -- name: delete_old_webhook_deliveries
--- By webhook_deliveries_created_at, the oldest first, so that the index alone finds them; their attempts go with them. In portions, so that no statement runs long.
+-- By webhook_deliveries_created_at, the oldest first, so that the index alone finds them; their attempts go with them. In
+-- portions, so that no statement runs long.
 DELETE FROM webhook_deliveries
 WHERE delivery_id IN (
     SELECT delivery_id FROM webhook_deliveries
     WHERE created_at < now() - make_interval(days => $1)
-    ORDER BY created_at LIMIT 2000
+    ORDER BY created_at LIMIT $2
 )

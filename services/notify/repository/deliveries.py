@@ -1,6 +1,6 @@
 """Deliveries in PostgreSQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -19,14 +19,16 @@ from services.notify.domain.delivery import (
     Wait,
 )
 from services.notify.domain.device import Address, PushKeys, Vendor
+from services.notify.domain.notification import PRIORITIES
+from services.notify.domain.turns import Rooms
+from services.notify.repository.turns import InTurns
 
 QUERIES = queries.load("services.notify.queries", "deliveries.sql")
 
 DELIVERIES = Leases("deliveries", claimable="status = 'PENDING'", order_by="delivery_id", key="delivery_id")
-"""The claim is a statement of its own, which goes from host to host."""
+IN_TURNS = InTurns(DELIVERIES, channel="vendor = $13", urgent="priority = urgencies.priority")
 
-HOSTS_LOOKED_AT = 1_000
-"""In one claim."""
+POSTPONED_AT_ONCE = 1_000
 
 _CLAIMED = [field.name for field in fields(Delivery)]
 _AHEAD_SECONDS = PUSH_INTERVAL_SECONDS * (PUSHES_AHEAD - 1)
@@ -39,14 +41,10 @@ class Deliveries:
         self._connection = connection
 
     async def claim(
-        self, vendor: str, owner: str, seconds: float, limit: int, at_once: int, slots: Mapping[str, int], place: str
+        self, vendor: str, owner: str, seconds: float, rooms: Rooms, place: str
     ) -> tuple[Sequence[Delivery], str]:
-        limits = limit, at_once, list(slots.keys()), list(slots.values())
-        rows = await self._connection.fetch(
-            QUERIES["claim_deliveries"], vendor, owner, seconds, *limits, place, HOSTS_LOOKED_AT
-        )
-        claimed = [{name: row[name] for name in _CLAIMED} for row in rows if row["delivery_id"]]
-        return [Delivery(**values) for values in claimed], rows[0]["place"]
+        rows, place = await IN_TURNS.claim(self._connection, owner, seconds, rooms, place, PRIORITIES, vendor)
+        return [Delivery(*(row[name] for name in _CLAIMED)) for row in rows], place
 
     async def prepare(self, delivery: Delivery) -> Push | Wait | None:
         claim = delivery.delivery_id, delivery.fence
@@ -71,7 +69,7 @@ class Deliveries:
         if not await self.hold(delivery):
             return None
         seconds = max(1.0, row["wait_seconds"])
-        others = delivery.device_id, seconds, PUSH_INTERVAL_SECONDS
+        others = delivery.device_id, seconds, PUSH_INTERVAL_SECONDS, POSTPONED_AT_ONCE
         await self._connection.execute(QUERIES["postpone_others"], *others)
         return Wait(seconds)
 
@@ -81,7 +79,7 @@ class Deliveries:
     async def end(self, delivery: Delivery, status: str, code: str | None) -> None:
         await self._change("end_delivery", delivery, status, code)
 
-    async def postpone(self, delivery: Delivery, seconds: float, code: str) -> None:
+    async def postpone(self, delivery: Delivery, seconds: float, code: str | None) -> None:
         await self._change("postpone_delivery", delivery, seconds, code)
 
     async def give_back(self, delivery: Delivery, seconds: float) -> None:
@@ -91,6 +89,12 @@ class Deliveries:
         values = delivery.device_id, address.vendor, address.value, delivery.delivery_id, code
         removed: int = await self._connection.fetchval(QUERIES["remove_gone_device"], *values)
         return removed > 0
+
+    async def waited_for(self, vendors: Collection[str]) -> Sequence[str]:
+        return [row["vendor"] for row in await self._connection.fetch(QUERIES["find_waited_for"], list(vendors))]
+
+    async def refuse(self, vendor: str, code: str, limit: int) -> int:
+        return await self._count("refuse_pending", vendor, code, limit)
 
     async def expire(self, limit: int) -> int:
         return await self._count("expire_deliveries", MAX_AGE, limit)

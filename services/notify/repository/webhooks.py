@@ -1,18 +1,24 @@
 """Webhooks in PostgreSQL."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 
 from chassis import queries
+from chassis.leases import Leases
 from chassis.postgres import Connection
-from services.notify.domain.webhooks import Dispatch, Endpoint, Event, Sent, Status, Webhook
-from services.notify.ports.webhooks import Health, Rooms
+from services.notify.domain.turns import Rooms
+from services.notify.domain.webhooks import Claim, Dispatch, Endpoint, Event, Sent, Status, Webhook
+from services.notify.ports.webhooks import Health
+from services.notify.repository.turns import InTurns
 
 QUERIES = queries.load("services.notify.queries", "webhooks.sql")
+
+DELIVERIES = Leases("webhook_deliveries", claimable="status = 'PENDING'", order_by="next_at", key="delivery_id")
+IN_TURNS = InTurns(DELIVERIES, channel="true", urgent="true")
+ONE_PRIORITY = (0,)
 
 
 class Webhooks:
@@ -71,20 +77,15 @@ class Webhooks:
     async def cancel(self, webhook_id: UUID) -> int:
         return await self._count("cancel_deliveries", webhook_id)
 
-    async def claim(
-        self, owner: str, seconds: float, limit: int, hosts: Rooms[str], users: Rooms[UUID]
-    ) -> Sequence[Dispatch]:
-        of_hosts = list(hosts.left), list(hosts.left.values()), hosts.of_others
-        of_users = list(users.left), list(users.left.values()), users.of_others
-        rows = await self._connection.fetch(
-            QUERIES["claim_webhook_deliveries"], owner, seconds, limit, *of_hosts, *of_users
-        )
-        return [Dispatch(**row) for row in rows]
+    async def claim(self, owner: str, seconds: float, rooms: Rooms, place: str) -> tuple[Sequence[Claim], str]:
+        rows, place = await IN_TURNS.claim(self._connection, owner, seconds, rooms, place, ONE_PRIORITY)
+        return [Claim(row["delivery_id"], row["user_id"], row["host"], row["fence"]) for row in rows], place
 
-    async def look_again(self, dispatch: Dispatch) -> Dispatch | None:
-        claim = dispatch.delivery_id, dispatch.fence, dispatch.host
-        row = await self._connection.fetchrow(QUERIES["look_again"], *claim)
-        return replace(dispatch, **row) if row else None
+    async def look_again(self, claims: Sequence[Claim]) -> Sequence[Dispatch | None]:
+        asked = [(claim.delivery_id, claim.fence, claim.host) for claim in claims]
+        rows = await self._connection.fetch(QUERIES["look_again"], *zip(*asked, strict=True))
+        found = {row["delivery_id"]: Dispatch(**row) for row in rows}
+        return [found.get(claim.delivery_id) for claim in claims]
 
     async def lock_endpoints(self, webhook_ids: Sequence[UUID], failing_seconds: float) -> Sequence[Health]:
         rows = await self._connection.fetch(QUERIES["lock_endpoints"], webhook_ids, failing_seconds)
@@ -114,8 +115,11 @@ class Webhooks:
         ]
         return await self._count("write_attempts", *zip(*rows, strict=True))
 
-    async def delete_before(self, days: int) -> int:
-        return await self._count("delete_old_webhook_deliveries", days)
+    async def expire(self, seconds: float, limit: int) -> int:
+        return await self._count("expire_webhook_deliveries", seconds, limit)
+
+    async def delete_before(self, days: int, limit: int) -> int:
+        return await self._count("delete_old_webhook_deliveries", days, limit)
 
     async def _count(self, query: str, *values: object) -> int:
         """How many rows a statement has written."""

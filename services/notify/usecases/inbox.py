@@ -1,12 +1,10 @@
-"""What was told, read and kept."""
+"""What was told and read."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from services.notify.ports import Begin, Tx
-
-DELETED_AT_ONCE = 5_000
 
 
 async def mark_read(
@@ -27,14 +25,3 @@ async def mark_read(
         unread = await tx.store.inbox.unread_count(user_id)
         await keep(tx, marked, unread)
     return marked, unread
-
-
-async def delete_old_notifications(begin: Begin, days: int) -> int:
-    """Delete what was written more than `days` days ago, in portions, and say how many."""
-    deleted = 0
-    while True:
-        async with begin() as tx:
-            portion = await tx.store.ledger.delete_written_before(days, DELETED_AT_ONCE)
-        deleted += portion
-        if portion < DELETED_AT_ONCE:
-            return deleted

@@ -1,17 +1,22 @@
-"""Events on their way to endpoints."""
+"""Events on their way to endpoints: the steps of `delivering`, and what they tell of the endpoints."""
 
+import random
 from collections.abc import Sequence
+from functools import partial
 from uuid import UUID
 
 from chassis import telemetry
 from services.notify import metrics
-from services.notify.domain.webhooks import Dispatch, Error, Event, Sent, Status
+from services.notify.domain.turns import Rooms
+from services.notify.domain.webhooks import Attempt, Claim, Dispatch, Error, Event, Sent, Status, judge
 from services.notify.ports import Begin, Tx
-from services.notify.ports.webhooks import Health, Rooms
+from services.notify.ports.ways import Way
+from services.notify.ports.webhooks import Health, Send
 from services.notify.usecases.outcomes import tell_webhook_disabled
+from services.notify.usecases.together import together
 
 CLAIM_SECONDS = 60.0
-"""A request and the two whose turns it waits for take at most 45 s of it."""
+"""Longer than a request may take; what a killed process had claimed is claimed again after this."""
 
 log = telemetry.logger(__name__)
 
@@ -22,27 +27,45 @@ async def tell_endpoints(tx: Tx, event: Event) -> None:
         log.info("webhook_event_queued", user_id=event.user_id, event_type=event.event_type, endpoints=queued)
 
 
-async def claim_deliveries(
-    begin: Begin, owner: str, limit: int, hosts: Rooms[str], users: Rooms[UUID]
-) -> Sequence[Dispatch]:
-    """Deliveries that are due, `owner`'s for 60 s; see `ports.webhooks.WebhookStore.claim`."""
+def way_to_webhooks(begin: Begin, owner: str, send: Send, failing_seconds: float) -> Way[Claim, Dispatch, Attempt]:
+    """How `owner` sends events to endpoints: what is looked at, and what is written down, at the same time is so in one
+    transaction."""
+    write = together(partial(write_attempts, begin, failing_seconds))
+
+    async def write_down(dispatch: Dispatch, attempt: Attempt) -> None:
+        await write((dispatch, attempt))
+
+    return Way(
+        "webhooks",
+        claim=partial(claim, begin, owner),
+        look_again=together(partial(look_again, begin)),
+        send=send,
+        write_down=write_down,
+    )
+
+
+async def claim(begin: Begin, owner: str, rooms: Rooms, place: str) -> tuple[Sequence[Claim], str]:
+    """Deliveries for which there is room now; each is `owner`'s for 60 s."""
     async with begin() as tx:
-        return await tx.store.webhooks.claim(owner, CLAIM_SECONDS, limit, hosts, users)
+        return await tx.store.webhooks.claim(owner, CLAIM_SECONDS, rooms, place)
 
 
-async def look_again(begin: Begin, dispatch: Dispatch) -> Dispatch | None:
-    """A claim as it is sent now; see `ports.webhooks.WebhookStore.look_again`."""
+async def look_again(begin: Begin, claims: Sequence[Claim]) -> Sequence[Dispatch | None]:
+    """What is sent for each claim, as its endpoint is now; None where nothing is to be sent any more."""
     async with begin() as tx:
-        return await tx.store.webhooks.look_again(dispatch)
+        return await tx.store.webhooks.look_again(claims)
 
 
-async def write_attempts(begin: Begin, failing_seconds: float, sent: Sequence[Sent]) -> None:
-    """Write down what was sent, and with it how the endpoints fare.
+async def write_attempts(
+    begin: Begin, failing_seconds: float, attempts: Sequence[tuple[Dispatch, Attempt]]
+) -> Sequence[Sent]:
+    """Judge what was sent and write it down, and with it how the endpoints fare.
 
     An endpoint that answered 410 is disabled at once, one of which nothing has succeeded for `failing_seconds` when a
     delivery is given up: a single failure after days without events says little. What is on its way to it is cancelled,
     and its owner is told. What a URL answered that the endpoint has no more says nothing of it.
     """
+    sent = [judge(dispatch, attempt, random.random()) for dispatch, attempt in attempts]  # noqa: S311 - spreads retries
     notable = {one.dispatch.webhook_id for one in sent if one.attempt.error or one.dispatch.was_failing}
     async with begin() as tx:
         to_disable = await _note_health(tx, notable, failing_seconds, sent) if notable else []
@@ -53,6 +76,7 @@ async def write_attempts(begin: Begin, failing_seconds: float, sent: Sequence[Se
         outcome = one.attempt.error or "DELIVERED"
         metrics.webhook_attempts.add(1, {"outcome": outcome, "status": one.status})
         metrics.webhook_latency.record(one.attempt.latency_ms / 1000)
+    return sent
 
 
 async def _note_health(
@@ -84,14 +108,3 @@ async def _disable(tx: Tx, endpoint: Health, *, gone: bool) -> None:
     await tx.store.webhooks.cancel(webhook_id)
     await tell_webhook_disabled(tx, endpoint.user_id, webhook_id, host, disabled_at, gone=gone)
     log.warning("webhook_disabled", webhook_id=webhook_id, host=host, reason=reason)
-
-
-async def delete_old_deliveries(begin: Begin, days: int) -> int:
-    """Delete what arrived more than `days` days ago, in portions, and say how many deliveries that were."""
-    deleted = 0
-    while True:
-        async with begin() as tx:
-            portion = await tx.store.webhooks.delete_before(days)
-        if not portion:
-            return deleted
-        deleted += portion

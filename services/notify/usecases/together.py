@@ -1,0 +1,44 @@
+"""Many small things done in one round trip."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, slots=True)
+class _Portion(Generic[T, S]):
+    items: list[T]
+    done: asyncio.Future[Sequence[S]]
+
+
+def together(do: Callable[[Sequence[T]], Awaitable[Sequence[S]]]) -> Callable[[T], Awaitable[S]]:
+    """`do` for one at a time, of which it tells what became: what comes while it is under way comes next, all at once.
+
+    Where a portion can't be done, all of it raise.
+    """
+    turn = asyncio.Lock()
+    gathering: _Portion[T, S] | None = None
+
+    async def do_one(item: T) -> S:
+        nonlocal gathering
+        mine = gathering = gathering or _Portion([], asyncio.get_running_loop().create_future())
+        place = len(mine.items)
+        mine.items.append(item)
+        async with turn:
+            if gathering is mine:
+                # Those who are as far as this one come along.
+                await asyncio.sleep(0)
+                gathering = None
+                try:
+                    mine.done.set_result(await do(mine.items))
+                except Exception as error:
+                    mine.done.set_exception(error)
+                finally:
+                    mine.done.cancel()
+        return (await mine.done)[place]
+
+    return do_one
