@@ -20,6 +20,8 @@ LONGEST_PAUSE_SECONDS = 30.0
 QUIET_SECONDS = 35.0
 """A stream says something every 15 s; one that is silent for longer does not get through."""
 WORTH_ANOTHER_TRY = frozenset({408, 429, 502, 503, 504})
+IN_FLIGHT = "REQUEST_IN_FLIGHT"
+"""The first attempt at this command still runs."""
 
 Scalar = str | int | bool
 
@@ -27,7 +29,7 @@ Scalar = str | int | bool
 def passing(error: Exception) -> bool:
     """Whether the same request may succeed a little later."""
     if isinstance(error, ApiError):
-        return error.status in WORTH_ANOTHER_TRY or error.code == "REQUEST_IN_FLIGHT"
+        return error.status in WORTH_ANOTHER_TRY or error.code == IN_FLIGHT
     return isinstance(error, httpx.TransportError | TimeoutError)
 
 
