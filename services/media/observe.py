@@ -1,6 +1,8 @@
 """Tells how long the queue is, for estimates of the waiting time and for the alarm on its depth."""
 
 import asyncio
+import math
+import time
 
 from chassis.errors import Unavailable
 from chassis.postgres import Pool
@@ -13,9 +15,13 @@ from services.media.ports import SendSignal
 log = logger(__name__)
 
 
+LOGGED_SECONDS = 60.0
+"""A queue that is not empty leaves a line in the log so often, for alarms that are computed from logs."""
+
+
 async def observe_queue(pool: Pool, send: SendSignal, observer: str, *, seconds: float = 2.0) -> None:
     """Look every few seconds, until cancelled; an empty queue is told once and then in silence."""
-    told_empty = False
+    told_empty, logged_at = False, -math.inf
     while True:
         try:
             state = await reads.queue_state(pool)
@@ -23,6 +29,9 @@ async def observe_queue(pool: Pool, send: SendSignal, observer: str, *, seconds:
             for tier, depth in depths.items():
                 metrics.queue_depth.set(depth, {"tier": tier})
             empty = not any(depths.values())
+            if not empty and time.monotonic() - logged_at >= LOGGED_SECONDS:
+                log.info("queue_observed", depth=sum(depths.values()))
+                logged_at = time.monotonic()
             if not (empty and told_empty):
                 await send(
                     QueueObserved(

@@ -45,7 +45,9 @@ async def tell(tx: Tx, outcome: Outcome) -> Video:
         )
     reached = {transition.to_status for transition in transitions}
     if Status.READY in reached and video.uploaded_at and video.ready_at:
-        metrics.PROCESSING_TIME.record(max(0.0, (video.ready_at - video.uploaded_at).total_seconds()))
+        seconds = max(0.0, (video.ready_at - video.uploaded_at).total_seconds())
+        metrics.PROCESSING_TIME.record(seconds)
+        log.info("video_processed", video_id=video.video_id, processing_seconds=seconds)
     if Status.PUBLISHED in reached and video.published_at:
         tx.emit(events.video_published(video, video.published_at))
     return video
