@@ -23,7 +23,9 @@ for (const { key, file, bytes } of sizes) {
   console.log(`${(bytes / 1000).toFixed(1).padStart(7)} kB  ${file}${loaded.has(key) ? "" : "  (on demand)"}`);
 }
 const total = sizes.filter(({ key }) => loaded.has(key)).reduce((sum, { bytes }) => sum + bytes, 0);
-console.log(`${(total / 1000).toFixed(1).padStart(7)} kB  gzipped before a video plays; at most ${BUDGET_BYTES / 1000} kB`);
+console.log(
+  `${(total / 1000).toFixed(1).padStart(7)} kB  gzipped before a video plays; at most ${BUDGET_BYTES / 1000} kB`,
+);
 if (total > BUDGET_BYTES) {
   console.error(`Studio's JavaScript is ${total} bytes gzipped; at most ${BUDGET_BYTES} are allowed.`);
   process.exit(1);

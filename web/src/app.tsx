@@ -97,13 +97,28 @@ function Navigation({ route }: { route: Route }) {
         <span aria-hidden="true">Studio</span>
       </a>
       <nav class="tabs" aria-label="Main">
-        <Tab to={{ page: "upload" }} now={route} icon="upload" count={sending} counted="under way">Upload</Tab>
-        <Tab to={{ page: "videos", status: "", category: "" }} now={route} icon="film">Videos</Tab>
-        <Tab to={{ page: "following" }} now={route} icon="heart">Following</Tab>
-        <Tab to={{ page: "discover", category: "" }} now={route} icon="compass">Discover</Tab>
-        <Tab to={{ page: "inbox" }} now={route} icon="bell" count={unread} counted="unread">Inbox</Tab>
+        <Tab to={{ page: "upload" }} now={route} icon="upload" count={sending} counted="under way">
+          Upload
+        </Tab>
+        <Tab to={{ page: "videos", status: "", category: "" }} now={route} icon="film">
+          Videos
+        </Tab>
+        <Tab to={{ page: "following" }} now={route} icon="heart">
+          Following
+        </Tab>
+        <Tab to={{ page: "discover", category: "" }} now={route} icon="compass">
+          Discover
+        </Tab>
+        <Tab to={{ page: "inbox" }} now={route} icon="bell" count={unread} counted="unread">
+          Inbox
+        </Tab>
       </nav>
-      <a class="account" href={hrefOf({ page: "settings" })} aria-current={route.page === "settings" ? "page" : undefined}>
+      <a
+        class="account"
+        aria-label={`${name} Settings`}
+        href={hrefOf({ page: "settings" })}
+        aria-current={route.page === "settings" ? "page" : undefined}
+      >
         <Avatar userId={me} name={name} />
         <span class="account-name">
           {name}

@@ -52,6 +52,10 @@ export function dateTime(time: string): string {
   return new Date(time).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 }
 
+export function timeOfDay(time: string): string {
+  return new Date(time).toLocaleTimeString(undefined, { timeStyle: "medium" });
+}
+
 /** Letters that a person counts, as the API counts them. */
 export function characters(text: string): number {
   return [...new Intl.Segmenter("en", { granularity: "grapheme" }).segment(text.normalize("NFC").trim())].length;

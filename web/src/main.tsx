@@ -2,7 +2,11 @@ import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/frame.css";
 import "./styles/parts.css";
+import "./styles/notices.css";
+import "./styles/lists.css";
+import "./styles/settings.css";
 import "./styles/videos.css";
+import "./styles/watch.css";
 import "./styles/upload.css";
 import { render } from "preact";
 import { useMemo, useEffect } from "preact/hooks";
@@ -28,7 +32,11 @@ type Opened = Pick<Studio, "config" | "session" | "api" | "route" | "toasts">;
 
 function Main({ opened }: { opened: Opened }) {
   const me = opened.session.person.value?.userId;
-  return me ? <SignedIn key={me} opened={opened} me={me} /> : <SignInPage config={opened.config} session={opened.session} />;
+  return me ? (
+    <SignedIn key={me} opened={opened} me={me} />
+  ) : (
+    <SignInPage config={opened.config} session={opened.session} />
+  );
 }
 
 /** Studio of one person; another one gets another. */
@@ -40,7 +48,7 @@ function SignedIn({ opened, me }: { opened: Opened; me: string }) {
       ...opened,
       ...{ me, watch },
       uploads: openUploads(api, watch, config.categories),
-      inbox: openInbox(api, ({ title, body }) => toasts.say(`${title}: ${body}`)),
+      inbox: openInbox(api, ({ title, body }) => toasts.say(`${title} ${body}`)),
       follows: openFollows(api, me),
       push: openPush(api, me),
     };

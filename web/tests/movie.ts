@@ -46,13 +46,20 @@ const zeros = (length: number) => new Uint8Array(length);
 
 function times(wide: boolean, scale: number, duration: number, rest: number): Uint8Array {
   const length = wide ? 8 : 4;
-  return joined(number(4, wide ? 0x01000000 : 0), zeros(2 * length), number(4, scale), number(length, duration), zeros(rest));
+  return joined(
+    number(4, wide ? 0x01000000 : 0),
+    zeros(2 * length),
+    number(4, scale),
+    number(length, duration),
+    zeros(rest),
+  );
 }
 
 function editList({ shown, delay = 0, wide = false }: Movie): Uint8Array[] {
   if (shown === undefined) return [];
   const length = wide ? 8 : 4;
-  const edit = (seconds: number, from: number) => joined(number(length, seconds * SCALE), number(length, from), number(4, 0x10000));
+  const edit = (seconds: number, from: number) =>
+    joined(number(length, seconds * SCALE), number(length, from), number(4, 0x10000));
   const edits = [...(delay ? [edit(delay, -1)] : []), edit(shown, 0)];
   return [box("edts", box("elst", number(4, wide ? 0x01000000 : 0), number(4, edits.length), ...edits))];
 }
@@ -68,7 +75,12 @@ export function movie(made: Movie = {}): Blob {
     box("minf", samples),
   );
   const sound = box("trak", box("mdia", box("hdlr", zeros(8), letters("soun"), zeros(12))));
-  const moov = box("moov", box("mvhd", times(wide, SCALE, seconds * SCALE, 80)), sound, box("trak", ...editList(made), media));
+  const moov = box(
+    "moov",
+    box("mvhd", times(wide, SCALE, seconds * SCALE, 80)),
+    sound,
+    box("trak", ...editList(made), media),
+  );
   const head = brand ? [box("ftyp", letters(brand), zeros(4))] : [];
   const data = made.dataFirst === undefined ? [] : [box("mdat", zeros(made.dataFirst))];
   return new Blob([...head, ...data, moov]);

@@ -7,7 +7,13 @@ import { movie } from "./movie";
 const file = (blob: Blob, name = "clip.mp4", type = "video/mp4") => new File([blob], name, { type });
 
 test("the head of a movie tells its codec, frame and duration", async () => {
-  expect(await readHead(movie())).toEqual({ quickTime: false, codec: "avc1", durationMs: 10_000, width: 1920, height: 1080 });
+  expect(await readHead(movie())).toEqual({
+    quickTime: false,
+    codec: "avc1",
+    durationMs: 10_000,
+    width: 1920,
+    height: 1080,
+  });
   expect(await readHead(movie({ wide: true, codec: "hvc1" }))).toMatchObject({ codec: "hvc1", durationMs: 10_000 });
 });
 
@@ -28,7 +34,9 @@ test("a head behind the data is found without reading what lies between", async 
 
 test("the duration is what edit lists show, without the delay before it", async () => {
   expect(await readHead(movie({ seconds: 42, shown: 29.5, delay: 2 }))).toMatchObject({ durationMs: 29_500 });
-  expect(await readHead(movie({ seconds: 42, shown: 29.5, delay: 2, wide: true }))).toMatchObject({ durationMs: 29_500 });
+  expect(await readHead(movie({ seconds: 42, shown: 29.5, delay: 2, wide: true }))).toMatchObject({
+    durationMs: 29_500,
+  });
 });
 
 test("a fragmented file has no duration in its head, and is left to the platform", async () => {
@@ -54,12 +62,21 @@ test("a clip that is too long is refused with its length and what to cut", async
 });
 
 test("a codec that is not played is refused by its name", async () => {
-  expect(await preflight(file(movie({ codec: "vp09" })))).toMatchObject({ fit: false, reason: "The video is VP9; it needs to be H.264 or H.265." });
-  expect(await preflight(file(movie({ codec: "xyzw" })))).toMatchObject({ fit: false, reason: expect.stringContaining("xyzw") });
+  expect(await preflight(file(movie({ codec: "vp09" })))).toMatchObject({
+    fit: false,
+    reason: "The video is VP9; it needs to be H.264 or H.265.",
+  });
+  expect(await preflight(file(movie({ codec: "xyzw" })))).toMatchObject({
+    fit: false,
+    reason: expect.stringContaining("xyzw"),
+  });
 });
 
 test("a frame that is too large is refused", async () => {
-  expect(await preflight(file(movie({ size: [7680, 4320] })))).toMatchObject({ fit: false, reason: expect.stringContaining("7680×4320") });
+  expect(await preflight(file(movie({ size: [7680, 4320] })))).toMatchObject({
+    fit: false,
+    reason: expect.stringContaining("7680×4320"),
+  });
 });
 
 test.each([

@@ -16,7 +16,11 @@ function signing(status = 200) {
       { name: "Content-Length", value: "5" },
       { name: "Content-Type", value: "video/mp4" },
     ];
-    const parts = body.parts.map(({ part_number }) => ({ part_number, presigned_url: `https://s3/${part_number}`, headers }));
+    const parts = body.parts.map(({ part_number }) => ({
+      part_number,
+      presigned_url: `https://s3/${part_number}`,
+      headers,
+    }));
     const response = new Response(null, { status });
     return status === 200 ? { data: { parts }, response } : { error: { code: "UPLOAD_EXPIRED" }, response };
   };
@@ -48,5 +52,8 @@ test("more parts than the API signs at once are signed by several requests", asy
 test("a refusal reaches all that wait for it", async () => {
   const sign = signedParts(signing(410).api);
   const settled = await Promise.allSettled([sign("a", 1, 5), sign("a", 2, 5)]);
-  expect(settled.map((one) => one.status === "rejected" && (one.reason as { code: string }).code)).toEqual(["UPLOAD_EXPIRED", "UPLOAD_EXPIRED"]);
+  expect(settled.map((one) => one.status === "rejected" && (one.reason as { code: string }).code)).toEqual([
+    "UPLOAD_EXPIRED",
+    "UPLOAD_EXPIRED",
+  ]);
 });

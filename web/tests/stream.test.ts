@@ -9,7 +9,11 @@ function reply(text: string, status = 200): Response {
 }
 
 /** Follows what these answers bring, one connection after another. */
-async function followed(answers: (Response | Error)[], until: (data: string) => boolean = () => false, poll = async () => true) {
+async function followed(
+  answers: (Response | Error)[],
+  until: (data: string) => boolean = () => false,
+  poll = async () => true,
+) {
   const asked: (string | null)[] = [];
   const taken: string[] = [];
   await follow(
@@ -34,21 +38,30 @@ async function followed(answers: (Response | Error)[], until: (data: string) => 
 
 describe("a stream of events", () => {
   test("is resumed after the last event that was seen", async () => {
-    const { asked, taken } = await followed([reply("id: 3\ndata: a\n\nid: 4\ndata: b\n\n"), reply("id: 5\ndata: c\n\n")]);
+    const { asked, taken } = await followed([
+      reply("id: 3\ndata: a\n\nid: 4\ndata: b\n\n"),
+      reply("id: 5\ndata: c\n\n"),
+    ]);
     expect(taken).toEqual(["a", "b", "c"]);
     expect(asked).toEqual([null, "4", "5"]);
   });
 
   test("is over with 204, with an event that says so, or with a poll that says so", async () => {
     expect((await followed([reply("", 204)])).asked).toEqual([null]);
-    expect((await followed([reply("data: last\n\ndata: more\n\n")], (data) => data === "last")).taken).toEqual(["last"]);
+    expect((await followed([reply("data: last\n\ndata: more\n\n")], (data) => data === "last")).taken).toEqual([
+      "last",
+    ]);
     expect((await followed([new TypeError("network")])).asked).toEqual([null]);
   });
 
   test("polls while it does not come, and comes back", async () => {
     let polls = 0;
     const poll = async () => ++polls > 5;
-    const { taken } = await followed([new TypeError("network"), reply("{}", 503), reply("data: a\n\n")], undefined, poll);
+    const { taken } = await followed(
+      [new TypeError("network"), reply("{}", 503), reply("data: a\n\n")],
+      undefined,
+      poll,
+    );
     expect(polls).toBe(2);
     expect(taken).toEqual(["a"]);
   });
@@ -92,7 +105,12 @@ describe("a stream of events", () => {
   test("ends at once when nobody wants it any more", async () => {
     const leaving = new AbortController();
     const following = follow(
-      { open: () => new Promise((_, reject) => leaving.signal.addEventListener("abort", reject)), take: () => {}, poll: async () => {}, signal: leaving.signal },
+      {
+        open: () => new Promise((_, reject) => leaving.signal.addEventListener("abort", reject)),
+        take: () => {},
+        poll: async () => {},
+        signal: leaving.signal,
+      },
       QUICK,
     );
     leaving.abort();

@@ -13,7 +13,12 @@ test("sizes, lengths and times are told as a person would", () => {
   expect([0, 999, 1500, 23_007_027, 157_286_400].map(bytes)).toEqual(["0 B", "999 B", "1.5 kB", "23.0 MB", "157 MB"]);
   expect([0, 9_600, 61_000].map(clock)).toEqual(["0:00", "0:10", "1:01"]);
   expect([89, 42_340, 125_000, 7_300_000].map(span)).toEqual(["89 ms", "42.3 s", "2 min 5 s", "2 h 1 min"]);
-  expect([2, 41, 61, Infinity].map(remaining)).toEqual(["a few seconds left", "about 45 s left", "about 2 min left", ""]);
+  expect([2, 41, 61, Infinity].map(remaining)).toEqual([
+    "a few seconds left",
+    "about 45 s left",
+    "about 2 min left",
+    "",
+  ]);
   const now = Date.parse("2026-11-23T12:00:00Z");
   expect(ago("2026-11-23T11:59:40Z", now)).toBe("just now");
   expect(ago("2026-11-23T11:56:00Z", now)).toBe("4 minutes ago");
@@ -67,16 +72,27 @@ describe("states", () => {
 });
 
 describe("the story of a video", () => {
-  const entry = (event: string, facts: Record<string, string> = {}, more: Partial<TimelineEntry> = {}): TimelineEntry => ({
+  const entry = (
+    event: string,
+    facts: Record<string, string> = {},
+    more: Partial<TimelineEntry> = {},
+  ): TimelineEntry => ({
     ...{ event, time: "2026-11-23T02:40:34Z", generation: 1, since_previous_ms: 0, trace_id: "", ignored: "" },
     facts: Object.entries(facts).map(([name, value]) => ({ name, value })),
     ...more,
   });
   test("tells what was sent, measured and made", () => {
-    expect(chapterOf(entry("UploadCompleted", { size_bytes: "20000000", tier: "free" }, { since_previous_ms: 4000 })).text).toBe(
-      "20.0 MB stored, 5.0 MB/s.",
-    );
-    const measured = { duration_ms: "10000", width: "1920", height: "1080", fps: "30.0", video_codec: "h264", run_id: "x" };
+    expect(
+      chapterOf(entry("UploadCompleted", { size_bytes: "20000000", tier: "free" }, { since_previous_ms: 4000 })).text,
+    ).toBe("20.0 MB stored, 5.0 MB/s.");
+    const measured = {
+      duration_ms: "10000",
+      width: "1920",
+      height: "1080",
+      fps: "30.0",
+      video_codec: "h264",
+      run_id: "x",
+    };
     expect(chapterOf(entry("TranscodeStarted", measured, { attempt: 2 })).text).toBe(
       "Attempt 2. Measured: 10.0 s, 1920×1080, 30 frames a second, h264.",
     );
@@ -84,12 +100,20 @@ describe("the story of a video", () => {
     expect(chapterOf(entry("TranscodeCompleted", made)).text).toBe("Processed in 6.1 s. Made: 720p 3.1 MB.");
   });
   test("tells the reason and what it does not know, and why something changed nothing", () => {
-    expect(chapterOf(entry("VideoRejected", { message: "It is 42 s long.", code: "DURATION_TOO_LONG" })).text).toBe("It is 42 s long.");
-    expect(chapterOf(entry("SomethingNew", { odd_fact: "7" }))).toEqual({ title: "SomethingNew", text: "Odd fact: 7.", tone: "calm" });
+    expect(chapterOf(entry("VideoRejected", { message: "It is 42 s long.", code: "DURATION_TOO_LONG" })).text).toBe(
+      "It is 42 s long.",
+    );
+    expect(chapterOf(entry("SomethingNew", { odd_fact: "7" }))).toEqual({
+      title: "SomethingNew",
+      text: "Odd fact: 7.",
+      tone: "calm",
+    });
     expect(chapterOf(entry("UploadStarted", {}, { ignored: "repeat" })).text).toBe("It was known already.");
   });
   test("a wish to publish is no publication yet", () => {
-    expect(chapterOf(entry("PublishVideo", { when_ready: "true", visibility: "public" })).title).toBe("To be published when ready");
+    expect(chapterOf(entry("PublishVideo", { when_ready: "true", visibility: "public" })).title).toBe(
+      "To be published when ready",
+    );
   });
 });
 
@@ -99,7 +123,11 @@ describe("failures", () => {
     expect([failure.message, failure.nextAction, failure.passes]).toEqual(["10 uploads an hour.", "Wait.", false]);
   });
   test("an answer of something in between is told too", () => {
-    expect(failureOf(502, "<html>")).toMatchObject({ code: "UNEXPECTED", passes: true, nextAction: "Try again in a moment." });
+    expect(failureOf(502, "<html>")).toMatchObject({
+      code: "UNEXPECTED",
+      passes: true,
+      nextAction: "Try again in a moment.",
+    });
   });
   test("no answer passes, and a failure stays what it is", () => {
     expect(asFailure(new TypeError("fetch")).passes).toBe(true);

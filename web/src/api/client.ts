@@ -12,7 +12,9 @@ export function openApi(origin: string, session: Session) {
   const client = createClient<paths>({
     baseUrl: origin,
     fetch: async (request: Request) => {
-      const reply = await fetch(request, { signal: AbortSignal.any([request.signal, AbortSignal.timeout(DEADLINE_MS)]) });
+      const reply = await fetch(request, {
+        signal: AbortSignal.any([request.signal, AbortSignal.timeout(DEADLINE_MS)]),
+      });
       if (reply.status === 401) session.refused(request.headers.get("Authorization"));
       return reply;
     },
@@ -22,7 +24,15 @@ export function openApi(origin: string, session: Session) {
       request.headers.set("Authorization", session.authorization());
     },
   });
-  return Object.assign(client, { origin, session });
+  /** A stream of the API: without a deadline, after an event that was seen. */
+  async function stream(path: string, lastEventId: string | null, signal: AbortSignal): Promise<Response> {
+    const headers = new Headers({ Authorization: session.authorization() });
+    if (lastEventId !== null) headers.set("Last-Event-ID", lastEventId);
+    const reply = await fetch(`${origin}${path}`, { headers, signal, cache: "no-store" });
+    if (reply.status === 401) session.refused(headers.get("Authorization"));
+    return reply;
+  }
+  return Object.assign(client, { stream });
 }
 
 interface Reply<T> {

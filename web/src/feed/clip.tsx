@@ -29,9 +29,19 @@ export function Clip({ video, author = true }: { video: VideoSummary; author?: b
   return (
     <article class="card" aria-label={title}>
       {address ? (
-        <Player title={title} url={address} {...(thumbnail_url && { poster: thumbnail_url })} autoplay renew={() => void renew()} />
+        <Player
+          title={title}
+          url={address}
+          {...(thumbnail_url && { poster: thumbnail_url })}
+          autoplay
+          renew={() => void renew()}
+        />
       ) : (
-        <button type="button" class="card-play" onClick={() => (video.hls_url ? setAddress(video.hls_url) : void renew())}>
+        <button
+          type="button"
+          class="card-play"
+          onClick={() => (video.hls_url ? setAddress(video.hls_url) : void renew())}
+        >
           <span class="hidden">Play {title}</span>
           <Thumbnail poster={thumbnail_url} preview={preview_url} durationMs={duration_ms} />
           <span class="card-play-mark">

@@ -26,6 +26,7 @@ export function FollowingPage() {
   return (
     <>
       <PageTitle>Following</PageTitle>
+      <Followed />
       <Clips
         list="following"
         load={async (token, signal) =>
@@ -34,11 +35,30 @@ export function FollowingPage() {
         empty={
           <Empty icon="heart" title="Nothing new yet">
             <p>What people publish whom you follow comes here. Find some to follow.</p>
-            <ButtonLink href={hrefOf({ page: "discover", category: "" })} kind="primary">Discover clips</ButtonLink>
+            <ButtonLink href={hrefOf({ page: "discover", category: "" })} kind="primary">
+              Discover clips
+            </ButtonLink>
           </Empty>
         }
       />
     </>
+  );
+}
+
+/** Whom one follows. */
+function Followed() {
+  const { follows, session } = useStudio();
+  const ids = [...(follows.followed.value ?? [])];
+  if (ids.length === 0) return null;
+  return (
+    <nav class="chips" aria-label="People you follow">
+      {ids.map((id) => (
+        <a key={id} class="chip chip-person" href={hrefOf({ page: "person", id })}>
+          <Avatar userId={id} name={session.nameOf(id)} />
+          {session.nameOf(id)}
+        </a>
+      ))}
+    </nav>
   );
 }
 
@@ -68,8 +88,12 @@ export function DiscoverPage({ category }: { category: string }) {
         }}
         empty={
           <Empty icon="compass" title="Nothing published here yet">
-            <p>{category ? `Nobody has published a clip in ${capital(category)}.` : "Be the first to publish a clip."}</p>
-            <ButtonLink href={hrefOf({ page: "upload" })} kind="primary">Upload clips</ButtonLink>
+            <p>
+              {category ? `Nobody has published a clip in ${capital(category)}.` : "Be the first to publish a clip."}
+            </p>
+            <ButtonLink href={hrefOf({ page: "upload" })} kind="primary">
+              Upload clips
+            </ButtonLink>
           </Empty>
         }
       />
@@ -120,7 +144,11 @@ function Clips({ list, load, empty, author = true }: ClipsProps) {
       {failure && <Trouble error={failure} again={reload} />}
       {!items && !failure && <Loading what="clips" />}
       {items?.length === 0 && empty}
-      <div class="grid grid-clips">{items?.map((video) => <Clip key={video.video_id} video={video} author={author} />)}</div>
+      <div class="grid grid-clips">
+        {items?.map((video) => (
+          <Clip key={video.video_id} video={video} author={author} />
+        ))}
+      </div>
       {more && (
         <div class="more">
           <Button onClick={more}>Show more</Button>

@@ -34,11 +34,7 @@ export function openInbox(api: Api, onArrival: (notification: Notification) => v
     const start = await look();
     await follow({
       open: (lastEventId, signal) =>
-        fetch(`${api.origin}/v1/notifications/stream?after_sequence=${start}`, {
-          headers: { Authorization: api.session.authorization(), ...(lastEventId && { "Last-Event-ID": lastEventId }) },
-          signal,
-          cache: "no-store",
-        }),
+        api.stream(`/v1/notifications/stream?after_sequence=${start}`, lastEventId, signal),
       take: (data) => take(JSON.parse(data) as NotificationEvent),
       poll: async () => void (await look()),
       signal: closing.signal,

@@ -49,7 +49,17 @@ export function InboxPage() {
 
   return (
     <>
-      <PageTitle side={inbox.unread.value > 0 && <Button icon="check" onClick={readAll}>Mark all as read</Button>}>Inbox</PageTitle>
+      <PageTitle
+        side={
+          inbox.unread.value > 0 && (
+            <Button icon="check" onClick={readAll}>
+              Mark all as read
+            </Button>
+          )
+        }
+      >
+        Inbox
+      </PageTitle>
       {failure && <Trouble error={failure} again={reload} />}
       {!items && !failure && <Loading what="your inbox" shape="row" />}
       {items?.length === 0 && (
@@ -79,7 +89,12 @@ export function InboxPage() {
               <p class="hint">{ago(one.created_at)}</p>
             </div>
             {!one.read_at && (
-              <Button kind="quiet" icon="check" label={`Mark as read: ${one.title} ${one.body}`} onClick={() => read(one)}>
+              <Button
+                kind="quiet"
+                icon="check"
+                label={`Mark as read: ${one.title} ${one.body}`}
+                onClick={() => read(one)}
+              >
                 Read
               </Button>
             )}

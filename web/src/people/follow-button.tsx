@@ -9,7 +9,11 @@ export function FollowButton({ userId }: { userId: string }) {
   const isFollowed = followed.has(userId);
   const change = () => follows.set(userId, !isFollowed).catch(toasts.fail);
   return (
-    <Button kind={isFollowed ? "plain" : "primary"} label={`${isFollowed ? "Unfollow" : "Follow"} ${name}`} onClick={change}>
+    <Button
+      kind={isFollowed ? "plain" : "primary"}
+      label={`${isFollowed ? "Unfollow" : "Follow"} ${name}`}
+      onClick={change}
+    >
       {isFollowed ? "Following" : "Follow"}
     </Button>
   );

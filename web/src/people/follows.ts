@@ -27,7 +27,11 @@ export function openFollows(api: Api, me: string) {
     followed,
     async set(userId: string, follows: boolean): Promise<void> {
       const params = { path: { user_id: userId } };
-      await told(follows ? api.PUT("/v1/users/{user_id}/follow", { params }) : api.DELETE("/v1/users/{user_id}/follow", { params }));
+      await told(
+        follows
+          ? api.PUT("/v1/users/{user_id}/follow", { params })
+          : api.DELETE("/v1/users/{user_id}/follow", { params }),
+      );
       const ids = new Set(followed.value);
       if (follows) ids.add(userId);
       else ids.delete(userId);

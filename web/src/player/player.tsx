@@ -14,7 +14,11 @@ interface PlayerProps {
 }
 
 const HLS = "application/vnd.apple.mpegurl";
-const UNPLAYABLE = new Failure("UNPLAYABLE", "The video cannot be played just now.", "Check the connection and try again.");
+const UNPLAYABLE = new Failure(
+  "UNPLAYABLE",
+  "The video cannot be played just now.",
+  "Check the connection and try again.",
+);
 
 /** Plays a video: natively where the browser is Safari, else by hls.js with a choice of quality. */
 export function Player({ title, url, poster, autoplay = false, renew }: PlayerProps) {
@@ -67,7 +71,15 @@ export function Player({ title, url, poster, autoplay = false, renew }: PlayerPr
   if (failed) return <Trouble error={UNPLAYABLE} again={again} />;
   return (
     <div class="player">
-      <video ref={video} class="player-video" controls playsInline preload="metadata" poster={poster} aria-label={title} />
+      <video
+        ref={video}
+        class="player-video"
+        controls
+        playsInline
+        preload="metadata"
+        poster={poster}
+        aria-label={title}
+      />
       {levels.length > 1 && <Quality levels={levels} playing={playing} chosen={chosen} choose={choose} title={title} />}
     </div>
   );

@@ -30,7 +30,9 @@ export function Thumbnail({ poster, preview, durationMs }: ThumbnailProps) {
           <Icon name="film" />
         </span>
       )}
-      {moving && preview && <video class="thumbnail-preview" src={preview} muted autoPlay loop playsInline aria-hidden="true" />}
+      {moving && preview && (
+        <video class="thumbnail-preview" src={preview} muted autoPlay loop playsInline aria-hidden="true" />
+      )}
       {durationMs !== undefined && <span class="thumbnail-length">{clock(durationMs)}</span>}
     </span>
   );

@@ -25,7 +25,10 @@ export function PushSwitch() {
         </p>
       </div>
       {(isOn || state === "off") && (
-        <Button kind={isOn ? "plain" : "primary"} onClick={() => (isOn ? push.switchOff() : push.switchOn()).catch(toasts.fail)}>
+        <Button
+          kind={isOn ? "plain" : "primary"}
+          onClick={() => (isOn ? push.switchOff() : push.switchOn()).catch(toasts.fail)}
+        >
           {isOn ? "Switch off" : "Switch on"}
         </Button>
       )}

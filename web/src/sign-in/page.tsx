@@ -59,7 +59,13 @@ function LocalUsers({ users, session }: { users: { name: string; user_id: string
         <div class="fields">
           <Field label="Another name">
             {(names) => (
-              <input {...names} type="text" autoComplete="off" value={name} onInput={(event) => setName(event.currentTarget.value)} />
+              <input
+                {...names}
+                type="text"
+                autoComplete="off"
+                value={name}
+                onInput={(event) => setName(event.currentTarget.value)}
+              />
             )}
           </Field>
           <Field label="Tier">

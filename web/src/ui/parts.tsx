@@ -43,7 +43,15 @@ export function Button({ children, onClick, kind = "plain", icon, label, submit,
   );
 }
 
-export function ButtonLink({ href, children, kind = "plain" }: { href: string; children: ComponentChildren; kind?: string }) {
+export function ButtonLink({
+  href,
+  children,
+  kind = "plain",
+}: {
+  href: string;
+  children: ComponentChildren;
+  kind?: string;
+}) {
   return (
     <a class={`button button-${kind}`} href={href}>
       <span>{children}</span>
@@ -111,7 +119,15 @@ export function Empty({ icon, title, children }: { icon: IconName; title: string
 }
 
 /** Grey shapes in the place of what is being loaded. */
-export function Loading({ what, shapes = 6, shape = "card" }: { what: string; shapes?: number; shape?: "card" | "row" }) {
+export function Loading({
+  what,
+  shapes = 6,
+  shape = "card",
+}: {
+  what: string;
+  shapes?: number;
+  shape?: "card" | "row";
+}) {
   return (
     <div class={shape === "card" ? "grid" : "rows"} role="status">
       <span class="hidden">Loading {what}</span>

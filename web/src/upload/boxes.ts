@@ -100,7 +100,7 @@ interface Box {
 
 function children(parent: DataView): Box[] {
   const boxes: Box[] = [];
-  for (let at = 0; at + 8 <= parent.byteLength; ) {
+  for (let at = 0; at + 8 <= parent.byteLength;) {
     const size = parent.getUint32(at) || parent.byteLength - at;
     if (size < 8) break;
     const end = Math.min(at + size, parent.byteLength);

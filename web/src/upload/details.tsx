@@ -7,9 +7,9 @@ export const TITLE_CHARACTERS = 80;
 export const DESCRIPTION_CHARACTERS = 2000;
 
 export const VISIBILITIES: Record<Visibility, string> = {
-  public: "Public: everybody, and followers are told",
-  unlisted: "Unlisted: everybody who has the link",
-  private: "Private: only you",
+  public: "Public – everybody",
+  unlisted: "Unlisted – by link",
+  private: "Private – only you",
 };
 
 export interface Words {
@@ -25,7 +25,8 @@ export function wrongWith({ title, description }: Pick<Words, "title" | "descrip
   if (letters === 0) return "A clip needs a title.";
   if (letters > TITLE_CHARACTERS) return `The title has ${letters} characters; at most ${TITLE_CHARACTERS}.`;
   const more = characters(description);
-  if (more > DESCRIPTION_CHARACTERS) return `The description has ${more} characters; at most ${DESCRIPTION_CHARACTERS}.`;
+  if (more > DESCRIPTION_CHARACTERS)
+    return `The description has ${more} characters; at most ${DESCRIPTION_CHARACTERS}.`;
   return "";
 }
 
@@ -43,7 +44,11 @@ export function WordsForm({ words, change, about }: WordsFormProps) {
   const left = TITLE_CHARACTERS - characters(words.title);
   return (
     <>
-      <Field label="Title" {...named} {...(left <= 20 && { hint: left >= 0 ? `${left} characters left` : `${-left} too many` })}>
+      <Field
+        label="Title"
+        {...named}
+        {...(left <= 20 && { hint: left >= 0 ? `${left} characters left` : `${-left} too many` })}
+      >
         {(names) => (
           <input
             {...names}
@@ -69,7 +74,11 @@ export function WordsForm({ words, change, about }: WordsFormProps) {
       <div class="fields">
         <Field label="Category" {...named}>
           {(names) => (
-            <select {...names} value={words.category} onChange={(event) => change({ category: event.currentTarget.value })}>
+            <select
+              {...names}
+              value={words.category}
+              onChange={(event) => change({ category: event.currentTarget.value })}
+            >
               {config.categories.map((one) => (
                 <option key={one} value={one}>
                   {capital(one)}

@@ -49,7 +49,10 @@ export function judge(head: Head | null, file: { size: number; type: string }): 
   }
   const { width = 0, height = 0 } = head;
   if (width * height > MOST_PIXELS) {
-    return refused(`${width}×${height} pixels, but a frame has at most 4096×2304.`, "Export it with a smaller picture.");
+    return refused(
+      `${width}×${height} pixels, but a frame has at most 4096×2304.`,
+      "Export it with a smaller picture.",
+    );
   }
   const facts = [durationMs === null ? "" : span(durationMs), width ? `${width}×${height}` : "", codec ?? ""];
   const note = [...facts, bytes(file.size)].filter(Boolean).join(" · ");
@@ -62,6 +65,15 @@ function refused(reason: string, advice: string): Verdict {
 
 /** "IMG_0042 goal.mov" → "IMG 0042 goal": a first title, to be changed. */
 export function titleFrom(filename: string): string {
-  const words = filename.replace(/\.[^.]*$/, "").replace(/[_\s]+/g, " ").trim();
-  return [...new Intl.Segmenter("en").segment(words)].slice(0, 80).map(({ segment }) => segment).join("").trim() || "A clip";
+  const words = filename
+    .replace(/\.[^.]*$/, "")
+    .replace(/[_\s]+/g, " ")
+    .trim();
+  return (
+    [...new Intl.Segmenter("en").segment(words)]
+      .slice(0, 80)
+      .map(({ segment }) => segment)
+      .join("")
+      .trim() || "A clip"
+  );
 }

@@ -24,7 +24,12 @@ export function TransferCard({ transfer }: { transfer: Transfer }) {
             <p class="hint">{verdict?.fit ? verdict.note : bytes(file.size)}</p>
           </div>
           {!isUnderWay(transfer) && (
-            <button type="button" class="icon-button" aria-label={`Remove ${file.name}`} onClick={() => void uploads.remove(id)}>
+            <button
+              type="button"
+              class="icon-button"
+              aria-label={`Remove ${file.name}`}
+              onClick={() => void uploads.remove(id)}
+            >
               <Icon name="close" />
             </button>
           )}

@@ -5,16 +5,7 @@ import type { Verdict } from "./preflight";
 
 /** Where a chosen clip stands on its way from this page to READY. */
 export type Phase =
-  | "checking"
-  | "refused"
-  | "draft"
-  | "starting"
-  | "sending"
-  | "paused"
-  | "waiting"
-  | "processing"
-  | "ended"
-  | "failed";
+  "checking" | "refused" | "draft" | "starting" | "sending" | "paused" | "waiting" | "processing" | "ended" | "failed";
 
 /** What its owner says of a clip before it is sent. */
 export interface Details {

@@ -31,8 +31,13 @@ function UnfinishedCard({ upload }: { upload: Unfinished }) {
 
   async function take(file: File | undefined) {
     if (!file) return;
-    const same = file.size === file_size_bytes && (!isOurs(upload.fingerprint) || (await fingerprint(file)) === upload.fingerprint);
-    if (!same) return setWrong(`${file.name} is another file (${bytes(file.size)}). Choose ${filename} (${bytes(file_size_bytes)}).`);
+    const same =
+      file.size === file_size_bytes &&
+      (!isOurs(upload.fingerprint) || (await fingerprint(file)) === upload.fingerprint);
+    if (!same)
+      return setWrong(
+        `${file.name} is another file (${bytes(file.size)}). Choose ${filename} (${bytes(file_size_bytes)}).`,
+      );
     setWrong("");
     uploads.resumeFrom(file, upload);
   }
@@ -44,7 +49,8 @@ function UnfinishedCard({ upload }: { upload: Unfinished }) {
           <div>
             <h3>{title}</h3>
             <p class="hint">
-              {filename} · {bytes(receivedBytes)} of {bytes(file_size_bytes)} sent · can go on until {dateTime(expires_at)}
+              {filename} · {bytes(receivedBytes)} of {bytes(file_size_bytes)} sent · can go on until{" "}
+              {dateTime(expires_at)}
             </p>
           </div>
         </header>

@@ -138,16 +138,24 @@ export function openUploads(api: Api, watch: Watch, categories: string[]) {
     send(id);
   }
 
-  window.addEventListener("offline", () => {
-    for (const transfer of transfers.value) {
-      if (transfer.phase !== "sending" && transfer.phase !== "starting") continue;
-      sender.setPaused(uppyId(transfer.id), true);
-      change(transfer.id, { phase: "waiting", failure: asFailure(new TypeError()), bytesPerSecond: null });
-    }
-  }, { signal: closing.signal });
-  window.addEventListener("online", () => {
-    for (const { id, phase } of transfers.value) if (phase === "waiting") resume(id);
-  }, { signal: closing.signal });
+  window.addEventListener(
+    "offline",
+    () => {
+      for (const transfer of transfers.value) {
+        if (transfer.phase !== "sending" && transfer.phase !== "starting") continue;
+        sender.setPaused(uppyId(transfer.id), true);
+        change(transfer.id, { phase: "waiting", failure: asFailure(new TypeError()), bytesPerSecond: null });
+      }
+    },
+    { signal: closing.signal },
+  );
+  window.addEventListener(
+    "online",
+    () => {
+      for (const { id, phase } of transfers.value) if (phase === "waiting") resume(id);
+    },
+    { signal: closing.signal },
+  );
 
   function resume(id: string) {
     const transfer = find(id);
@@ -179,7 +187,16 @@ export function openUploads(api: Api, watch: Watch, categories: string[]) {
           ...{ visibility: "public", publish: true },
         };
         const progress = { sentBytes: 0, bytesPerSecond: null, begun: null, failure: null, status: null };
-        const fresh: Transfer = { id, file, ...details, ...progress, verdict: null, fingerprint: "", into: "", phase: "checking" };
+        const fresh: Transfer = {
+          id,
+          file,
+          ...details,
+          ...progress,
+          verdict: null,
+          fingerprint: "",
+          into: "",
+          phase: "checking",
+        };
         transfers.value = [{ ...fresh, ...base }, ...transfers.value];
         void look(id);
       }

@@ -17,17 +17,28 @@ const LOOKED_AT = 6;
 export function VideosPage({ status, category }: { status: string; category: string }) {
   const { api, config } = useStudio();
   const asked = FILTERS.find((one) => one === status);
-  const { items, failure, more, reload, change } = usePages<VideoSummary>(`${status} ${category}`, async (token, signal) => {
-    const filter = { ...(asked && { status: asked }), ...(category && { category }) };
-    const query = { page_size: PAGE, ...filter, ...(token && { page_token: token }) };
-    const page = await told(api.GET("/v1/videos", { params: { query }, ...(signal && { signal }) }));
-    return { items: page.videos, next: page.next_page_token };
-  });
+  const { items, failure, more, reload, change } = usePages<VideoSummary>(
+    `${status} ${category}`,
+    async (token, signal) => {
+      const filter = { ...(asked && { status: asked }), ...(category && { category }) };
+      const query = { page_size: PAGE, ...filter, ...(token && { page_token: token }) };
+      const page = await told(api.GET("/v1/videos", { params: { query }, ...(signal && { signal }) }));
+      return { items: page.videos, next: page.next_page_token };
+    },
+  );
   useMoving(items, change);
 
   return (
     <>
-      <PageTitle side={<ButtonLink href={hrefOf({ page: "upload" })} kind="primary">Upload clips</ButtonLink>}>Your videos</PageTitle>
+      <PageTitle
+        side={
+          <ButtonLink href={hrefOf({ page: "upload" })} kind="primary">
+            Upload clips
+          </ButtonLink>
+        }
+      >
+        Your videos
+      </PageTitle>
       <div class="filters">
         <nav class="chips" aria-label="States">
           {["" as const, ...FILTERS].map((one) => (
@@ -62,11 +73,21 @@ export function VideosPage({ status, category }: { status: string; category: str
       {!items && !failure && <Loading what="your videos" />}
       {items?.length === 0 && (
         <Empty icon="film" title={asked || category ? "Nothing here" : "No videos yet"}>
-          <p>{asked || category ? "No video of yours is in this state and category." : "Clips of up to 30 seconds that you upload are listed here."}</p>
-          <ButtonLink href={hrefOf({ page: "upload" })} kind="primary">Upload clips</ButtonLink>
+          <p>
+            {asked || category
+              ? "No video of yours is in this state and category."
+              : "Clips of up to 30 seconds that you upload are listed here."}
+          </p>
+          <ButtonLink href={hrefOf({ page: "upload" })} kind="primary">
+            Upload clips
+          </ButtonLink>
         </Empty>
       )}
-      <div class="grid">{items?.map((video) => <VideoCard key={video.video_id} video={video} />)}</div>
+      <div class="grid">
+        {items?.map((video) => (
+          <VideoCard key={video.video_id} video={video} />
+        ))}
+      </div>
       {more && (
         <div class="more">
           <Button onClick={more}>Show more</Button>

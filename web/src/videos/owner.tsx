@@ -23,9 +23,13 @@ export function NextStep({ video, status, reload }: OwnProps) {
   return (
     <>
       {reason && <ReasonNotice reason={reason} />}
-      {(can("retry") || can("upload")) && <Repair video={video} canRetry={can("retry")} canUpload={can("upload")} reload={reload} />}
+      {(can("retry") || can("upload")) && (
+        <Repair video={video} canRetry={can("retry")} canUpload={can("upload")} reload={reload} />
+      )}
       {canPublish && <Publish video={video} now={can("publish")} reload={reload} />}
-      {video.publish_when_ready && !can("publish") && <p class="notice notice-good">It is published as soon as it is ready.</p>}
+      {video.publish_when_ready && !can("publish") && (
+        <p class="notice notice-good">It is published as soon as it is ready.</p>
+      )}
     </>
   );
 }
@@ -117,7 +121,10 @@ export function EditDetails({ video, reload }: { video: Video; reload: () => voi
   const [words, setWords] = useState({ title, description, category, visibility });
   const wrong = wrongWith(words);
   const isSame =
-    words.title === title && words.description === description && words.category === category && words.visibility === visibility;
+    words.title === title &&
+    words.description === description &&
+    words.category === category &&
+    words.visibility === visibility;
   async function save() {
     await told(api.PATCH("/v1/videos/{video_id}", { params: { path: { video_id } }, body: words })).then((saved) => {
       const { title, description, category, visibility } = saved;
@@ -155,7 +162,10 @@ export function VideoTools({ video, canDelete }: { video: Video; canDelete: bool
   }
   async function copy() {
     const link = new URL(hrefOf({ page: "video", id: video_id }), location.href).href;
-    await navigator.clipboard.writeText(link).then(() => toasts.say("The link is copied."), () => toasts.say(link));
+    await navigator.clipboard.writeText(link).then(
+      () => toasts.say("The link is copied."),
+      () => toasts.say(link),
+    );
   }
   return (
     <div class="actions">

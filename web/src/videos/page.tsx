@@ -27,11 +27,17 @@ export function VideoPage({ id }: { id: string }) {
       <>
         <PageTitle>Video</PageTitle>
         {failure ? <Trouble error={failure} again={reload} /> : <Loading what="the video" shapes={1} />}
-        {failure?.status === 404 && <ButtonLink href={hrefOf({ page: "discover", category: "" })}>Discover clips</ButtonLink>}
+        {failure?.status === 404 && (
+          <ButtonLink href={hrefOf({ page: "discover", category: "" })}>Discover clips</ButtonLink>
+        )}
       </>
     );
   }
-  return value.user_id === me ? <OwnVideo video={value} reload={reload} /> : <OthersVideo video={value} reload={reload} />;
+  return value.user_id === me ? (
+    <OwnVideo video={value} reload={reload} />
+  ) : (
+    <OthersVideo video={value} reload={reload} />
+  );
 }
 
 function OthersVideo({ video, reload }: { video: Video; reload: () => void }) {

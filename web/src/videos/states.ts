@@ -42,7 +42,10 @@ const PLACE: Partial<Record<Status, number>> = { UPLOADING: 0, UPLOADED: 1, PROC
 export function stepsOf(status: Status, reason?: VideoStatus["reason"]): Step[] {
   if (STATES[status].tone === "bad") {
     const wrong = reason?.stage === "upload" ? 0 : 2;
-    return STEP_NAMES.map((name, index) => ({ name, state: index < wrong ? "done" : index === wrong ? "wrong" : "ahead" }));
+    return STEP_NAMES.map((name, index) => ({
+      name,
+      state: index < wrong ? "done" : index === wrong ? "wrong" : "ahead",
+    }));
   }
   const place = PLACE[status] ?? -1;
   const reached = status === "READY" || status === "PUBLISHED";

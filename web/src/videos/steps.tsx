@@ -8,7 +8,10 @@ const SPOKEN: Record<StepState, string> = { done: "done", now: "now", ahead: "to
 export function Progress({ status, title }: { status: VideoStatus; title: string }) {
   const { word, sentence, tone } = STATES[status.status];
   const left = status.eta_seconds !== undefined ? remaining(status.eta_seconds) : "";
-  const queue = status.queue_position !== undefined && status.queue_position > 0 ? `${status.queue_position} ahead in the queue` : "";
+  const queue =
+    status.queue_position !== undefined && status.queue_position > 0
+      ? `${status.queue_position} ahead in the queue`
+      : "";
   return (
     <div class="progress">
       <ol class="steps" aria-label={`Steps of ${title}`}>

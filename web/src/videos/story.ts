@@ -38,13 +38,15 @@ const TELLINGS: Record<string, Telling> = {
   TranscodeStarted: {
     title: "Processing began",
     tone: "busy",
-    text: (facts, { attempt }) => [attempt && attempt > 1 ? `Attempt ${attempt}.` : "", measured(facts)].filter(Boolean).join(" "),
+    text: (facts, { attempt }) =>
+      [attempt && attempt > 1 ? `Attempt ${attempt}.` : "", measured(facts)].filter(Boolean).join(" "),
   },
   TranscodeRetryScheduled: { title: "Processing will be tried again", tone: "busy" },
   TranscodeCompleted: {
     title: "Ready",
     tone: "good",
-    text: (facts) => [facts["run_ms"] ? `Processed in ${span(Number(facts["run_ms"]))}.` : "", made(facts)].filter(Boolean).join(" "),
+    text: (facts) =>
+      [facts["run_ms"] ? `Processed in ${span(Number(facts["run_ms"]))}.` : "", made(facts)].filter(Boolean).join(" "),
   },
   TranscodeFailed: { title: "Processing failed", tone: "bad" },
   VideoRejected: { title: "Clip rejected", tone: "bad" },
@@ -60,7 +62,8 @@ const TELLINGS: Record<string, Telling> = {
 };
 
 /** What is in no sentence and is of no use to a person. */
-const SILENT = /^(run_id|output_s3_prefix|queued_at|expires_at|original_expires_at|tier|.* size_bytes|code|stage|upload_id)$/;
+const SILENT =
+  /^(run_id|output_s3_prefix|queued_at|expires_at|original_expires_at|tier|.* size_bytes|code|stage|upload_id)$/;
 const IGNORED: Record<string, string> = {
   repeat: "It was known already.",
   "older generation": "It belongs to an earlier upload and changed nothing.",
@@ -76,7 +79,7 @@ export function chapterOf(entry: TimelineEntry): Chapter {
   return {
     title: wished ? "To be published when ready" : (telling?.title ?? entry.event),
     text: [...text, IGNORED[entry.ignored] ?? ""].filter(Boolean).join(" "),
-    tone: entry.ignored ? "calm" : (telling?.tone ?? "calm"),
+    tone: entry.ignored || wished ? "calm" : (telling?.tone ?? "calm"),
   };
 }
 

@@ -1,5 +1,5 @@
 import { told } from "../api/client";
-import { dateTime, span } from "../format";
+import { dateTime, span, timeOfDay } from "../format";
 import { useStudio } from "../studio";
 import { useLoad } from "../ui/load";
 import { Loading, Trouble } from "../ui/parts";
@@ -28,7 +28,7 @@ export function Timeline({ videoId, sequence }: { videoId: string; sequence: num
             </p>
             {text && <p>{text}</p>}
             <time class="hint" dateTime={entry.time}>
-              {dateTime(entry.time)}
+              {isFirst ? dateTime(entry.time) : timeOfDay(entry.time)}
             </time>
           </li>
         );

@@ -32,12 +32,7 @@ export function watching(api: Api): Watch {
     streams += 1;
     try {
       await follow({
-        open: (lastEventId, either) =>
-          fetch(`${api.origin}/v1/videos/${videoId}/events`, {
-            headers: { Authorization: api.session.authorization(), ...(lastEventId && { "Last-Event-ID": lastEventId }) },
-            signal: either,
-            cache: "no-store",
-          }),
+        open: (lastEventId, either) => api.stream(`/v1/videos/${videoId}/events`, lastEventId, either),
         take: (data) => take(JSON.parse(data) as VideoStatus),
         poll,
         signal,
