@@ -31,6 +31,9 @@ RESENDS = Allowance("resends", "deliveries that are sent again", 30, 2.0)
 TESTS = Allowance("tests", "tests of a webhook", 10, 6.0)
 """Of a webhook."""
 
+PUSHES = Allowance("pushes", "pushes", 100, 3.0)
+"""Of a user, whatever the devices; those that come too early wait. As many at once as 20 devices may have."""
+
 
 class TooOften(
     Failure, kind=Kind.RATE_LIMITED, code="RATE_LIMITED", next_action="Send the same request again after Retry-After."

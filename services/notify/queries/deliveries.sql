@@ -1,7 +1,8 @@
 -- What is on its way to devices.
 
 -- name: prepare_delivery
--- All by primary key, and the device's turn with it: who comes together with another waits for it and sees its turn.
+-- All by primary key, and with it the turn of the user ($6 to $8, as in allowances.sql) and of the device: who comes
+-- together with another waits for it and sees its turn.
 -- No row where the delivery was cancelled or claimed by somebody else; empty columns where something was removed, or
 -- where the device's id is another user's by now. No turn where the device is not the claim's vendor's by now, nor
 -- where its user switched the kind off there, which a page that was being written at that moment has not seen, nor
@@ -28,19 +29,31 @@ WITH mine AS (
         ) AS wanted
     FROM deliveries
     WHERE delivery_id = $1 AND fence = $2 AND status = 'PENDING' AND lease_owner IS NOT NULL
+), of_user AS (
+    INSERT INTO allowance_uses AS uses (subject_id, allowance, next_at)
+    SELECT mine.user_id, $6, now() + make_interval(secs => $7)
+    FROM mine JOIN devices ON devices.device_id = mine.device_id AND devices.user_id = mine.user_id
+    WHERE devices.vendor = $5 AND wanted AND next_push_at <= now() + make_interval(secs => $4)
+    ON CONFLICT (subject_id, allowance) DO UPDATE
+    SET next_at = greatest(uses.next_at, now()) + make_interval(secs => $7)
+    WHERE uses.next_at <= now() + make_interval(secs => $8)
+    RETURNING subject_id
 ), turn AS (
     UPDATE devices SET next_push_at = greatest(next_push_at, now()) + make_interval(secs => $3)
-    FROM mine
+    FROM mine JOIN of_user ON of_user.subject_id = mine.user_id
     WHERE devices.device_id = mine.device_id AND devices.user_id = mine.user_id AND devices.vendor = $5
         AND wanted AND next_push_at <= now() + make_interval(secs => $4)
     RETURNING devices.device_id
 )
 SELECT now() - mine.created_at AS age, wanted, devices.vendor, devices.address, devices.host, devices.keys,
     EXISTS (SELECT FROM turn) AS has_turn,
-    extract(epoch FROM devices.next_push_at - now())::float8 - $4 AS wait_seconds,
+    greatest(
+        extract(epoch FROM devices.next_push_at - now())::float8 - $4, extract(epoch FROM uses.next_at - now())::float8 - $8
+    ) AS wait_seconds,
     notifications.notification_id, notifications.kind, notifications.title, notifications.body, notifications.video_id
 FROM mine
 LEFT JOIN devices ON devices.device_id = mine.device_id AND devices.user_id = mine.user_id
+LEFT JOIN allowance_uses AS uses ON uses.subject_id = mine.user_id AND uses.allowance = $6
 LEFT JOIN notifications ON notifications.notification_id = mine.notification_id
 
 -- name: end_delivery

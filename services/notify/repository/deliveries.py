@@ -9,6 +9,7 @@ import asyncpg
 from chassis import queries
 from chassis.leases import Leases
 from chassis.postgres import Connection
+from services.notify.domain.allowances import PUSHES
 from services.notify.domain.delivery import (
     MAX_AGE,
     PUSH_INTERVAL_SECONDS,
@@ -48,9 +49,9 @@ class Deliveries:
 
     async def prepare(self, delivery: Delivery) -> Push | Wait | None:
         claim = delivery.delivery_id, delivery.fence
-        row = await self._connection.fetchrow(
-            QUERIES["prepare_delivery"], *claim, PUSH_INTERVAL_SECONDS, _AHEAD_SECONDS, delivery.vendor
-        )
+        of_device = PUSH_INTERVAL_SECONDS, _AHEAD_SECONDS, delivery.vendor
+        of_user = PUSHES.name, PUSHES.every_seconds, PUSHES.ahead_seconds
+        row = await self._connection.fetchrow(QUERIES["prepare_delivery"], *claim, *of_device, *of_user)
         if row is None:
             return None
         if row["address"] is None or row["notification_id"] is None:
