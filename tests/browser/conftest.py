@@ -14,7 +14,10 @@ from playwright.async_api import Browser
 
 from deploy.local.workloads import WEB
 from tests.browser.chromium import executable, launched
+from tests.e2e.conftest import person
 from tests.e2e.people import make_clip
+
+__all__ = ["person"]  # the fixture of tests/e2e, for what a test sees to without a page
 
 HERE = Path(__file__).parent
 LACKING = pytest.StashKey[str]()
