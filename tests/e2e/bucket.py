@@ -24,6 +24,16 @@ def keys_below(platform: Stack, prefix: str) -> set[str]:
     return _with_client(platform, keys)
 
 
+def read_object(platform: Stack, key: str) -> bytes:
+    """The bytes of an object."""
+
+    async def read(client: "S3Client") -> bytes:
+        found = await client.get_object(Bucket=platform.s3["bucket"], Key=key)
+        return await found["Body"].read()
+
+    return _with_client(platform, read)
+
+
 def delete_object(platform: Stack, key: str) -> None:
     async def delete(client: "S3Client") -> None:
         await client.delete_object(Bucket=platform.s3["bucket"], Key=key)

@@ -49,9 +49,16 @@ class Shell:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Nothing of the machine's own NextPlay, and times in UTC."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("NEXTPLAY_")}
-        return inherited | {"NEXTPLAY_STACK": str(self.platform.home.path / "stack.json"), "TZ": "UTC"}
+        """Nothing of the machine's own NextPlay or proxies, notes in the platform's home, and times in UTC."""
+        home = self.platform.home.path
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.upper().startswith(("NEXTPLAY_", "NO_PROXY"))
+        }
+        return inherited | {
+            "NEXTPLAY_STACK": str(home / "stack.json"),
+            "XDG_STATE_HOME": str(home / "state"),
+            "TZ": "UTC",
+        }
 
     def arguments(self, command: str, *arguments: str | Path) -> Sequence[str]:
         """The command line."""
