@@ -1,10 +1,12 @@
 """What each vendor says in words of its own, and the tokens by which it knows us."""
 
+import json
 import time
 from collections.abc import AsyncIterator
 from email.utils import formatdate
 from pathlib import Path
 
+import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -13,8 +15,8 @@ from push_receivers import LOCAL, Google, Vendored, a_push, apns, apns_error, fc
 from push_servers import Close, Reply, certificates, http1_server
 
 from services.notify.addresses import Rules, open_client, open_resolver
-from services.notify.channels.apns import ProviderToken, provider_key
-from services.notify.channels.fcm import service_account
+from services.notify.channels.apns import Apns, ProviderToken, provider_key
+from services.notify.channels.fcm import Fcm, service_account
 from services.notify.channels.web_push import Vapid, WebPush, vapid
 from services.notify.domain.delivery import Delivered, Gone, Outcome, Refused, Retry
 from services.notify.domain.device import Address, Vendor
@@ -185,6 +187,30 @@ async def test_a_push_service_without_a_valid_certificate_is_not_told_anything(
         channel = WebPush(client, Vapid(KEY, "mailto:ops@nextplay.example"))
         assert await channel.deliver(a_push(address)) == Retry("TLS_FAILED", host_failed=True)
         assert server.seen == []
+
+
+async def test_fcm_and_apns_without_a_valid_certificate_are_not_told_anything(
+    google: Google, apple: Vendored, tmp_path: Path
+) -> None:
+    untrusted, _ = certificates(tmp_path)
+    async with http1_server(lambda seen: Reply(), untrusted) as server, httpx.AsyncClient(trust_env=False) as client:
+        url = f"https://127.0.0.1:{server.port}"
+        account = json.loads(google.settings["NEXTPLAY_NOTIFY_FCM_SERVICE_ACCOUNT"])
+        of_apns = [
+            apple.settings[f"NEXTPLAY_NOTIFY_APNS_{name}"] for name in ("PRIVATE_KEY", "KEY_ID", "TEAM_ID", "TOPIC")
+        ]
+        without_token = service_account(json.dumps(account | {"token_uri": f"{url}/token"}))
+        outcomes = [
+            await channel.deliver(a_push(address))
+            for channel, address in (
+                (Fcm(client, service_account(json.dumps(account)), url), google.address),
+                (Fcm(client, without_token, url), google.address),
+                (Apns(client, provider_key(*of_apns), url), apple.address),
+            )
+        ]
+        assert server.seen == []
+    refused = Retry("TLS_FAILED", host_failed=True)
+    assert outcomes == [refused, Retry("NO_ACCESS_TOKEN", host_failed=True), refused]
 
 
 @pytest.mark.parametrize(
