@@ -65,7 +65,7 @@ export function WordsForm({ words, change, about }: WordsFormProps) {
         {(names) => (
           <textarea
             {...names}
-            rows={2}
+            rows={1}
             value={words.description}
             onInput={(event) => change({ description: event.currentTarget.value })}
           />

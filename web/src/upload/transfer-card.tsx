@@ -42,7 +42,7 @@ export function TransferCard({ transfer }: { transfer: Transfer }) {
 
 function Body({ transfer }: { transfer: Transfer }) {
   const { uploads } = useStudio();
-  const { id, file, phase, verdict, failure, status, begun } = transfer;
+  const { id, phase, verdict, failure, status, begun } = transfer;
   switch (phase) {
     case "checking":
       return <p role="status">{PHASES.checking}…</p>;
@@ -63,9 +63,7 @@ function Body({ transfer }: { transfer: Transfer }) {
         <>
           <Trouble error={failure} again={() => uploads.again(id)} />
           <div class="actions">
-            <Button icon="trash" kind="quiet" label={`Cancel ${file.name}`} onClick={() => uploads.remove(id)}>
-              Cancel
-            </Button>
+            <Cancel transfer={transfer} />
           </div>
         </>
       );
@@ -153,11 +151,22 @@ function Sending({ transfer }: { transfer: Transfer }) {
             Pause
           </Button>
         )}
-        <Button kind="quiet" icon="close" label={`Cancel ${file.name}`} onClick={() => uploads.remove(id)}>
-          Cancel
-        </Button>
+        <Cancel transfer={transfer} />
       </div>
     </>
+  );
+}
+
+function Cancel({ transfer }: { transfer: Transfer }) {
+  const { uploads, toasts } = useStudio();
+  async function cancel() {
+    await uploads.remove(transfer.id);
+    if (transfer.begun) toasts.say(`The upload is given up; “${transfer.title}” stays as a draft.`);
+  }
+  return (
+    <Button kind="quiet" icon="close" label={`Cancel ${transfer.file.name}`} onClick={cancel}>
+      Cancel
+    </Button>
   );
 }
 

@@ -1,7 +1,7 @@
 import type { Failure } from "../api/failure";
 import type { VideoStatus, Visibility } from "../api/types";
 import type { Begun } from "./sender";
-import type { Verdict } from "./preflight";
+import { titleFrom, type Verdict } from "./preflight";
 
 /** Where a chosen clip stands on its way from this page to READY. */
 export type Phase =
@@ -29,6 +29,37 @@ export interface Transfer extends Details {
   begun: Begun | null;
   failure: Failure | null;
   status: VideoStatus | null;
+}
+
+/** A file that was just chosen, with details to begin with. */
+export function chosen(file: File, categories: string[]): Transfer {
+  return {
+    id: crypto.randomUUID(),
+    file,
+    phase: "checking",
+    verdict: null,
+    fingerprint: "",
+    title: titleFrom(file.name),
+    description: "",
+    category: categories[0] ?? "",
+    visibility: "public",
+    publish: true,
+    sentBytes: 0,
+    bytesPerSecond: null,
+    into: "",
+    begun: null,
+    failure: null,
+    status: null,
+  };
+}
+
+/** Whether something is still to be done with a clip here. */
+export function isOpen({ phase }: Transfer): boolean {
+  return phase !== "ended" && phase !== "refused";
+}
+
+export function isSameFile(one: File, other: File): boolean {
+  return one.name === other.name && one.size === other.size && one.lastModified === other.lastModified;
 }
 
 /** Whether bytes are on their way, or would be if there were a connection. */

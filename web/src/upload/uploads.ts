@@ -4,10 +4,10 @@ import { asFailure, Failure } from "../api/failure";
 import { pause as wait } from "../api/stream";
 import type { Watch } from "../videos/watching";
 import { fingerprint } from "./fingerprint";
-import { preflight, titleFrom } from "./preflight";
+import { preflight } from "./preflight";
 import { rateMeter } from "./rate";
 import { openSender } from "./sender";
-import { type Details, isUnderWay, type Transfer } from "./transfer";
+import { chosen, type Details, isOpen, isSameFile, isUnderWay, type Transfer } from "./transfer";
 import { openUnfinished, type Unfinished } from "./unfinished";
 
 const FIRST_RETRY_MS = 2000;
@@ -177,29 +177,12 @@ export function openUploads(api: Api, watch: Watch, categories: string[]) {
     },
     /** Takes chosen files in and looks at them; `base` are the details they begin with. */
     add(files: Iterable<File>, base: Partial<Transfer> = {}): void {
-      for (const file of files) {
-        const same = (one: Transfer) =>
-          one.file.name === file.name && one.file.size === file.size && one.file.lastModified === file.lastModified;
-        if (transfers.value.some((one) => same(one) && one.phase !== "ended" && one.phase !== "refused")) continue;
-        const id = crypto.randomUUID();
-        const details: Details = {
-          ...{ title: titleFrom(file.name), description: "", category: categories[0] ?? "other" },
-          ...{ visibility: "public", publish: true },
-        };
-        const progress = { sentBytes: 0, bytesPerSecond: null, begun: null, failure: null, status: null };
-        const fresh: Transfer = {
-          id,
-          file,
-          ...details,
-          ...progress,
-          verdict: null,
-          fingerprint: "",
-          into: "",
-          phase: "checking",
-        };
-        transfers.value = [{ ...fresh, ...base }, ...transfers.value];
-        void look(id);
-      }
+      const isHere = (file: File) => transfers.value.some((one) => isOpen(one) && isSameFile(one.file, file));
+      const fresh = [...files]
+        .filter((file) => !isHere(file))
+        .map((file) => ({ ...chosen(file, categories), ...base }));
+      transfers.value = [...fresh, ...transfers.value];
+      for (const { id } of fresh) void look(id);
     },
     start: send,
     pause(id: string) {

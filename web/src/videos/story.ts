@@ -61,9 +61,9 @@ const TELLINGS: Record<string, Telling> = {
   ArchiveVideo: { title: "Archived", tone: "calm", text: () => "It was left unpublished for too long." },
 };
 
-/** What is in no sentence and is of no use to a person. */
+/** What is of no use to a person, or is in the message. */
 const SILENT =
-  /^(run_id|output_s3_prefix|queued_at|expires_at|original_expires_at|tier|.* size_bytes|code|stage|upload_id)$/;
+  /^(run_id|output_s3_prefix|queued_at|expires_at|original_expires_at|tier|.* size_bytes|code|stage|measured|limit|upload_id)$/;
 const IGNORED: Record<string, string> = {
   repeat: "It was known already.",
   "older generation": "It belongs to an earlier upload and changed nothing.",
@@ -104,6 +104,6 @@ function made(facts: Facts): string {
 }
 
 function remaining(facts: Facts): string {
-  const said = Object.entries(facts).filter(([name]) => name !== "message" && !SILENT.test(name));
+  const said = Object.entries(facts).filter(([name, value]) => value && name !== "message" && !SILENT.test(name));
   return said.map(([name, value]) => `${capital(name.replaceAll("_", " "))}: ${value}.`).join(" ");
 }
