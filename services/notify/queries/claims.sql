@@ -1,11 +1,17 @@
 -- Which deliveries there is room for now, of the tables that have a host, a user and the columns of chassis/leases. In the
 -- braces: the table, which of its rows are the channel's, and which are as urgent as urgencies.priority.
 
+-- name: go_by_index
+-- For the transaction of a claim. Statistics know nothing of a queue that has just filled, and where they say that little
+-- waits, all of it would be read by another index and sorted. What is asked for has the order of one index.
+SET LOCAL enable_sort = off
+
 -- name: find_due
 -- Goes from host to host by the index whose name ends in _pending_turn, and at each from user to user, the urgent first.
 -- Of a user it reads what is due and no more than there is room for, so what waits for a host that is left alone, for a
--- user whose turns are taken, or for its time, is passed over at the cost of one row, however much it is. Nothing is
--- locked here: the claim by these ids (chassis/leases) looks again.
+-- user whose turns are taken, or for its time, is passed over at the cost of one row, however much it is. Ordered by
+-- urgency alone, in which it is found, so that it ends as soon as there is enough. Nothing is locked here: the claim by
+-- these ids (chassis/leases) looks again.
 -- $1 and $2: the host to begin with, and how many are looked at. $3: the room in all. $4 to $6: of hosts, which of them
 -- have another room than $4. $7 to $9: of users, in the same way. $10 and $11: the hash behind which to begin with the
 -- users of each host, by chance, so that nobody is always the last, and how many of them are looked at. By a hash, because
@@ -20,7 +26,7 @@ WITH RECURSIVE hosts AS (
     ), number + 1
     FROM hosts WHERE hosts.host IS NOT NULL AND number < $2::int
 ), open AS (
-    SELECT hosts.host, hosts.number, coalesce(told.room, $4::int) AS room
+    SELECT hosts.host, coalesce(told.room, $4::int) AS room
     FROM hosts LEFT JOIN unnest($5::text[], $6::int[]) AS told (host, room) ON told.host = hosts.host
     WHERE hosts.host IS NOT NULL AND coalesce(told.room, $4) > 0
 ), found AS (
@@ -69,9 +75,9 @@ WITH RECURSIVE hosts AS (
             ) AS due
             WHERE users.number < $11::int AND users.found < open.room
         )
-        SELECT users.number, users.user_id, unnest(users.ids) AS delivery_id FROM users
+        SELECT users.user_id, unnest(users.ids) AS delivery_id FROM users
     ) AS turns
-    ORDER BY urgencies.number, open.number, turns.number
+    ORDER BY urgencies.number
     LIMIT $3
 )
 SELECT reached.place, found.*

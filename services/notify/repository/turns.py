@@ -47,6 +47,7 @@ class InTurns:
         of_users = rooms.per_user, list(rooms.users), list(rooms.users.values())
         looked_at = place, HOSTS_LOOKED_AT, rooms.in_all
         first_user = random.randrange(-(2**31), 2**31)  # noqa: S311 - for fairness alone
+        await connection.execute(QUERIES["go_by_index"])
         rows = await connection.fetch(
             self.find_due, *looked_at, *of_hosts, *of_users, first_user, USERS_LOOKED_AT, list(priorities), *channel
         )
