@@ -79,6 +79,14 @@ def test_several_clips_are_uploaded_and_one_that_is_not_there_stops_none(new_she
     assert "no-such-clip.mp4" in done.error["message"]
 
 
+def test_a_clip_that_is_too_long_is_refused_before_a_byte_moves(new_shell: NewShell, long_clip: Path) -> None:
+    carol = new_shell("carol")
+    done = carol.run("upload", long_clip)
+    assert (done.status, done.out) == (3, "")
+    assert "30 s" in done.err
+    assert carol.json("videos") == {"videos": []}
+
+
 def test_a_rejected_clip_exits_with_3_and_why_tells_its_story(new_shell: NewShell, long_clip: Path) -> None:
     carol = new_shell("carol")
     done = carol.run("upload", long_clip, "--no-check", "--watch")

@@ -83,24 +83,24 @@ class Lines:
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
-        self._told: dict[str, object] = {}
+        self._tenths: dict[str, int] = {}
+        self._steps: dict[str, tuple[str, int]] = {}
         self._paces: dict[str, Pace] = {}
 
     def uploaded(self, name: str, progress: UploadProgress) -> None:
-        """Tell a tenth."""
-        tenth = progress.sent_bytes * 10 // max(1, progress.total_bytes)
+        """Tell a tenth, once: what is sent again moves back."""
         note = upload_note(progress, self._paces.setdefault(name, Pace()))
-        self._tell(f"upload   {name}", tenth, f"{tenth * 10:3} %  {note}")
+        tenth = progress.sent_bytes * 10 // max(1, progress.total_bytes)
+        if tenth > self._tenths.get(name, -1):
+            self._tenths[name] = tenth
+            self._say(f"upload   {name}  {tenth * 10:3} %  {note}")
 
     def moved(self, name: str, status: Status) -> None:
         """Tell a change."""
         tenth = status["progress"] // 10
-        self._tell(f"process  {name}", (status["status"], tenth), f"{tenth * 10:3} %  {status_note(status)}")
-
-    def _tell(self, what: str, step: object, line: str) -> None:
-        if self._told.get(what) != step:
-            self._told[what] = step
-            self._say(f"{what}  {line}")
+        if self._steps.get(name) != (status["status"], tenth):
+            self._steps[name] = (status["status"], tenth)
+            self._say(f"process  {name}  {tenth * 10:3} %  {status_note(status)}")
 
 
 def upload_note(progress: UploadProgress, pace: Pace) -> str:

@@ -4,9 +4,9 @@ from datetime import datetime
 
 
 def megabytes(size_bytes: float) -> str:
-    """`0.33 MB`, `23.0 MB`; small ones in kB or bytes."""
+    """`0.33 MB`, `23.0 MB`; less in kB or bytes."""
     if size_bytes < 1000:
-        return f"{size_bytes:.0f} bytes"
+        return count(round(size_bytes), "byte")
     if size_bytes < 100_000:
         return f"{size_bytes / 1e3:.1f} kB"
     return f"{size_bytes / 1e6:.2f} MB" if size_bytes < 10_000_000 else f"{size_bytes / 1e6:.1f} MB"
