@@ -182,7 +182,7 @@ def test_a_user_has_ten_webhooks(person: MakePerson) -> None:
     "url",
     [
         "http://[::ffff:10.0.0.1]/",
-        "https://[::1]/",
+        "https://[fe80::1]/",
         "https://2130706433/",
         "https://0177.0.0.1/",
         "https://0x7f.1/",
