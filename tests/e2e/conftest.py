@@ -42,6 +42,20 @@ def person(platform: Stack) -> Iterator[MakePerson]:
         yield make
 
 
+@pytest.fixture(autouse=True)
+def _notes_of_clients(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients leave their notes here, and none in the home of whoever runs the tests."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+@pytest.fixture
+def no_transcodes(platform: Stack) -> Iterator[None]:
+    """What is stored stays: nobody looks whether it is a video."""
+    platform.hold("media-worker")
+    yield
+    platform.release("media-worker")
+
+
 @pytest.fixture(scope="session")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where clips are made once per run."""

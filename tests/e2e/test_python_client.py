@@ -41,6 +41,7 @@ def two_parts(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.usefixtures("no_transcodes")
 def test_each_part_is_announced_signed_and_sent_with_its_sha256(
     platform: Stack, user: str, client: Client, two_parts: Path
 ) -> None:
@@ -59,7 +60,7 @@ def test_a_part_whose_bytes_are_not_the_signed_ones_is_not_stored(
     def of_other_bytes(path: Path, part: Part) -> str:
         return base64.b64encode(hashlib.sha256(b"other bytes").digest()).decode()
 
-    monkeypatch.setattr("nextplay_client.uploading.signing.checksum", of_other_bytes)
+    monkeypatch.setattr("nextplay_client.uploading.checksums.checksum", of_other_bytes)
     with stamina.set_testing(True, attempts=2, cap=True), pytest.raises(Unreachable, match="S3 answered 400"):
         client.upload(two_parts, title="Damaged on the way", category="sports", preflight=False)
     signed = execute(platform.dsn("upload"), SIGNED, user_id(user))

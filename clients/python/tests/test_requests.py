@@ -135,6 +135,12 @@ def test_who_is_interrupted_ends_what_runs() -> None:
         thread.close()
 
 
+async def test_the_synchronous_client_works_where_an_event_loop_runs(platform: FakePlatform) -> None:
+    platform.answers["/v1/videos/01a2"] = [(200, {"video_id": "01a2"})]
+    with Client(platform.address, "token") as client:
+        assert client.video("01a2")["video_id"] == "01a2"
+
+
 def test_a_client_that_is_closed_twice_is_closed(platform: FakePlatform) -> None:
     client = Client(platform.address, "token")
     client.close()
