@@ -13,6 +13,7 @@ from playwright.async_api import Browser, Page, expect
 from deploy.local.home import ROOT
 from deploy.local.stack import Stack
 from tests.browser.chromium import Seen, launched, watch
+from tests.browser.clips import padded
 from tests.browser.elsewhere import gateway_for, https_before, web_server
 from tests.conftest import TokenFor
 from tests.e2e.conftest import MakePerson
@@ -44,14 +45,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def elsewhere(platform: Stack, site: Path) -> Iterator[Elsewhere]:
     with web_server(site) as origin, gateway_for(origin, platform, site.parent) as api:
         yield Elsewhere(origin, api)
-
-
-def padded(clip: Path, size: int, to: Path) -> Path:
-    """The clip with a box of nothing behind it, `size` bytes in all."""
-    data = clip.read_bytes()
-    free = size - len(data)
-    to.write_bytes(data + free.to_bytes(4, "big") + b"free" + bytes(free - 8))
-    return to
 
 
 async def opened(browser: Browser, url: str) -> tuple[Page, Seen]:

@@ -1,0 +1,108 @@
+"""What comes between: a reload, a network that is away, a pause, and clips that cannot be used."""
+
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from deploy.local.stack import Stack
+from tests.browser.clips import broken, padded
+from tests.browser.studio import WAIT_MS, Parts, Studio, studio_of
+from tests.e2e.people import make_clip
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def large_clip(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of 41 MiB, so of five parts, of which three are sent at a time."""
+    return padded(clip, 41 * MIB, tmp_path_factory.mktemp("large") / "large.mp4")
+
+
+async def held(studio: Studio, clip: Path, title: str, held_from: int) -> Parts:
+    """An upload under way, of which the parts from a number on do not get on."""
+    parts = Parts(held_from)
+    await studio.page.route("**/uploads/**", parts)
+    card = await studio.choose(clip)
+    await studio.send(card, title)
+    await parts.holding.wait()
+    return parts
+
+
+async def test_after_a_reload_the_missing_parts_alone_are_sent(
+    browser: Browser, platform: Stack, large_clip: Path, tmp_path: Path
+) -> None:
+    async with studio_of(browser, platform, "alice") as studio:
+        page = studio.page
+        before = await held(studio, large_clip, "Reloaded", held_from=3)
+        bar = page.get_by_role("progressbar", name="Upload of large.mp4")
+        await page.wait_for_function("(bar) => bar.value >= 48", arg=await bar.element_handle(), timeout=WAIT_MS)
+        await page.reload()
+        await page.unroute_all(behavior="ignoreErrors")
+        before.go_on.set()
+
+        await expect(page.get_by_role("heading", name="Unfinished uploads")).to_be_visible()
+        unfinished = page.get_by_role("article", name="large.mp4")
+        await expect(unfinished.get_by_role("progressbar")).to_have_js_property("value", 48)
+        other = padded(large_clip, 42 * MIB, tmp_path / "other.mp4")
+        await unfinished.get_by_label("File of large.mp4").set_input_files(other)
+        await expect(unfinished.get_by_role("alert")).to_contain_text("another file")
+
+        after = Parts(held_from=100)
+        await page.route("**/uploads/**", after)
+        await unfinished.get_by_label("File of large.mp4").set_input_files(large_clip)
+        await studio.stands(page.get_by_role("article", name="large.mp4"), "Reloaded", "Ready")
+        assert len(after.sent) == 3
+
+
+async def test_without_a_network_an_upload_waits_and_goes_on_by_itself(
+    browser: Browser, platform: Stack, large_clip: Path
+) -> None:
+    async with studio_of(browser, platform, "alice") as studio:
+        parts = await held(studio, large_clip, "Offline", held_from=3)
+        card = studio.page.get_by_role("article", name="large.mp4")
+        await studio.page.context.set_offline(True)
+        parts.go_on.set()
+        await expect(card.get_by_role("status")).to_contain_text("Waiting for the connection", timeout=WAIT_MS)
+        await studio.page.context.set_offline(False)
+        await studio.stands(card, "Offline", "Ready")
+
+
+async def test_an_upload_is_paused_and_resumed(browser: Browser, platform: Stack, large_clip: Path) -> None:
+    async with studio_of(browser, platform, "alice") as studio:
+        parts = await held(studio, large_clip, "Paused", held_from=2)
+        card = studio.page.get_by_role("article", name="large.mp4")
+        await card.get_by_role("button", name="Pause large.mp4").click()
+        await expect(card.get_by_role("status")).to_contain_text("Paused")
+        parts.go_on.set()
+        await card.get_by_role("button", name="Resume large.mp4").click()
+        await studio.stands(card, "Paused", "Ready")
+
+
+async def test_a_clip_that_is_too_long_is_refused_before_a_byte_is_sent(
+    browser: Browser, platform: Stack, tmp_path: Path
+) -> None:
+    long = make_clip(tmp_path / "long.mp4", seconds=31, size="64x64", fps=5)
+    async with studio_of(browser, platform, "alice") as studio:
+        card = await studio.choose(long)
+        await expect(card.get_by_role("alert")).to_contain_text("31")
+        await expect(card.get_by_role("alert")).to_contain_text("30 s")
+        await expect(card.get_by_role("button", name="Upload long.mp4")).not_to_be_attached()
+        assert not [url for url in studio.seen.requests if "/v1/uploads/initiate" in url]
+
+
+async def test_a_clip_that_the_platform_rejects_tells_why_and_takes_another_file(
+    browser: Browser, platform: Stack, clip: Path, tmp_path: Path
+) -> None:
+    async with studio_of(browser, platform, "alice") as studio:
+        page = studio.page
+        card = await studio.choose(broken(clip, tmp_path / "broken.mp4"))
+        await studio.send(card, "Broken")
+        await studio.stands(card, "Broken", "Wrong format")
+        await expect(card.get_by_role("alert")).to_be_visible()
+        await card.get_by_role("link", name="Open video").click()
+        await expect(page.get_by_role("alert").first).to_be_visible()
+        await page.get_by_label("Other file of Broken").set_input_files(clip)
+        again = page.get_by_role("article", name="short.mp4")
+        await studio.send(again, "Mended")
+        await studio.stands(again, "Mended", "Ready")
