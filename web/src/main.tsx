@@ -48,7 +48,7 @@ function SignedIn({ opened, me }: { opened: Opened; me: string }) {
       ...opened,
       ...{ me, watch },
       uploads: openUploads(api, watch, config.categories),
-      inbox: openInbox(api, ({ title, body }) => toasts.say(`${title} ${body}`)),
+      inbox: openInbox(api, ({ body }) => toasts.say(body)),
       follows: openFollows(api, me),
       push: openPush(api, me),
     };

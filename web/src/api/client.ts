@@ -49,6 +49,8 @@ export async function told<T>(reply: Promise<Reply<T>>): Promise<NonNullable<T>>
   } catch (error) {
     throw asFailure(error);
   }
-  if (!settled.response.ok) throw failureOf(settled.response.status, settled.error);
+  if (!settled.response.ok) {
+    throw failureOf(settled.response.status, settled.error, settled.response.headers.get("Retry-After"));
+  }
   return settled.data as NonNullable<T>;
 }

@@ -1,4 +1,4 @@
-import { useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { clock } from "../format";
 import { Icon } from "../ui/icon";
 
@@ -8,21 +8,21 @@ interface ThumbnailProps {
   durationMs?: number | undefined;
 }
 
-/** A video's picture, which moves while the pointer or the focus is on the card around it. */
+/** A video's picture, which moves while the pointer or the focus is on the link or button around it. */
 export function Thumbnail({ poster, preview, durationMs }: ThumbnailProps) {
   const [moving, setMoving] = useState(false);
   const [broken, setBroken] = useState(false);
   const box = useRef<HTMLSpanElement>(null);
-  const isCalm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+  useEffect(() => {
+    const around = box.current?.closest("a, button");
+    if (!around || !preview || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    const leaving = new AbortController();
+    for (const type of ["mouseenter", "focus"]) around.addEventListener(type, () => setMoving(true), leaving);
+    for (const type of ["mouseleave", "blur"]) around.addEventListener(type, () => setMoving(false), leaving);
+    return () => leaving.abort();
+  }, [preview]);
   return (
-    <span
-      ref={box}
-      class="thumbnail"
-      onPointerEnter={(event) => event.pointerType === "mouse" && !isCalm() && setMoving(true)}
-      onPointerLeave={() => setMoving(false)}
-      onFocusCapture={() => setMoving(!isCalm())}
-      onBlurCapture={() => setMoving(false)}
-    >
+    <span ref={box} class="thumbnail">
       {poster && !broken ? (
         <img src={poster} alt="" loading="lazy" decoding="async" onError={() => setBroken(true)} />
       ) : (

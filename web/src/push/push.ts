@@ -33,7 +33,7 @@ export function openPush(api: Api, me: string) {
   async function switchOn() {
     if ((await Notification.requestPermission()) !== "granted") {
       state.value = Notification.permission === "denied" ? "refused" : "off";
-      return;
+      throw new Failure("PUSH_NOT_ALLOWED", "The browser did not allow it.", "Allow notifications of this page first.");
     }
     const { public_key } = await told(api.GET("/v1/devices/web-push-key"));
     await navigator.serviceWorker.register(workerUrl());

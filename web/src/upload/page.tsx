@@ -15,7 +15,7 @@ export function UploadPage() {
   return (
     <>
       <PageTitle>Upload</PageTitle>
-      <DropZone small={transfers.length > 0} />
+      <DropZone small={transfers.length + uploads.unfinished.list.value.length > 0} />
       <UnfinishedList />
       {ready.length > 1 && (
         <div class="bulk">

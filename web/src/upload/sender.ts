@@ -42,7 +42,8 @@ type Clip = UppyFile<Announcement, Body>;
 /** Uppy with its S3 multipart plugin on the API's own endpoints. The API decides about uploads, so Uppy never ends one
  * by itself: what failed can be resumed. */
 export function openSender(api: Api, heard: Heard) {
-  const uppy = new Uppy<Announcement, Body>({ autoProceed: false, allowMultipleUploadBatches: true });
+  const logger = { debug() {}, warn() {}, error() {} }; // what fails is told on the page
+  const uppy = new Uppy<Announcement, Body>({ autoProceed: false, allowMultipleUploadBatches: true, logger });
   const sign = signedParts(api);
   uppy.use(AwsS3<Announcement, Body>, {
     id: "s3",

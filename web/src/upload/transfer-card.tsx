@@ -23,7 +23,7 @@ export function TransferCard({ transfer }: { transfer: Transfer }) {
             <h2>{begun ? <a href={hrefOf({ page: "video", id: begun.videoId })}>{name}</a> : name}</h2>
             <p class="hint">{verdict?.fit ? verdict.note : bytes(file.size)}</p>
           </div>
-          {!isUnderWay(transfer) && (
+          {!isUnderWay(transfer) && phase !== "failed" && (
             <button
               type="button"
               class="icon-button"
