@@ -59,7 +59,9 @@ class CalledAddresses(BaseSettings):
     allow_http: bool = Field(False, description="whether http:// is called too")
     networks: Strings = Field([], description="networks whose addresses are called although they are not public")
     name_servers: Strings = Field(
-        [], description="who is asked for the addresses of names, `address` or `address:port`; the system's if empty"
+        [],
+        description="who is asked for the addresses of names, `address` or `address:port`, IPv6 in brackets; "
+        "the system's name servers if empty",
     )
 
     @field_validator("networks")

@@ -62,6 +62,12 @@ async def test_with_its_settings_each_vendor_is_on(monkeypatch: pytest.MonkeyPat
     assert await channels() == [WebPush, Fcm, Apns]
 
 
+def test_name_servers_are_addresses_with_or_without_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    servers = ["192.0.2.53", "192.0.2.53:5353", "[2001:db8::53]", "[2001:db8::53]:53"]
+    given(monkeypatch, {"CALLED_NAME_SERVERS": json.dumps(servers)})
+    assert load(CalledAddresses).name_servers == servers
+
+
 @pytest.mark.parametrize(
     ("settings", "values", "told"),
     [
@@ -75,6 +81,8 @@ async def test_with_its_settings_each_vendor_is_on(monkeypatch: pytest.MonkeyPat
         (ApnsSettings, {"APNS_PRIVATE_KEY": APPLE}, "all or none"),
         (ApnsSettings, OF_APNS | {"APNS_PRIVATE_KEY": "secret"}, "APNS"),
         (CalledAddresses, {"CALLED_NETWORKS": '["inside"]'}, "CALLED_NETWORKS"),
+        (CalledAddresses, {"CALLED_NAME_SERVERS": '["dns.example"]'}, "CALLED_NAME_SERVERS"),
+        (CalledAddresses, {"CALLED_NAME_SERVERS": '[""]'}, "CALLED_NAME_SERVERS"),
     ],
 )
 def test_a_mistake_stops_the_start_and_tells_no_key(

@@ -59,7 +59,7 @@ class Attempt(TypedDict):
     # HTTP status of the reply, where there was one.
     http_status: NotRequired[int]
     # What went wrong, where it did not succeed: HTTP_ERROR, REDIRECT, GONE, TIMEOUT, CONNECTION_FAILED, TLS_FAILED,
-    # DNS_FAILED, ADDRESS_REFUSED, PROTOCOL_ERROR or NOT_SENT, which is no fault of the endpoint.
+    # NO_PUBLIC_ADDRESS, PROTOCOL_ERROR or NOT_SENT, which is no fault of the endpoint.
     error_code: NotRequired[str]
     # The first 1,024 bytes of the reply's body, made printable; may be empty.
     reply: str
