@@ -165,7 +165,7 @@ def test_a_status_is_a_line_or_the_document(answering: Callable[..., None], run:
     answering(**{"videos/VIDEO/status": STATUS})
     assert json.loads(run("status", VIDEO, "--json").out) == STATUS
     done = run("status", VIDEO)
-    assert done.out.startswith("READY, 100 %, since ")
+    assert done.out.startswith("READY, 100 %, ")
     assert "You may: publish, delete." in done.out
 
 

@@ -38,7 +38,7 @@ def status(connection: Connection, out: Output, video: UUID) -> None:
     if out.as_json:
         out.document(found)
         return
-    out.line(f"{status_note(found)}, {found['progress']} %, since {since(moment(found['changed_at']), now())}")
+    out.line(f"{status_note(found)}, {found['progress']} %, {since(moment(found['changed_at']), now())}")
     if reason := found.get("reason"):
         out.line(f"{reason['message']} {reason['next_action']} ({reason['code']})")
     if found["allowed_actions"]:
