@@ -3,12 +3,13 @@ import { useEffect } from "preact/hooks";
 import { DiscoverPage, FollowingPage, PersonPage } from "./feed/pages";
 import { InboxPage } from "./inbox/page";
 import { Avatar } from "./people/avatar";
-import { hrefOf, type Route } from "./route";
+import { goTo, hrefOf, type Route } from "./route";
 import { SettingsPage } from "./settings-page";
 import { useStudio } from "./studio";
 import { Icon, type IconName, Logo } from "./ui/icon";
 import { ButtonLink, Empty, PageTitle } from "./ui/parts";
 import { ToastList } from "./ui/toasts";
+import { useDropping } from "./upload/dropping";
 import { UploadPage } from "./upload/page";
 import { isUnderWay } from "./upload/transfer";
 import { VideosPage } from "./videos/list-page";
@@ -28,13 +29,17 @@ const NAMES: Record<Route["page"], string> = {
 
 /** The frame around every page, for somebody who is signed in. */
 export function App() {
-  const { route, toasts, inbox } = useStudio();
+  const { route, toasts, inbox, uploads } = useStudio();
   const now = route.value;
   const unread = inbox.unread.value;
   useEffect(() => {
     document.title = `${unread > 0 ? `(${unread}) ` : ""}${NAMES[now.page]} · NextPlay Studio`;
   }, [now, unread]);
   useEffect(() => window.scrollTo(0, 0), [now]);
+  const dropping = useDropping((files) => {
+    uploads.add(files);
+    goTo({ page: "upload" });
+  });
   return (
     <div class="frame">
       <a class="skip" href="#main" onClick={(event) => skip(event)}>
@@ -45,6 +50,7 @@ export function App() {
         <Page route={now} />
       </main>
       <ToastList toasts={toasts} />
+      {dropping && <p class="dropping">Let go to add the clips</p>}
     </div>
   );
 }

@@ -27,8 +27,8 @@ export function Progress({ status, title }: { status: VideoStatus; title: string
           {status.progress} %
         </progress>
       )}
-      <p class="progress-text" role="status">
-        <strong>{word}</strong>
+      <p class="progress-text">
+        <strong role="status">{word}</strong>
         <span>{[tone === "busy" ? `${status.progress} %` : sentence, queue, left].filter(Boolean).join(" · ")}</span>
       </p>
     </div>
