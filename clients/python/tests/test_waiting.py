@@ -56,9 +56,28 @@ def test_where_streams_do_not_get_through_the_status_is_polled(platform: FakePla
     assert seen == ["PROCESSING", "READY"]
 
 
+def test_a_stream_that_is_held_back_on_the_way_is_not_waited_for(
+    platform: FakePlatform, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nextplay_client.waiting.FIRST_SILENCE_SECONDS", 0.05)
+    over = threading.Event()
+    platform.faults.append(lambda request: over.wait(10) and None if request.path == EVENTS else None)
+    platform.answers[STATUS] = [(200, told("PROCESSING", 4)), (200, told("PROCESSING", 4)), (200, told("READY", 5))]
+    seen = list[object]()
+    client.wait("01a2", on_status=lambda status: seen.append(status["status"]))
+    over.set()
+    assert seen == ["PROCESSING", "READY"]
+
+
 def test_waiting_goes_on_while_the_server_says_later(platform: FakePlatform, client: Client) -> None:
     platform.answers[EVENTS] = [problem(503, "UNAVAILABLE"), stream(told("READY", 5))]
     platform.answers[STATUS] = [problem(504, "DEADLINE_EXCEEDED"), (200, told("PROCESSING", 4))]
+    assert client.wait("01a2")["status"] == "READY"
+
+
+def test_a_stream_that_ends_with_a_failure_is_opened_again(platform: FakePlatform, client: Client) -> None:
+    failure = (200, {"stream": 'retry: 1\nevent: error\ndata: {"code": "UNAVAILABLE"}\n\n'})
+    platform.answers[EVENTS] = [failure, stream(told("READY", 5))]
     assert client.wait("01a2")["status"] == "READY"
 
 

@@ -91,8 +91,10 @@ class Gateway:
             left = None if left is None else left - len(page[field])
 
     @asynccontextmanager
-    async def events(self, path: str, after: int | None) -> AsyncIterator[AsyncIterator[httpx_sse.ServerSentEvent]]:
-        """Open a stream of server-sent events, of those after a sequence; nothing comes where all of it was seen.
+    async def events(
+        self, path: str, after: int | None
+    ) -> AsyncIterator[AsyncIterator[httpx_sse.ServerSentEvent] | None]:
+        """Open a stream of server-sent events, of those after a sequence; None where it is over and all of it was seen.
 
         Raises ApiError, and while it is read httpx.TransportError; is not repeated.
         """
@@ -102,7 +104,7 @@ class Gateway:
             if source.response.status_code >= 400:
                 await source.response.aread()
                 raise ApiError.of(source.response)
-            yield _nothing() if source.response.status_code == 204 else source.aiter_sse()
+            yield None if source.response.status_code == 204 else source.aiter_sse()
 
     async def _request(self, method: str, path: str, **options: Any) -> Any:
         try:
@@ -118,11 +120,6 @@ class Gateway:
             why = type(error).__name__
             raise Unreachable(f"No answer from {self.address} ({why}). Is the address right?") from error
         return response.json() if response.content else None
-
-
-async def _nothing() -> AsyncIterator[httpx_sse.ServerSentEvent]:
-    return
-    yield
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,13 +15,15 @@ PAUSE_SECONDS = (0.5, 3.0)
 
 
 async def resumed(gateway: Gateway, path: str, after: int | None) -> AsyncIterator[Any]:
-    """The data of a stream that has no end, each event once: connects again after the last one, as often as needed.
+    """The data of a stream, each event once: connects again after the last one, as often as needed.
 
     Raises ApiError for a refusal that does not pass.
     """
     while True:
         try:
             async with gateway.events(path, after) as events:
+                if events is None:
+                    return
                 async for event in events:
                     if event.event != "error" and event.data:
                         told = json.loads(event.data)

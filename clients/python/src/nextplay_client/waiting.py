@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import cast
 
 import httpx
+from httpx_sse import ServerSentEvent
 
 from nextplay_client.errors import ApiError, StillWaiting, VideoNotReady
 from nextplay_client.gateway import Gateway, passing
@@ -15,34 +16,60 @@ from nextplay_client.types import Status
 GOOD_ENDS = frozenset({"READY", "PUBLISHED"})
 BAD_ENDS = frozenset({"REJECTED_TOO_LONG", "REJECTED_FORMAT", "PROCESSING_FAILED", "DELETED"})
 POLL_SECONDS = 2.0
+FIRST_SILENCE_SECONDS, SILENCE_SECONDS = 4.0, 30.0
+"""A stream begins with the present status; later it may have nothing to tell for long."""
 
 
 async def statuses(gateway: Gateway, video_id: str, after: int | None) -> AsyncIterator[Status]:
     """The status as it changes, until it changes no more without the owner. Raises ApiError and Unreachable."""
-    seen = after
     told: Status | None = None
     while True:
-        over = False
+        seen = told["sequence"] if told else after
         try:
             async with gateway.events(f"/v1/videos/{video_id}/events", seen) as events:
-                over = True
-                async for event in events:
-                    over = False
-                    if event.event == "error" or not event.data:
-                        continue
-                    told = cast(Status, json.loads(event.data))
-                    seen = told["sequence"]
-                    yield told
+                if events is None:
+                    return
+                async for status in _told(gateway, video_id, events, is_new=told is None):
+                    if status != told:
+                        told = status
+                        yield status
         except (httpx.TransportError, ApiError) as error:
             if not passing(error):
                 raise
-            status = cast(Status, await gateway.get(f"/v1/videos/{video_id}/status", min_sequence=seen))
+            status = await _polled(gateway, video_id)
             if status != told:
-                told, seen = status, status["sequence"]
+                told = status
                 yield status
-        if over or (told is not None and told["status"] in BAD_ENDS | {"PUBLISHED"}):
+        if told is not None and told["status"] in BAD_ENDS | {"PUBLISHED"}:
             return
         await asyncio.sleep(POLL_SECONDS)
+
+
+async def _told(
+    gateway: Gateway, video_id: str, events: AsyncIterator[ServerSentEvent], *, is_new: bool
+) -> AsyncIterator[Status]:
+    """What a stream tells; while it is silent for long, as where something holds it back, what a poll tells."""
+    silence = FIRST_SILENCE_SECONDS if is_new else SILENCE_SECONDS
+    coming = asyncio.ensure_future(anext(events, None))
+    try:
+        while True:
+            await asyncio.wait([coming], timeout=silence)
+            if not coming.done():
+                yield await _polled(gateway, video_id)
+                continue
+            event = coming.result()
+            if event is None:
+                return
+            if event.event != "error" and event.data:
+                yield cast(Status, json.loads(event.data))
+                silence = SILENCE_SECONDS
+            coming = asyncio.ensure_future(anext(events, None))
+    finally:
+        coming.cancel()
+
+
+async def _polled(gateway: Gateway, video_id: str) -> Status:
+    return cast(Status, await gateway.get(f"/v1/videos/{video_id}/status"))
 
 
 async def until_ready(
