@@ -15,8 +15,8 @@ from nextplay_client.uploading.signing import Signed, Signer
 
 PARALLEL_PARTS = 3
 PART_TIMEOUT = httpx.Timeout(60.0, connect=10.0)
-PATIENCE_SECONDS = 180.0
-"""How long a part is tried again before the upload is given up, to be resumed later."""
+ATTEMPTS = 24
+"""At a part, before the upload is given up, to be resumed later: the pauses between them come to three minutes."""
 SIGN_AGAIN = frozenset({400, 403, 404})
 """The signature is over or of other bytes, or the upload is: signing again tells."""
 
@@ -40,8 +40,8 @@ class Sender:
     async def send(self, parts: Sequence[Part]) -> dict[int, str]:
         """Send the parts, and say the ETag of each.
 
-        In memory are three pieces of a MiB. Raises Unreachable when a part did not get through for three minutes; what
-        arrived stays with S3.
+        In memory are three pieces of a MiB. Raises Unreachable when a part never got through; what arrived stays with
+        S3.
         """
         etags: dict[int, str] = {}
         left = iter(parts)
@@ -65,8 +65,8 @@ class Sender:
         try:
             async for attempt in stamina.retry_context(
                 on=(httpx.TransportError, _Refused),
-                attempts=None,
-                timeout=PATIENCE_SECONDS,
+                attempts=ATTEMPTS,
+                timeout=None,
                 wait_initial=0.3,
                 wait_max=10.0,
             ):
@@ -88,7 +88,7 @@ class Sender:
         except (httpx.TransportError, _Refused) as error:
             why = str(error) or type(error).__name__
             raise Unreachable(
-                f"Part {part.number} could not be sent for {PATIENCE_SECONDS:.0f} s: {why}. "
+                f"Part {part.number} could not be sent after {ATTEMPTS} attempts: {why}. "
                 "What arrived is kept; upload the file again to send the rest."
             ) from error
         raise AssertionError("unreachable: the retry context returns or raises")
