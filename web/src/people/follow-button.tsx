@@ -11,7 +11,7 @@ export function FollowButton({ userId }: { userId: string }) {
   return (
     <Button
       kind={isFollowed ? "plain" : "primary"}
-      label={`${isFollowed ? "Unfollow" : "Follow"} ${name}`}
+      label={isFollowed ? `Following ${name}, unfollow` : `Follow ${name}`}
       onClick={change}
     >
       {isFollowed ? "Following" : "Follow"}
