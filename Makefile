@@ -6,6 +6,9 @@ MAKEFLAGS += --no-print-directory
 PY := .venv/bin/python
 LOCAL := $(PY) -m deploy.local
 INSTALLED := .venv/.ready
+
+# Of what the platform consists, where it is more than the least.
+SHAPE = $(if $(filter-out 0,$(REPLICA)),--replica) $(if $(KAFKA),--kafka=$(KAFKA)) $(if $(SCALE),--scale=$(SCALE))
 STUDIO := web/dist/.built
 # The platform works without its pages, so that a machine which reaches no npm registry has it all the same.
 WITH_STUDIO = $(MAKE) -s $(STUDIO) || echo "Going on without Studio."
@@ -13,14 +16,14 @@ WITH_STUDIO = $(MAKE) -s $(STUDIO) || echo "Going on without Studio."
 ##@ Run
 
 .PHONY: run
-run: $(INSTALLED) ## Start the platform, take a clip from upload to published, stay up until Ctrl-C (CLIP=file for your own, REPLICA=1)
+run: $(INSTALLED) ## Start the platform, take a clip from upload to published, stay up until Ctrl-C (CLIP=file for your own; and as `up`)
 	@$(WITH_STUDIO)
-	@exec $(LOCAL) run $(if $(CLIP),--clip "$(CLIP)") $(if $(filter-out 0,$(REPLICA)),--replica)
+	@exec $(LOCAL) run $(if $(CLIP),--clip "$(CLIP)") $(SHAPE)
 
 .PHONY: up
-up: $(INSTALLED) ## Start the platform in the background; returns when everything is ready (REPLICA=1 with a replica of PostgreSQL)
+up: $(INSTALLED) ## Start the platform in the background; returns when everything is ready (REPLICA=1, KAFKA=apache, SCALE=2)
 	@$(WITH_STUDIO)
-	@exec $(LOCAL) up $(if $(filter-out 0,$(REPLICA)),--replica)
+	@exec $(LOCAL) up $(SHAPE)
 
 .PHONY: down
 down: $(INSTALLED) ## Stop the platform; its data stays
@@ -65,6 +68,12 @@ lint: $(INSTALLED) ## Check style, types, import rules, protos, CloudFormation a
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" protos/breaking.sh
 	.venv/bin/cfn-lint deploy/aws/*.yaml
 	deploy/local/web.sh npm run --silent check
+
+.PHONY: test-kafka
+test-kafka: $(INSTALLED) ## Run the tests of events, and clips through two instances of everything, on Apache Kafka (needs Java and Maven)
+	@KAFKA=apache exec $(PY) -m pytest -m "not long" tests/integration/test_chassis_consumer.py \
+		tests/integration/test_chassis_outbox.py tests/e2e/test_instances.py tests/e2e/test_whole_way.py \
+		tests/e2e/test_notifications.py
 
 .PHONY: helm-check
 helm-check: $(INSTALLED) ## Lint the chart, render it with each file of values, and check every object (also a part of make test)

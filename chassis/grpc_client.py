@@ -44,7 +44,9 @@ _RETRIES = {
 def channel(
     address: str, *, token: ServiceToken | None = None, timeout_seconds: float = TIMEOUT_SECONDS
 ) -> AbstractAsyncContextManager[grpc.aio.Channel]:
-    """A channel to `address` (host:port; all addresses of the name in turn). It connects when it is first used.
+    """A channel to `address`: host:port, all addresses of the name in turn, or several as `ipv4:host:port,host:port`.
+
+    It connects when it is first used.
 
     A unary call without a timeout gets `timeout_seconds`. Calls that end UNAVAILABLE are tried up to 3 times within
     their deadline. With `token`, calls carry the service's identity. Each call carries the traceparent of the current
@@ -62,7 +64,7 @@ async def plain_channel(
     Tried again is every method, or those named in `retried` ("nextplay.upload.v1.UploadService/GetUpload").
     """
     options = [*_OPTIONS, ("grpc.service_config", _service_config(retried))]
-    async with grpc.aio.insecure_channel(f"dns:///{address}", options=options, interceptors=added) as opened:
+    async with grpc.aio.insecure_channel(address, options=options, interceptors=added) as opened:
         yield opened
 
 

@@ -16,6 +16,7 @@ Tests run in any order on the same data, so each uses names and ids of its own, 
 Wrong tokens come from the issuer itself: `stack.issuer.user_token("alice", exp=1)`, `..., aud="other"`.
 """
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +27,10 @@ import pytest
 
 from deploy.local.identity import user_id
 from deploy.local.lifecycle import start, stop
+from deploy.local.shape import Broker, Shape
 from deploy.local.stack import Stack, attach
+
+BROKER: Broker = "apache" if os.environ.get("KAFKA") == "apache" else "tansu"
 
 
 class TokenFor(Protocol):
@@ -44,13 +48,13 @@ class UserId(Protocol):
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """PostgreSQL, S3, Kafka and the token issuer, started once per run in a temporary home; no services (but for
-    tests that come after one which asked for `platform`).
+    tests that come after one which asked for `platform`). The broker is Apache Kafka where KAFKA=apache.
 
     It ends with the run, also when pytest is killed.
     """
     with tempfile.TemporaryDirectory(prefix="nextplay-test-") as directory:
         home = Path(directory)
-        start(home, only_infrastructure=True, with_parent=True)
+        start(home, only_infrastructure=True, shape=Shape(kafka=BROKER), with_parent=True)
         try:
             yield attach(home)
         finally:

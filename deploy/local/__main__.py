@@ -8,6 +8,7 @@ from pathlib import Path
 
 from deploy.local import control
 from deploy.local.home import DEFAULT_HOME, Trouble, open_home, supervisor_pid
+from deploy.local.shape import add_options, shape_of
 
 
 def main() -> int:
@@ -47,7 +48,7 @@ def _up(options: argparse.Namespace) -> None:
         print(already_runs(wait_until_ready(options.home)))
         return
     with start_progress() as progress:
-        status = start(options.home, only_infrastructure=bool(options.only), replica=options.replica, progress=progress)
+        status = start(options.home, only_infrastructure=bool(options.only), shape=shape_of(options), progress=progress)
     show_addresses(options.home, status["stack"])
     if not options.only:
         print("Next: `make demo` takes a clip through it, `make status` shows what runs, `make down` stops it.")
@@ -77,7 +78,7 @@ def _status(options: argparse.Namespace) -> None:
 def _run(options: argparse.Namespace) -> None:
     from deploy.local.run import run
 
-    run(options.home, options.clip, replica=options.replica)
+    run(options.home, options.clip, shape_of(options))
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -103,7 +104,7 @@ def _supervise(options: argparse.Namespace) -> None:
     from deploy.local.supervisor import supervise
 
     home = open_home(options.home)
-    supervise(home, platform=not options.only, replica=options.replica, with_parent=options.with_parent)
+    supervise(home, platform=not options.only, shape=shape_of(options), with_parent=options.with_parent)
 
 
 def _set_up(options: argparse.Namespace) -> None:
@@ -131,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
         if name in {"up", "supervise"}:
             command.add_argument("--only", choices=["infrastructure"], help="PostgreSQL, S3 and Kafka without services")
         if name in {"up", "run", "supervise"}:
-            command.add_argument("--replica", action="store_true", help="with a streaming replica of PostgreSQL")
+            add_options(command)
         if name in {"run", "demo"}:
             command.add_argument("--clip", type=Path, help="an MP4 or MOV file (default: a sample that is made)")
         if name == "status":

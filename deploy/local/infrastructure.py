@@ -1,6 +1,6 @@
 """The infrastructure of the local platform: name, command, readiness, waits-for.
 
-PostgreSQL 18, SeaweedFS for S3, and Tansu as the Kafka-protocol broker, which keeps its log in a bucket of its own.
+PostgreSQL 18, SeaweedFS for S3, and as the broker Tansu, which keeps its log in a bucket of its own, or Apache Kafka.
 Everything listens on 127.0.0.1 only. The settings aim at a small footprint when idle; durability stays on.
 """
 
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from deploy.local.apache_kafka import CONTROLLER, apache_kafka
 from deploy.local.home import Home, Trouble, write_json
 from deploy.local.process import Process
 from deploy.local.readiness import accepts, answers, lets_in
@@ -71,13 +72,7 @@ def infrastructure(home: Home, ports: Ports) -> list[Process]:
             ready=answers(ports["s3"], "/healthz"),
         ),
         Process("bucket", _set_up(home, "bucket"), waits_for=["s3"]),
-        Process(
-            "kafka",
-            _tansu(ports),
-            environment=_tansu_environment(home, ports),
-            ready=accepts(ports["kafka"]),
-            waits_for=["bucket" if files else "s3"],  # its bucket is there already too
-        ),
+        *_kafka(home, ports, waits_for="bucket" if files else "s3"),  # its bucket is there already too
         Process("topics", _set_up(home, "topics"), waits_for=["kafka"]),
     ]
 
@@ -199,6 +194,13 @@ def _seaweedfs(home: Home, ports: Ports) -> list[str]:
         "master.resumeState": "false",
     }
     return [str(Path(sys.executable).parent / "weed"), "mini", *(f"-{name}={value}" for name, value in options.items())]
+
+
+def _kafka(home: Home, ports: Ports, waits_for: str) -> list[Process]:
+    if CONTROLLER in ports:
+        return apache_kafka(home, ports, _set_up(home, "kafka-files"))
+    environment, ready = _tansu_environment(home, ports), accepts(ports["kafka"])
+    return [Process("kafka", _tansu(ports), environment=environment, ready=ready, waits_for=[waits_for])]
 
 
 def _tansu(ports: Ports) -> list[str]:

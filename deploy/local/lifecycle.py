@@ -11,7 +11,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from deploy.local import control
+from deploy.local.apache_kafka import require_java
 from deploy.local.home import ROOT, Home, Trouble, open_home, supervisor_pid
+from deploy.local.shape import LEAST, Shape
 
 _START_SECONDS = 180
 _STOP_SECONDS = 60
@@ -21,12 +23,12 @@ def start(
     home: Path,
     *,
     only_infrastructure: bool = False,
-    replica: bool = False,
+    shape: Shape = LEAST,
     with_parent: bool = False,
     progress: Callable[[control.Message], None] = lambda status: None,
 ) -> control.Message:
     """Starts the platform in `home` and returns its status when everything is ready. Where the infrastructure alone
-    runs, the services are added. `replica` starts a streaming replica of PostgreSQL too.
+    runs, the services are added. `shape` says of what the platform consists.
 
     `progress` gets the status a few times a second. Raises `Trouble` when it already runs or something keeps failing;
     then nothing that was started here is left running. `with_parent` ends the platform together with the caller.
@@ -37,8 +39,10 @@ def start(
             raise Trouble(f"The platform in {opened.path} is already running (process {pid}).")
         control.ask(opened.path, "add-platform")
         return wait_until_ready(opened.path, progress)
-    options = {"--only=infrastructure": only_infrastructure, "--replica": replica, "--with-parent": with_parent}
-    child = _launch(opened, [option for option, wanted in options.items() if wanted])
+    if shape.kafka == "apache":
+        require_java()
+    options = {"--only=infrastructure": only_infrastructure, "--with-parent": with_parent}
+    child = _launch(opened, [*shape.options(), *(option for option, wanted in options.items() if wanted)])
     try:
         return wait_until_ready(opened.path, progress, child)
     except BaseException:

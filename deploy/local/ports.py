@@ -1,4 +1,7 @@
-"""Which TCP ports of 127.0.0.1 a home uses: chosen free, kept for the next start, or set by the caller."""
+"""Which TCP ports of 127.0.0.1 a home uses: chosen free, kept for the next start, or set by the caller.
+
+Which names have one tells of what the platform consists: a replica, Apache Kafka, more instances than one.
+"""
 
 import json
 import os
@@ -32,7 +35,7 @@ def choose(file: Path, names: Iterable[str]) -> dict[str, int]:
             ports[name] = _free_port(taken)
             taken.add(ports[name])
     if ports != kept:
-        write_json(file, kept | ports)
+        write_json(file, ports)
     return ports
 
 

@@ -16,6 +16,7 @@ from deploy.local.control import Message
 from deploy.local.demo import demo
 from deploy.local.home import Trouble, supervisor_pid
 from deploy.local.lifecycle import start, stop, wait_until_ready
+from deploy.local.shape import LEAST, Shape
 from deploy.local.terminal import console, relative, show_addresses, start_progress
 
 CLIP_SUFFIXES = (".mp4", ".mov")
@@ -23,13 +24,13 @@ MAX_CLIP_BYTES = 157_286_400
 """What the upload service takes."""
 
 
-def run(home: Path, clip: Path | None, *, replica: bool) -> None:
+def run(home: Path, clip: Path | None, shape: Shape) -> None:
     """Starts the platform, takes the clip through it, and stays up until Ctrl-C; without a terminal it stops at once.
     Whatever happens, everything that was started is stopped."""
     file = _clip(clip)
     if supervisor_pid(home) is not None:
         raise Trouble(already_runs(control.ask(home, "status")))
-    with _running(home, replica=replica) as addresses:
+    with _running(home, shape) as addresses:
         demo(addresses, file)
         console.print()
         show_addresses(home, addresses)
@@ -63,13 +64,13 @@ def already_runs(status: Message) -> str:
 
 
 @contextmanager
-def _running(home: Path, *, replica: bool = False) -> Iterator[Message]:
+def _running(home: Path, shape: Shape = LEAST) -> Iterator[Message]:
     """A platform that lives as long as the block, and no longer than this process."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupted)
     try:
         with start_progress() as progress:
-            status = start(home, replica=replica, with_parent=True, progress=progress)
+            status = start(home, shape=shape, with_parent=True, progress=progress)
         yield status["stack"]
     finally:
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from deploy.local.apache_kafka import CONTROLLER, PARTITIONS, prepare
 from deploy.local.home import Home, Trouble
 from deploy.local.infrastructure import BUCKET, Ports, postgres_binary, postgres_data, postgres_dsn, s3_access
 from deploy.local.process import Process, as_other_user
@@ -139,13 +140,20 @@ async def bucket(home: Home, ports: Ports) -> None:
             raise Trouble(f"The rules of the bucket could not be set up: {'; '.join(lacking.values())}.")
 
 
+async def kafka_files(home: Home, ports: Ports) -> None:
+    """What Apache Kafka needs before it starts."""
+    prepare(home, ports)
+
+
 async def topics(home: Home, ports: Ports) -> None:
-    """Every topic of the chart's values, and the dead-letter topics of those that have one."""
+    """Every topic of the chart's values, and the dead-letter topics of those that have one. Apache Kafka has more
+    partitions of some, because there it is the real thing that is tried."""
     from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
     from deploy.topics import NotCreated, create_missing
 
-    wanted = [NewTopic(topic.name, topic.partitions, 1) for topic in read_values().topics]
+    least = PARTITIONS if CONTROLLER in ports else 1
+    wanted = [NewTopic(topic.name, max(least, topic.partitions), 1) for topic in read_values().topics]
     wanted += [NewTopic(f"{topic.name}.dlq", 1, 1) for topic in read_values().topics if topic.deadLetters]
     admin = AIOKafkaAdminClient(bootstrap_servers=f"127.0.0.1:{ports['kafka']}", request_timeout_ms=10_000)
     await admin.start()
@@ -162,6 +170,7 @@ STEPS = {
     "database": database,
     "replica-files": replica_files,
     "bucket": bucket,
+    "kafka-files": kafka_files,
     "topics": topics,
 }
 

@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from deploy.local import control, identity, ports
+from deploy.local.apache_kafka import CONTROLLER
 from deploy.local.home import Home, Trouble, exclusive, write_json
 from deploy.local.infrastructure import PORTS, infrastructure, postgres_data, postgres_dsn, s3_access
 from deploy.local.process import Process, end_remains, forget_dead_postmaster
 from deploy.local.schedule import Schedule
+from deploy.local.shape import Shape
 from deploy.local.values import Values, read_values
 from deploy.local.watch import Watch, end, keep_running
 from deploy.local.workloads import WEB, job_process, port_names, workloads
@@ -40,7 +42,7 @@ class Supervision:
     schedule: Schedule | None = None
 
 
-def supervise(home: Home, *, platform: bool, replica: bool = False, with_parent: bool = False) -> None:
+def supervise(home: Home, *, platform: bool, shape: Shape, with_parent: bool = False) -> None:
     """Runs until SIGTERM or SIGINT. `with_parent`: stops when the process that started us is gone."""
     if with_parent:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -50,7 +52,8 @@ def supervise(home: Home, *, platform: bool, replica: bool = False, with_parent:
         for server in ("postgres", "replica"):
             forget_dead_postmaster(postgres_data(home, server))
         values = read_values()
-        names = [*PORTS, *(["replica"] if replica else []), "identity", *port_names(values)]
+        more = ["replica"] * shape.replica + [CONTROLLER] * (shape.kafka == "apache")
+        names = [*PORTS, *more, "identity", *port_names(values, shape.scale)]
         chosen = ports.choose(home.path / "ports.json", names)
         issuer = identity.open_issuer(home, chosen["identity"])
         with identity.serve(issuer, chosen["identity"]):

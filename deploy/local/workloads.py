@@ -17,9 +17,21 @@ WEB = ROOT / "web" / "dist"
 STUDIO_USERS = ("alice", "bob", "carol", "dave")
 
 
-def port_names(values: Values) -> list[str]:
-    """The ports that the workloads bind: `upload-grpc`, …; an HTTP port has the name of its workload."""
-    return [_port(name, port) for name, workload in values.workloads.items() for port in workload.ports]
+def port_names(values: Values, scale: int = 1) -> list[str]:
+    """The ports that the instances of workloads bind: `upload-grpc`, …, of the second `upload-2-grpc`; an HTTP port has
+    the name of its workload. There is one gateway, because nothing would choose between two."""
+    return [
+        _port(_instance(name, number), port)
+        for name, workload in values.workloads.items()
+        for number in range(1, 1 + (scale if workload.context else 1))
+        for port in workload.ports
+    ]
+
+
+def instances(ports: Ports, name: str) -> list[str]:
+    """The instances of a workload in a home with these ports: `upload`, `upload-2`, …"""
+    numbered = (_instance(name, number) for number in range(1, 10))
+    return [instance for instance in numbered if any(one.rpartition("-")[0] == instance for one in ports)] or [name]
 
 
 def workloads(home: Home, ports: Ports, values: Values) -> list[Process]:
@@ -36,7 +48,11 @@ def workloads(home: Home, ports: Ports, values: Values) -> list[Process]:
         )
         for context in values.contexts
     ]
-    return migrations + [_workload(home, ports, values, name) for name in values.workloads]
+    return migrations + [
+        _workload(home, ports, values, name, instance)
+        for name in values.workloads
+        for instance in instances(ports, name)
+    ]
 
 
 def job_process(home: Home, ports: Ports, values: Values, name: str) -> Process:
@@ -58,7 +74,11 @@ def environment(home: Home, ports: Ports, values: Values, context: Context | Non
     }
     for name, workload in values.workloads.items():
         if "grpc" in workload.ports:
-            settings[f"NEXTPLAY_{name.upper()}_ADDRESS"] = f"127.0.0.1:{ports[_port(name, 'grpc')]}"
+            reached = [f"127.0.0.1:{ports[_port(one, 'grpc')]}" for one in instances(ports, name)]
+            # gRPC's name for several addresses, between which a client balances.
+            settings[f"NEXTPLAY_{name.upper()}_ADDRESS"] = (
+                f"ipv4:{','.join(reached)}" if len(reached) > 1 else reached[0]
+            )
     if context is None:
         return settings | _pages(issuer, ports)
     if context == "catalog":
@@ -74,8 +94,6 @@ def environment(home: Home, ports: Ports, values: Values, context: Context | Non
         # Receivers of webhooks and of Web Push are on this machine too.
         settings["NEXTPLAY_NOTIFY_CALLED_ALLOW_HTTP"] = "true"
         settings["NEXTPLAY_NOTIFY_CALLED_NETWORKS"] = '["127.0.0.0/8", "::1/128"]'
-    if context == "media":
-        settings["NEXTPLAY_MEDIA_WORKER_DIRECTORY"] = str(home.data / "media-worker")
     if context in S3_RIGHTS:
         s3 = s3_access(home, ports, context)
         for name in ("endpoint", "bucket", "region", "access_key", "secret_key"):
@@ -102,20 +120,23 @@ def _base64url(value: bytes) -> str:
     return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
 
 
-def _workload(home: Home, ports: Ports, values: Values, name: str) -> Process:
+def _workload(home: Home, ports: Ports, values: Values, name: str, instance: str) -> Process:
     """A service waits for its migration alone: services find each other by retrying, as they must after a crash. The
     gateway waits for nothing, and stops first."""
     workload = values.workloads[name]
     binds = {
-        f"NEXTPLAY_{name.upper().replace('-', '_')}_{port.upper()}_BIND": f"127.0.0.1:{ports[_port(name, port)]}"
+        f"NEXTPLAY_{name.upper().replace('-', '_')}_{port.upper()}_BIND": f"127.0.0.1:{ports[_port(instance, port)]}"
         for port in workload.ports
     }
+    if name == "media-worker":
+        binds["NEXTPLAY_MEDIA_WORKER_DIRECTORY"] = str(home.data / instance)
+    others = [one for other in values.workloads if other != name for one in instances(ports, other)]
     return Process(
-        name,
+        instance,
         _python(workload.command),
-        ready=answers(ports[_port(name, workload.probe)], "/readyz"),
+        ready=answers(ports[_port(instance, workload.probe)], "/readyz"),
         waits_for=["bucket", "topics", f"{workload.context}-migrate"] if workload.context else [],
-        stops_before=[] if workload.context else [other for other in values.workloads if other != name],
+        stops_before=[] if workload.context else others,
         environment={**environment(home, ports, values, workload.context), **binds},
         nice=workload.nice,
         stop_seconds=30,
@@ -124,6 +145,10 @@ def _workload(home: Home, ports: Ports, values: Values, name: str) -> Process:
 
 def _python(command: Sequence[str]) -> list[str]:
     return [sys.executable, "-m", *command]
+
+
+def _instance(workload: str, number: int) -> str:
+    return workload if number == 1 else f"{workload}-{number}"
 
 
 def _port(workload: str, port: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.lifecycle import start, stop
+from deploy.local.shape import Shape
 from deploy.local.stack import Stack, attach
 from tests.e2e.conftest import MakePerson
 from tests.e2e.people import becomes, execute, status_of, until
@@ -22,7 +23,7 @@ def platform() -> Iterator[Stack]:
     with tempfile.TemporaryDirectory(prefix="nextplay-polls-") as directory, pytest.MonkeyPatch.context() as patched:
         home = Path(directory)
         patched.setenv("NEXTPLAY_CATALOG_REPLICA_LAG_SECONDS", "600")
-        start(home, replica=True, with_parent=True)
+        start(home, shape=Shape(replica=True), with_parent=True)
         try:
             yield attach(home)
         finally:

@@ -24,6 +24,7 @@ from chassis.paging import START
 from chassis.postgres import Connection, Pool, open_database
 from chassis.transaction import transactions
 from deploy.local.lifecycle import start, stop
+from deploy.local.shape import Shape
 from deploy.local.stack import Stack, attach
 from services.catalog.reads import lists, replica, status
 from services.catalog.repository import open_store
@@ -37,7 +38,7 @@ def servers() -> Iterator[Stack]:
     """PostgreSQL and its replica, which these tests may stop."""
     with TemporaryDirectory(prefix="nextplay-replica-") as directory:
         home = Path(directory)
-        start(home, only_infrastructure=True, replica=True, with_parent=True)
+        start(home, only_infrastructure=True, shape=Shape(replica=True), with_parent=True)
         try:
             yield attach(home)
         finally:

@@ -16,6 +16,7 @@ from deploy.local.home import ROOT, supervisor_pid
 from deploy.local.infrastructure import postgres_data
 from deploy.local.lifecycle import start, stop
 from deploy.local.process import remains_of
+from deploy.local.shape import Shape
 from deploy.local.stack import Stack, attach
 
 
@@ -35,7 +36,7 @@ def running(home: Path) -> Stack:
 
 def begin(home: Path) -> Stack:
     if supervisor_pid(home) is None:
-        start(home, only_infrastructure=True, replica=True, with_parent=True)
+        start(home, only_infrastructure=True, shape=Shape(replica=True), with_parent=True)
     return attach(home)
 
 
