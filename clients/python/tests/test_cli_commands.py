@@ -187,6 +187,40 @@ def test_an_empty_list_says_what_to_do(answering: Callable[..., None], run: Run)
     assert "nextplay upload CLIP" in done.err
 
 
+def test_a_change_sends_what_is_said_alone(platform: FakePlatform, run: Run) -> None:
+    told = {"video_id": VIDEO, "title": "New", "description": "", "category": "music", "visibility": "private"}
+    platform.faults.append(lambda request: (200, told) if request.verb == "PATCH" else None)
+    assert run("update", VIDEO, "--title", "New", "--visibility", "private").out == "“New”  music, private\n"
+    assert json.loads(run("update", VIDEO, "--category", "music", "--json").out) == told
+    first, second = platform.calls("PATCH", VIDEO)
+    assert (first.body, second.body) == ({"title": "New", "visibility": "private"}, {"category": "music"})
+
+
+def test_nobody_is_asked_where_there_is_no_terminal(run: Run) -> None:
+    done = run("delete", VIDEO)
+    assert done.status == 2
+    assert "--yes" in done.err
+
+
+@pytest.mark.parametrize("address", ["localhost:8080", "nonsense"])
+def test_an_address_without_a_scheme_is_wrong_usage(run: Run, address: str) -> None:
+    done = run("videos", "--url", address)
+    assert done.status == 2
+    assert f"{address!r} must begin with https:// or http://" in done.err
+
+
+def test_an_answer_of_another_server_points_to_the_doctor(platform: FakePlatform, run: Run) -> None:
+    platform.faults.append(lambda request: (404, {"stream": "<html>"}))
+    done = run("status", VIDEO)
+    assert done.status == 1
+    assert "nextplay doctor" in done.err
+
+
+def test_a_title_is_shown_as_it_is(answering: Callable[..., None], run: Run) -> None:
+    answering(videos={"videos": [SUMMARY | {"title": ":smile: [bold]x"}], "next_page_token": ""})
+    assert ":smile: [bold]x" in run("videos").out
+
+
 def test_publish_retry_delete_follow_and_unfollow_say_what_they_did(answering: Callable[..., None], run: Run) -> None:
     published = {"video_id": VIDEO, "status": "PUBLISHED", "visibility": "public", "sequence": 6}
     retried = {"video_id": VIDEO, "status": "UPLOADED", "sequence": 6, "generation": 2}

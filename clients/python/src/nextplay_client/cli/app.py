@@ -11,11 +11,11 @@ from nextplay_client.cli.failures import FAILED, INTERRUPTED
 from nextplay_client.cli.local import COMPLETE_VARIABLE, completion, token
 from nextplay_client.cli.people import feed, follow, inbox, unfollow
 from nextplay_client.cli.uploads import upload, watch
-from nextplay_client.cli.videos import delete, publish, retry, status, videos
+from nextplay_client.cli.videos import delete, publish, retry, status, update, videos
 from nextplay_client.cli.why import why
 
 COMMANDS = (
-    *(upload, watch, publish, status, why, videos, retry, delete),
+    *(upload, watch, publish, status, why, videos, update, retry, delete),
     *(feed, follow, unfollow, inbox),
     *(doctor, token, completion),
 )

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from nextplay_client import Client, local_stack
-from nextplay_client.cli.failures import explained
+from nextplay_client.cli.failures import explained, patient
 from nextplay_client.cli.output import Output
 from nextplay_client.errors import NextPlayError
 
@@ -75,9 +75,12 @@ def connected(command: Callable[..., None]) -> Callable[..., None]:
     @told
     @functools.wraps(command)
     def run(*, url: str | None, token: str | None, user: str | None, **given: Any) -> None:
+        if url and not url.startswith(("https://", "http://")):
+            raise click.UsageError(f"The address {url!r} must begin with https:// or http://.")
         typed = click.get_current_context().get_parameter_source("token") is click.core.ParameterSource.COMMANDLINE
         if user is not None and typed:
             raise click.UsageError("--token and --user exclude each other.")
-        command(connection=Connection(url or None, token or None if user is None else None, user), **given)
+        with patient(given["out"]):
+            command(connection=Connection(url or None, token or None if user is None else None, user), **given)
 
     return run

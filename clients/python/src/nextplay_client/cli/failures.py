@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import click
+from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from nextplay_client.cli.output import Output
+from nextplay_client.cli.words import duration
 from nextplay_client.errors import (
     ApiError,
     NextPlayError,
@@ -28,6 +30,21 @@ def explained(out: Output) -> Iterator[None]:
     except (NextPlayError, OSError) as error:
         tell(out, error)
         raise click.exceptions.Exit(exit_status(error)) from None
+
+
+@contextmanager
+def patient(out: Output) -> Iterator[None]:
+    """Say that the library tries again, from the second time on: the first is over before anybody wonders."""
+
+    def say(details: RetryDetails) -> None:
+        if details.retry_num > 1:
+            out.note(f"No answer yet; trying again in {duration(details.wait_for)}.")
+
+    set_on_retry_hooks([say])
+    try:
+        yield
+    finally:
+        set_on_retry_hooks(None)
 
 
 @contextmanager
@@ -55,6 +72,8 @@ def sentence(error: Exception) -> str:
     match error:
         case Unauthenticated():
             return f"{error} `nextplay doctor` looks at the token."
+        case ApiError() if not error.next_action:
+            return f"{error} `nextplay doctor` looks at the address."
         case Unreachable():
             return f"{error} `nextplay doctor` looks at where it is cut."
         case VideoNotReady():

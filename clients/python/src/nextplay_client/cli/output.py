@@ -77,5 +77,7 @@ def now() -> datetime:
 
 
 def _console(*, stderr: bool, quiet: bool = False) -> Console:
-    console = Console(stderr=stderr, quiet=quiet, highlight=False, soft_wrap=False)
-    return console if console.is_terminal else Console(stderr=stderr, quiet=quiet, highlight=False, width=10_000)
+    console = Console(stderr=stderr, quiet=quiet, highlight=False, emoji=False)
+    if not console.is_terminal:
+        console.width = 10_000
+    return console

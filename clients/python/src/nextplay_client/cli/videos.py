@@ -1,5 +1,6 @@
 """Own videos: listing them, seeing where they stand, and what their owner does with them."""
 
+import sys
 from typing import get_args
 from uuid import UUID
 
@@ -68,6 +69,33 @@ def publish(
 
 @click.command()
 @VIDEO
+@click.option("--title", help="1 to 80 characters.")
+@click.option("--description", help="At most 2,000 characters.")
+@click.option("--category", help="sports, music, gaming, …")
+@click.option("--visibility", type=click.Choice(get_args(Visibility)), help="Who may see it.")
+@connected
+def update(
+    connection: Connection,
+    out: Output,
+    video: UUID,
+    title: str | None,
+    description: str | None,
+    category: str | None,
+    visibility: Visibility | None,
+) -> None:
+    """Change what is said about a video, or who sees it."""
+    with connection.open() as client:
+        updated = client.update(
+            str(video), title=title, description=description, category=category, visibility=visibility
+        )
+    if out.as_json:
+        out.document(updated)
+    else:
+        out.line(f"“{updated['title']}”  {updated['category']}, {updated['visibility']}")
+
+
+@click.command()
+@VIDEO
 @connected
 def retry(connection: Connection, out: Output, video: UUID) -> None:
     """Process a failed video again, from its stored file."""
@@ -86,6 +114,8 @@ def retry(connection: Connection, out: Output, video: UUID) -> None:
 @connected
 def delete(connection: Connection, out: Output, video: UUID, yes: bool) -> None:
     """Delete a video, for ever."""
+    if not yes and not sys.stdin.isatty():
+        raise click.UsageError("Nobody can be asked here; say --yes.")
     with connection.open() as client:
         if not yes:
             title = client.video(str(video))["title"]
