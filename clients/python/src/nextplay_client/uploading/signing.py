@@ -11,9 +11,10 @@ from nextplay_client.types import PresignedPart
 from nextplay_client.uploading.checksums import Checksums
 from nextplay_client.uploading.parts import Part
 
-FIRST_BATCH, BATCH = 3, 6
-"""Parts that are signed at once: few at first, so that sending begins soon."""
-AHEAD = 6
+BATCH = 3
+"""Parts that are signed at once."""
+AHEAD = 3
+"""Signed parts that wait, and as many that are to follow: more would grow old where sending is slow."""
 LEAST_SECONDS = 20.0
 """What a URL must have left when a part sets out."""
 
@@ -68,12 +69,12 @@ class Signer:
         return [Signed(part, to) for part, to in zip(parts, reply["parts"], strict=True)]
 
     async def sign_ahead(self, parts: Sequence[Part]) -> None:
-        """Keep the queue filled until all parts have been in it: a batch is signed when half the queue is free."""
-        begin, size = 0, FIRST_BATCH
-        while begin < len(parts):
-            for signed in await self.sign(parts[begin : begin + size]):
+        """Keep the queue filled until all parts have been in it."""
+        for begin in range(0, len(parts), BATCH):
+            batch = await self.sign(parts[begin : begin + BATCH])
+            self.checksums.begin(parts[begin + BATCH : begin + 2 * BATCH])
+            for signed in batch:
                 await self.queue.put(signed)
-            begin, size = begin + size, BATCH
 
     async def fresh(self, signed: Signed) -> Signed:
         """The same part with a URL that lives long enough to set out."""

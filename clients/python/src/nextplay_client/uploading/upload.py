@@ -17,7 +17,7 @@ from nextplay_client.uploading.parts import Part, cut
 from nextplay_client.uploading.progress import Counter, OnProgress
 from nextplay_client.uploading.resuming import STORED, fingerprint, held_parts, interrupted
 from nextplay_client.uploading.sending import Sender
-from nextplay_client.uploading.signing import FIRST_BATCH, ServerClock, Signer
+from nextplay_client.uploading.signing import BATCH, ServerClock, Signer
 
 PART_BYTES = 10 * 1024 * 1024
 CONTENT_TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime", ".qt": "video/quicktime"}
@@ -60,7 +60,7 @@ async def upload_file(
                 if refused.code not in OVER:
                     raise
         # The first parts are read while the platform makes the upload.
-        checksums.begin(parts[:FIRST_BATCH])
+        checksums.begin(parts[:BATCH])
         announced = await gateway.post(
             "/v1/uploads/initiate",
             **told,
