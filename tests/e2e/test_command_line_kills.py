@@ -142,7 +142,7 @@ def test_ctrl_c_says_how_to_resume_and_the_same_command_does(platform: Stack, pr
         interrupted.kill()
         proxy.let_go()
     assert (interrupted.returncode, out) == (130, "")
-    assert "the same command sends only what is missing" in err
+    assert "this command sends only what is missing" in err
     assert f"nextplay upload {file} --no-check --user {carol.user}" in err
     assert "Traceback" not in err
     left = active_upload(platform, carol.user)

@@ -1,12 +1,13 @@
 """Progress lines, rates, and words for sizes and times."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from nextplay_client import UploadProgress
 from nextplay_client.cli.progress import Lines, Pace
-from nextplay_client.cli.sending import same_command
+from nextplay_client.cli.sending import Sent, command_again
 from nextplay_client.cli.words import count, duration, megabytes, since
 
 NOW = datetime(2026, 11, 23, 2, 37, 22, tzinfo=UTC)
@@ -60,4 +61,10 @@ def test_one_is_no_plural() -> None:
 
 def test_the_command_is_repeated_as_a_shell_takes_it_but_for_its_token() -> None:
     typed = ["upload", "my clip.mp4", "--token", "secret", "--token=secret", "--title", "It's"]
-    assert same_command(typed) == "nextplay upload 'my clip.mp4' --token TOKEN --token=TOKEN --title 'It'\"'\"'s'"
+    again = "nextplay upload 'my clip.mp4' --token TOKEN --token=TOKEN --title 'It'\"'\"'s'"
+    assert command_again(typed, []) == again
+
+
+def test_clips_that_are_uploaded_are_not_uploaded_again() -> None:
+    sent = [Sent(Path("a.mp4"), "v1"), Sent(Path("b.mp4"), None, OSError())]
+    assert command_again(["upload", "a.mp4", "b.mp4", "c.mp4"], sent) == "nextplay upload b.mp4 c.mp4"

@@ -74,13 +74,16 @@ def wait(client: Client, sent: Sent, timeout_seconds: float, progress: Shown) ->
     return sent
 
 
-def same_command(arguments: Sequence[str]) -> str:
-    """The command as it was typed, but for a token, which belongs on no screen."""
+def command_again(arguments: Sequence[str], sent: Sequence[Sent]) -> str:
+    """The command as it was typed, without clips that are uploaded, which it would upload once more, and without a
+    token, which belongs on no screen."""
+    uploaded = [str(one.clip) for one in sent if one.video_id]
     shown: list[str] = []
     for number, argument in enumerate(arguments):
-        if number and arguments[number - 1] == "--token":
-            argument = "TOKEN"
-        elif argument.startswith("--token="):
-            argument = "--token=TOKEN"
-        shown.append(argument)
+        if argument in uploaded:
+            uploaded.remove(argument)
+        elif number and arguments[number - 1] == "--token":
+            shown.append("TOKEN")
+        else:
+            shown.append("--token=TOKEN" if argument.startswith("--token=") else argument)
     return shlex.join(["nextplay", *shown])

@@ -13,7 +13,7 @@ from nextplay_client.cli.connection import Connection, connected
 from nextplay_client.cli.failures import DONE, FAILED, REFUSED, exit_status, on_interrupt, tell, told
 from nextplay_client.cli.output import Output
 from nextplay_client.cli.progress import shown
-from nextplay_client.cli.sending import Sent, Wish, same_command, send, wait
+from nextplay_client.cli.sending import Sent, Wish, command_again, send, wait
 from nextplay_client.cli.words import megabytes
 from nextplay_client.types import Status, Visibility
 
@@ -60,7 +60,7 @@ def upload(
     CLIP is an MP4 or MOV file of at most 150 MB and 30 s.
 
     What was interrupted, by Ctrl-C, a lost network or a crash, is resumed by the same command within the hour: only
-    what is missing is sent.
+    what is missing is sent. Of several clips, name those that were not uploaded yet.
     """
     if len(clips) > 1 and (title is not None or video is not None):
         raise click.UsageError("--title and --video are of one clip; upload it by itself.")
@@ -119,8 +119,8 @@ def _interrupted(wanted: int, sent: Sequence[Sent]) -> str:
     """How the upload is resumed, or that everything is uploaded."""
     if len(sent) < wanted:
         return (
-            "Interrupted. What was sent is kept for an hour; the same command sends only what is missing:\n"
-            f"  {same_command(sys.argv[1:])}"
+            "Interrupted. What was sent is kept for an hour; this command sends only what is missing:\n"
+            f"  {command_again(sys.argv[1:], sent)}"
         )
     return "Interrupted, but all is uploaded and goes on without you. See where it stands: nextplay videos"
 
