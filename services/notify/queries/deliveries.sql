@@ -117,10 +117,14 @@ SELECT vendor FROM unnest($1::text[]) AS asked (vendor)
 WHERE EXISTS (SELECT FROM deliveries WHERE deliveries.vendor = asked.vendor AND status = 'PENDING')
 
 -- name: refuse_pending
--- By deliveries_pending_age, in portions, so that no statement runs long.
+-- By deliveries_pending_age, in portions, so that no statement runs long; locked in the order of ids, as everywhere. Waits
+-- for who has locked one of them, because who comes again at once would find it pending still.
 WITH ending AS (
     SELECT delivery_id FROM deliveries
-    WHERE vendor = $1 AND status = 'PENDING' ORDER BY created_at LIMIT $3 FOR UPDATE SKIP LOCKED
+    WHERE status = 'PENDING' AND delivery_id IN (
+        SELECT delivery_id FROM deliveries WHERE vendor = $1 AND status = 'PENDING' ORDER BY created_at LIMIT $3
+    )
+    ORDER BY delivery_id FOR UPDATE
 )
 UPDATE deliveries
 SET status = 'FAILED', last_error = $2, ended_at = now(), lease_owner = NULL, lease_until = NULL
