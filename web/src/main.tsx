@@ -11,6 +11,7 @@ import "./styles/upload.css";
 import { render } from "preact";
 import { useMemo, useEffect } from "preact/hooks";
 import { openApi } from "./api/client";
+import { Failure } from "./api/failure";
 import { App } from "./app";
 import { readConfig } from "./config";
 import { openInbox } from "./inbox/inbox";
@@ -25,6 +26,9 @@ import { restoreTheme } from "./ui/theme";
 import { openToasts } from "./ui/toasts";
 import { openUploads } from "./upload/uploads";
 import { watching } from "./videos/watching";
+
+/** Without it the browser has no hashes, no ids and no push. */
+const INSECURE = new Failure("INSECURE", "Studio needs a secure connection.", "Open it by https://, or on localhost.");
 
 const place = document.getElementById("studio")!;
 
@@ -69,6 +73,7 @@ function SignedIn({ opened, me }: { opened: Opened; me: string }) {
 
 restoreTheme();
 try {
+  if (!isSecureContext) throw INSECURE;
   const config = await readConfig();
   const session = openSession(config);
   const opened = { config, session, api: openApi(config.api, session), route: openRoute(), toasts: openToasts() };

@@ -90,7 +90,10 @@ test.each([
 
 test("a file over 150 MB is refused before it is read", async () => {
   const huge = { size: 200_000_000, type: "video/mp4", slice: () => expect.fail("it was read") } as unknown as File;
-  expect(await preflight(huge)).toMatchObject({ fit: false, reason: "200 MB, but a clip has at most 157 MB." });
+  expect(await preflight(huge)).toMatchObject({
+    fit: false,
+    reason: "200 MB, but a clip has at most 157 MB (150 MiB).",
+  });
 });
 
 test("cut anywhere, a head is refused or left to the platform, and never breaks the page", async () => {

@@ -5,6 +5,8 @@ import type { Notification, NotificationEvent } from "../api/types";
 
 const FIRST_MS = 2000;
 const LONGEST_MS = 60_000;
+/** Fewer than a page of the inbox, which has those that came before. */
+const KEPT = 20;
 
 /** The inbox as it fills: how many notifications are unread, and those that came while the page was open. */
 export function openInbox(api: Api, onArrival: (notification: Notification) => void) {
@@ -25,7 +27,7 @@ export function openInbox(api: Api, onArrival: (notification: Notification) => v
     if (!notification || seen.has(notification.notification_id)) return;
     seen.add(notification.notification_id);
     if (!notification.read_at) unread.value += 1;
-    arrived.value = [notification, ...arrived.value];
+    arrived.value = [notification, ...arrived.value].slice(0, KEPT);
     onArrival(notification);
   }
 

@@ -8,8 +8,11 @@ interface Loaded<T> {
   set: (value: T) => void;
 }
 
-/** What `load` answers, asked again for another `key`; the old value of the same key stays while it is reloaded. */
-export function useLoad<T>(key: string, load: (signal: AbortSignal) => Promise<T>): Loaded<T> {
+/**
+ * What `load` answers, asked again for another `key`, and for another `version` of the same: then the old value stays
+ * until the new one is there.
+ */
+export function useLoad<T>(key: string, load: (signal: AbortSignal) => Promise<T>, version = 0): Loaded<T> {
   const [state, setState] = useState<{ key: string; value: T | null; failure: Failure | null }>({
     key,
     value: null,
@@ -27,12 +30,15 @@ export function useLoad<T>(key: string, load: (signal: AbortSignal) => Promise<T
         setState((before) => ({ key, value: before.key === key ? before.value : null, failure: asFailure(error) })),
     );
     return () => leaving.abort();
-  }, [key, round]);
+  }, [key, version, round]);
   const reload = useCallback(() => setRound((now) => now + 1), []);
   const set = useCallback((value: T) => setState({ key, value, failure: null }), [key]);
   const { value, failure } = state.key === key ? state : { value: null, failure: null };
   return { value, failure, reload, set };
 }
+
+/** Addresses of pictures work for 15 minutes, so a list that was left for longer is asked for again. */
+const OLD_MS = 10 * 60_000;
 
 export interface Page<T> {
   items: T[];
@@ -53,7 +59,13 @@ interface Paged<T> {
 export function usePages<T>(key: string, load: (token: string, signal?: AbortSignal) => Promise<Page<T>>): Paged<T> {
   const first = useLoad<Page<T>>(key, (signal) => load("", signal));
   const [failure, setFailure] = useState<Failure | null>(null);
-  const { value } = first;
+  const { value, reload } = first;
+  useEffect(() => {
+    const since = Date.now();
+    const lookAgain = () => document.visibilityState === "visible" && Date.now() - since > OLD_MS && reload();
+    document.addEventListener("visibilitychange", lookAgain);
+    return () => document.removeEventListener("visibilitychange", lookAgain);
+  }, [value]);
   async function more() {
     if (!value) return;
     try {
@@ -68,7 +80,7 @@ export function usePages<T>(key: string, load: (token: string, signal?: AbortSig
     items: value?.items ?? null,
     failure: first.failure ?? failure,
     more: value?.next ? more : null,
-    reload: first.reload,
+    reload,
     change: (edit) => value && first.set({ ...value, items: edit(value.items) }),
   };
 }

@@ -16,7 +16,10 @@ export function DropZone({ small }: { small: boolean }) {
         <Icon name="upload" />
       </span>
       <div>
-        <h2 id={id}>Drop clips here</h2>
+        <h2 id={id}>
+          <span class="for-mouse">Drop clips here</span>
+          <span class="for-touch">Add your clips</span>
+        </h2>
         <p>MP4 or MOV with H.264 or H.265, up to 30 seconds and 150 MB.</p>
       </div>
       <Button kind="primary" icon="film" onClick={() => input.current?.click()}>

@@ -23,7 +23,7 @@ export async function preflight(file: File): Promise<Verdict> {
   if (file.size === 0) return refused("The file is empty.", "Choose another file.");
   if (file.size > LARGEST_BYTES) {
     return refused(
-      `${bytes(file.size)}, but a clip has at most ${bytes(LARGEST_BYTES)}.`,
+      `${bytes(file.size)}, but a clip has at most ${bytes(LARGEST_BYTES)} (150 MiB).`,
       "Export it with a lower bit rate or a smaller picture.",
     );
   }

@@ -60,6 +60,8 @@ export function openSender(api: Api, heard: Heard) {
       const upload = await told(
         api.GET("/v1/uploads/{upload_id}", { params: { path: { upload_id: uploadId! } }, ...(signal && { signal }) }),
       );
+      // The answer to complete was lost: nothing is to be sent.
+      if (upload.status === "COMPLETED" || upload.status === "COMPLETING") throw new Stored();
       return upload.parts_received.map((part) => ({
         PartNumber: part.part_number,
         Size: part.size_bytes,
@@ -81,16 +83,18 @@ export function openSender(api: Api, heard: Heard) {
     },
     abortMultipartUpload: () => {},
   });
+  function stored(id: string) {
+    uppy.removeFile(id);
+    heard.stored(id);
+  }
   uppy.on("upload-progress", (file, { bytesUploaded }) => {
     if (file) heard.progressed(file.id, bytesUploaded || 0);
   });
-  uppy.on("upload-success", (file) => {
-    if (!file) return;
-    uppy.removeFile(file.id);
-    heard.stored(file.id);
-  });
+  uppy.on("upload-success", (file) => file && stored(file.id));
   uppy.on("upload-error", (file, error) => {
-    if (file && error.name !== "AbortError") heard.failed(file.id, sendingFailure(error));
+    if (!file || error.name === "AbortError") return;
+    if (error instanceof Stored) stored(file.id);
+    else heard.failed(file.id, sendingFailure(error));
   });
 
   return {
@@ -118,6 +122,9 @@ export function openSender(api: Api, heard: Heard) {
 }
 
 export type Sender = ReturnType<typeof openSender>;
+
+/** Thrown where an upload that is to be resumed turns out to be complete. */
+class Stored extends Error {}
 
 /** By this the plugin knows an upload that was begun before, and asks for its parts first. */
 function resumed({ uploadId, videoId }: Begun): Partial<Clip> {

@@ -15,7 +15,7 @@ const LISTED = 20;
 export function openUnfinished(api: Api, mine: () => string[]) {
   const list = signal<readonly Unfinished[]>([]);
   const failure = signal<Failure | null>(null);
-  let loaded: Promise<void> = Promise.resolve();
+  let loaded: Promise<void> | undefined;
 
   async function describe(upload: UploadSummary): Promise<Unfinished> {
     const [{ parts_received }, { title }] = await Promise.all([
@@ -45,10 +45,11 @@ export function openUnfinished(api: Api, mine: () => string[]) {
     list,
     failure,
     load: () => (loaded = load()),
-    /** The list, once it is there. */
-    loaded: () => loaded,
-    /** The unfinished upload of a file with this fingerprint. */
-    matching: (print: string) => list.value.find(({ fingerprint }) => fingerprint === print),
+    /** The unfinished upload of a file with this fingerprint, once the list is there. */
+    async matching(print: string): Promise<Unfinished | undefined> {
+      await (loaded ??= load());
+      return list.value.find(({ fingerprint }) => fingerprint === print);
+    },
     drop,
     /** Gives an upload up. */
     async discard(uploadId: string): Promise<void> {

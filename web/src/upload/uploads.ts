@@ -119,11 +119,11 @@ export function openUploads(api: Api, watch: Watch, categories: string[]) {
     const { file } = find(id)!;
     try {
       const verdict = await preflight(file);
-      const print = verdict.fit ? await fingerprint(file) : "";
-      await unfinished.loaded();
-      const before = unfinished.matching(print) ?? wanted.get(file);
-      change(id, { verdict, fingerprint: print, phase: verdict.fit ? "draft" : "refused" });
-      if (verdict.fit && before) resumeFrom(id, before);
+      if (!verdict.fit) return change(id, { verdict, phase: "refused" });
+      const print = await fingerprint(file);
+      const before = (await unfinished.matching(print)) ?? wanted.get(file);
+      change(id, { verdict, fingerprint: print, phase: "draft" });
+      if (before) resumeFrom(id, before);
     } catch {
       const verdict = { fit: false as const, reason: "The file cannot be read.", advice: "Choose it again." };
       change(id, { verdict, phase: "refused" });

@@ -8,8 +8,10 @@ import { chapterOf } from "./story";
 /** What happened to an own video, told again whenever `sequence` says that there is more. */
 export function Timeline({ videoId, sequence }: { videoId: string; sequence: number }) {
   const { api } = useStudio();
-  const { value, failure, reload } = useLoad(`timeline ${videoId} ${sequence}`, (signal) =>
-    told(api.GET("/v1/videos/{video_id}/timeline", { params: { path: { video_id: videoId } }, signal })),
+  const { value, failure, reload } = useLoad(
+    `timeline ${videoId}`,
+    (signal) => told(api.GET("/v1/videos/{video_id}/timeline", { params: { path: { video_id: videoId } }, signal })),
+    sequence,
   );
   if (failure) return <Trouble error={failure} again={reload} />;
   if (!value) return <Loading what="the timeline" shape="row" shapes={4} />;
