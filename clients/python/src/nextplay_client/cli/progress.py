@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from nextplay_client import UploadProgress
 from nextplay_client.cli.output import Output
-from nextplay_client.cli.words import count, duration, megabytes
+from nextplay_client.cli.words import count, megabytes, whole
 from nextplay_client.types import Status
 
 WINDOW_SECONDS = 10.0
@@ -104,20 +104,20 @@ class Lines:
 
 
 def upload_note(progress: UploadProgress, pace: Pace) -> str:
-    """`11.5 MB of 23.0 MB, 4.20 MB/s, 2.7 s left`."""
+    """`11.5 MB of 23.0 MB, 4.20 MB/s, 3 s left`."""
     rate = pace.rate(progress.sent_bytes)
     note = f"{megabytes(progress.sent_bytes)} of {megabytes(progress.total_bytes)}"
     left = progress.total_bytes - progress.sent_bytes
     if rate is None:
         return note
-    return f"{note}, {megabytes(rate)}/s" + (f", {duration(left / rate)} left" if left else "")
+    return f"{note}, {megabytes(rate)}/s" + (f", {whole(left / rate)} left" if left else "")
 
 
 def status_note(status: Status) -> str:
     """`PROCESSING, about 12 s left`, `UPLOADED, 3 before it`."""
     ahead, eta = status.get("queue_position", 0), status.get("eta_seconds", 0)
     before = f", {count(ahead, 'video')} before it" if ahead else ""
-    return f"{status['status']}{before}" + (f", about {eta} s left" if eta and not status["final"] else "")
+    return f"{status['status']}{before}" + (f", about {whole(eta)} left" if eta and not status["final"] else "")
 
 
 def _bars(console: Console) -> Progress:

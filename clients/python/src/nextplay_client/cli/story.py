@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from nextplay_client.cli.happenings import Happening, tell
-from nextplay_client.cli.words import clock, count, duration, megabytes, moment, since
+from nextplay_client.cli.words import clock, count, duration, megabytes, moment, since, whole
 from nextplay_client.types import Status, TimelineEntry, Upload, Video
 
 # What is quiet for longer is called stuck. The platform asks again by itself after two minutes; processing may take
@@ -155,9 +155,7 @@ def _queue(status: Status) -> str:
 
 
 def _eta(status: Status) -> str:
-    return (
-        f", ready in about {duration(status['eta_seconds'])}".replace(".0 s", " s") if "eta_seconds" in status else ""
-    )
+    return f", ready in about {whole(status['eta_seconds'])}" if "eta_seconds" in status else ""
 
 
 def _phases(of_now: Sequence[Happening], status: Status, now: datetime) -> list[Phase]:

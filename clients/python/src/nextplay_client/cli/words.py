@@ -30,6 +30,11 @@ def duration(seconds: float) -> str:
     return f"{named} {hours} h" if hours else named
 
 
+def whole(seconds: float) -> str:
+    """A duration in whole seconds, for what is only about right: `1 s` at least, `2 min 5 s`."""
+    return duration(max(1, round(seconds))).replace(".0 s", " s")
+
+
 def moment(text: str) -> datetime:
     """The time that an answer of the API tells, aware."""
     return datetime.fromisoformat(text)
@@ -48,8 +53,7 @@ def since(time: datetime, now: datetime) -> str:
     away = (now - time).total_seconds()
     if abs(away) < 1:
         return "now"
-    rounded = round(abs(away)) if abs(away) < 60 else 60 * round(abs(away) / 60)
-    coarse = duration(rounded).replace(".0 s", " s")
+    coarse = whole(abs(away) if abs(away) < 60 else 60 * round(abs(away) / 60))
     return f"{coarse} ago" if away > 0 else f"in {coarse}"
 
 
