@@ -13,7 +13,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 
-from benchmarks import chain, eta, feeds, idle, ladder, ledger, sandbox, start, transcode, watching, webhooks
+from benchmarks import chain, eta, feeds, idle, ladder, ledger, sandbox, sdk, start, transcode, watching, webhooks
 from benchmarks.measure import Measure, report
 
 BENCHMARKS: Mapping[str, Callable[[], list[Measure]]] = {
@@ -22,6 +22,7 @@ BENCHMARKS: Mapping[str, Callable[[], list[Measure]]] = {
     "ledger": ledger.measure,
     "webhooks": webhooks.measure,
     "watching": watching.measure,
+    "sdk": sdk.measure,
     "ladder": ladder.measure,
     "transcode": transcode.measure,
     "sandbox": sandbox.measure,
