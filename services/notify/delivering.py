@@ -15,6 +15,8 @@ R = TypeVar("R", bound=Result)
 
 POLL_SECONDS = 1.0
 """How long what was written elsewhere waits at most; what this process writes wakes."""
+GATHER_SECONDS = 0.01
+"""While something is under way a claim waits so long, and takes what has found room by then at once."""
 
 
 async def deliver(way: Way[C, M, R], turns: Turns, *, wake: asyncio.Event, poll_seconds: float = POLL_SECONDS) -> None:
@@ -24,10 +26,15 @@ async def deliver(way: Way[C, M, R], turns: Turns, *, wake: asyncio.Event, poll_
     """
     claim_next = claiming(way, turns)
 
+    async def claim() -> Sequence[C]:
+        if turns.under_way():
+            await asyncio.sleep(GATHER_SECONDS)
+        return await claim_next()
+
     async def make(claimed: C) -> None:
         await deliver_one(way, turns, claimed, room_made=wake.set)
 
-    await work_apart(way.name, claim_next, make, wake=wake, poll_seconds=poll_seconds)
+    await work_apart(way.name, claim, make, wake=wake, poll_seconds=poll_seconds)
 
 
 def claiming(way: Way[C, M, R], turns: Turns) -> Callable[[], Awaitable[Sequence[C]]]:
