@@ -53,7 +53,7 @@ def _is_local_stack(url: str) -> bool:
         return False
 
 
-def told(command: Callable[..., None]) -> Callable[..., None]:
+def with_output(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the option --json and, as `out`, where it says what it found; its errors are explained."""
 
     @click.option("--json", "as_json", is_flag=True, help="Print JSON: one document a line, errors too.")
@@ -67,12 +67,12 @@ def told(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def connected(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of the connection and, as `connection`, what they say; and what `told` gives."""
+    """Give a command the options of the connection and, as `connection`, what they say; and `out` of `with_output`."""
 
     @click.option("--url", envvar="NEXTPLAY_URL", show_envvar=True, help="Address of the gateway.")
     @click.option("--token", envvar="NEXTPLAY_TOKEN", show_envvar=True, help="Token of the user.")
     @click.option("--user", help=f"User of the local stack, in place of a token.  [default: {LOCAL_USER}]")
-    @told
+    @with_output
     @functools.wraps(command)
     def run(*, url: str | None, token: str | None, user: str | None, **given: Any) -> None:
         if url and not url.startswith(("https://", "http://")):

@@ -8,7 +8,7 @@ from click.shell_completion import get_completion_class
 
 from nextplay_client import local_stack
 from nextplay_client.cli.claims import claims
-from nextplay_client.cli.connection import LOCAL_USER, told
+from nextplay_client.cli.connection import LOCAL_USER, with_output
 from nextplay_client.cli.output import Output
 
 SHELLS = ("bash", "zsh", "fish")
@@ -18,7 +18,7 @@ TIERS = ("free", "verified", "paid")
 @click.command()
 @click.option("--user", default=LOCAL_USER, show_default=True, help="A name; the same name is always the same user.")
 @click.option("--tier", type=click.Choice(TIERS), default="free", show_default=True)
-@told
+@with_output
 def token(out: Output, user: str, tier: str) -> None:
     """Print a token of the local stack's issuer."""
     given = local_stack.token(user, tier)

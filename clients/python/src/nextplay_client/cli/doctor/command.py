@@ -16,15 +16,16 @@ SIGNS = {"ok": ("✔", "green"), "failed": ("✘", "red"), "skipped": ("–", "d
 
 @click.command()
 @click.option("--origin", help="Web page from which browsers are to upload.  [default: the gateway's own]")
+@click.option("--category", default="other", show_default=True, help="One that the platform has, for the upload.")
 @connected
-def doctor(connection: Connection, out: Output, origin: str | None) -> None:
+def doctor(connection: Connection, out: Output, origin: str | None, category: str) -> None:
     """Check whether all works from this machine.
 
     Looks at gateway, token, clock, S3 with its CORS rules, a signed PUT of one byte, and playback. Announces an upload
     of one byte and removes it again; that counts as one of the uploads of this hour.
     """
     found = []
-    for finding in examine(connection.address, connection.bearer(), origin):
+    for finding in examine(connection.address, connection.bearer(), origin, category):
         found.append(finding)
         if not out.as_json:
             _show(finding, out)

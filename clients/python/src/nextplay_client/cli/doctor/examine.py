@@ -29,14 +29,14 @@ CHECKS: tuple[tuple[Name, tuple[Name, ...], Callable[[Place], str]], ...] = (
 """The name of each, what has to be well before it is worth trying, and how it is tried."""
 
 
-def examine(url: str, token: str, origin: str | None = None) -> Iterator[Finding]:
+def examine(url: str, token: str, origin: str | None = None, category: str = "other") -> Iterator[Finding]:
     """Every finding, as it is made. `origin` is the web page for which S3's CORS is looked at; the gateway's when None.
 
     Announces an upload of one byte, and removes it and its video again. Raises nothing.
     """
     split = urlsplit(url)
     with httpx.Client(timeout=TIMEOUT) as http:
-        place = Place(url.rstrip("/"), token, origin or f"{split.scheme}://{split.netloc}", http)
+        place = Place(url.rstrip("/"), token, origin or f"{split.scheme}://{split.netloc}", category, http)
         missing: set[Name] = set()
         for name, needs, check in CHECKS:
             lacking = next((need for need in needs if need in missing), None)

@@ -41,9 +41,12 @@ def token(place: Place) -> str:
             str(error), "Give the whole token, three parts with dots between: --token or NEXTPLAY_TOKEN."
         ) from None
     left = told.ends_in(time.time())
-    if left is not None and left <= 0:
-        raise Failed(f"the token ended {duration(-left)} ago", "Sign in again and give the fresh token.")
-    answer(place, "GET", "/v1/videos?page_size=1")
+    try:
+        answer(place, "GET", "/v1/videos?page_size=1")
+    except Refused as refused:
+        if refused.problem.status == 401 and left is not None and left <= 0:
+            raise Failed(f"the token ended {duration(-left)} ago", "Sign in again and give the fresh token.") from None
+        raise
     ends = f"ends in {duration(left)}" if left is not None else "names no end"
     return f"valid for user {told.user_id}{f', tier {told.tier}' if told.tier else ''}; it {ends}"
 
@@ -69,7 +72,7 @@ def upload(place: Place) -> str:
     """Whether an upload can be announced and signed; here of one byte."""
     announcement = {
         "title": "nextplay doctor",
-        "category": "other",
+        "category": place.category,
         "visibility": "private",
         "filename": "doctor.mp4",
         "content_type": "video/mp4",

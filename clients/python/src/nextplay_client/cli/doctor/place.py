@@ -26,12 +26,13 @@ class Finding:
 
 @dataclass
 class Place:
-    """Where the checks are made: the gateway, as whom, and for which web page's origin. Keeps what one check finds and
-    a later one needs."""
+    """Where the checks are made: the gateway, as whom, for which web page's origin, and with an upload of which
+    category. Keeps what one check finds and a later one needs."""
 
     url: str
     token: str
     origin: str
+    category: str
     http: httpx.Client
     announced: dict[str, Any] = field(default_factory=dict)
     signed: dict[str, Any] = field(default_factory=dict)
