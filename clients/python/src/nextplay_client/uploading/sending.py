@@ -61,29 +61,21 @@ class Sender:
         return etags
 
     async def _send_until_it_is_there(self, signed: Signed) -> str:
-        part = signed.part
+        part, usable = signed.part, True
         try:
             async for attempt in stamina.retry_context(
-                on=(httpx.TransportError, _Refused),
-                attempts=ATTEMPTS,
-                timeout=None,
-                wait_initial=0.3,
-                wait_max=10.0,
+                on=(httpx.TransportError, _Refused), attempts=ATTEMPTS, timeout=None, wait_initial=0.3, wait_max=10.0
             ):
                 with attempt:
-                    signed = await self.signer.fresh(signed)
+                    signed = await self.signer.renewed(signed, usable=usable)
                     try:
                         return await self._put(signed)
                     except _Refused as refused:
-                        self.counter.moved(part.number, 0)
-                        if refused.status in SIGN_AGAIN:
-                            signed = (await self.signer.sign([part]))[0]
+                        usable = refused.status not in SIGN_AGAIN
                         raise
                     except httpx.TransportError:
-                        # Only the answer may have been lost: another look is cheaper than another ten megabytes.
-                        if self.counter.sent.get(part.number) == part.length and (etag := await self._held(part)):
+                        if etag := await self._held_after_all(part):
                             return etag
-                        self.counter.moved(part.number, 0)
                         raise
         except (httpx.TransportError, _Refused) as error:
             why = str(error) or type(error).__name__
@@ -114,8 +106,10 @@ class Sender:
             sent += len(piece)
             self.counter.moved(part.number, sent)
 
-    async def _held(self, part: Part) -> str | None:
-        """The ETag of a part that S3 holds, though it could not say so."""
+    async def _held_after_all(self, part: Part) -> str | None:
+        """The ETag of a part of which only the answer was lost: a look is cheaper than another ten megabytes."""
+        if self.counter.sent.get(part.number) != part.length:
+            return None
         try:
             upload = await self.signer.gateway.get(f"/v1/uploads/{self.signer.upload_id}")
         except NextPlayError:

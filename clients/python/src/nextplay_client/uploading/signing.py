@@ -76,9 +76,9 @@ class Signer:
             for signed in batch:
                 await self.queue.put(signed)
 
-    async def fresh(self, signed: Signed) -> Signed:
-        """The same part with a URL that lives long enough to set out."""
-        if self.clock.seconds_until(signed.to["expires_at"]) > LEAST_SECONDS:
+    async def renewed(self, signed: Signed, *, usable: bool) -> Signed:
+        """The same part with a URL that S3 has not refused, and that lives long enough to set out."""
+        if usable and self.clock.seconds_until(signed.to["expires_at"]) > LEAST_SECONDS:
             return signed
         return (await self.sign([signed.part]))[0]
 
