@@ -30,6 +30,17 @@ def test_a_tenth_is_told_once_also_when_a_part_is_sent_again() -> None:
     assert [line.split()[2] for line in said] == ["0", "10", "100"]
 
 
+def test_two_clips_of_one_name_have_lines_of_their_own_and_what_was_there_is_said() -> None:
+    said: list[str] = []
+    lines = Lines(said.append)
+    for upload_id, resumed in (("first", 0), ("second", 500_000)):
+        lines.uploaded("clip.mp4", UploadProgress(upload_id, "v", 1_000_000, 2_000_000, resumed))
+    assert said == [
+        "upload   clip.mp4   50 %  1.00 MB of 2.00 MB",
+        "upload   clip.mp4   50 %  1.00 MB of 2.00 MB (0.50 MB were there)",
+    ]
+
+
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [

@@ -64,18 +64,17 @@ class Bars:
 
     def uploaded(self, name: str, progress: UploadProgress) -> None:
         """Move the upload's bar."""
-        pace = self._paces.setdefault(name, Pace())
-        self._move(f"upload {name}", progress.sent_bytes, progress.total_bytes, upload_note(progress, pace))
+        note = upload_note(progress, self._paces.setdefault(progress.upload_id, Pace()))
+        self._move("upload", progress.upload_id, name, progress.sent_bytes, progress.total_bytes, note)
 
     def moved(self, name: str, status: Status) -> None:
         """Move the video's bar."""
-        self._move(f"process {name}", status["progress"], 100, status_note(status))
+        self._move("process", status["video_id"], name, status["progress"], 100, status_note(status))
 
-    def _move(self, what: str, completed: float, total: float, note: str) -> None:
-        if what not in self._tasks:
-            verb, _, name = what.partition(" ")
-            self._tasks[what] = self._progress.add_task(f"{verb:8}", name=name, total=total, note="")
-        self._progress.update(self._tasks[what], completed=completed, total=total, note=note)
+    def _move(self, what: str, of: str, name: str, completed: float, total: float, note: str) -> None:
+        if of not in self._tasks:
+            self._tasks[of] = self._progress.add_task(f"{what:8}", name=name, total=total, note="")
+        self._progress.update(self._tasks[of], completed=completed, total=total, note=note)
 
 
 class Lines:
@@ -89,17 +88,18 @@ class Lines:
 
     def uploaded(self, name: str, progress: UploadProgress) -> None:
         """Tell a tenth, once: what is sent again moves back."""
-        note = upload_note(progress, self._paces.setdefault(name, Pace()))
+        of = progress.upload_id
+        note = upload_note(progress, self._paces.setdefault(of, Pace()))
         tenth = progress.sent_bytes * 10 // max(1, progress.total_bytes)
-        if tenth > self._tenths.get(name, -1):
-            self._tenths[name] = tenth
+        if tenth > self._tenths.get(of, -1):
+            self._tenths[of] = tenth
             self._say(f"upload   {name}  {tenth * 10:3} %  {note}")
 
     def moved(self, name: str, status: Status) -> None:
         """Tell a change."""
-        tenth = status["progress"] // 10
-        if self._steps.get(name) != (status["status"], tenth):
-            self._steps[name] = (status["status"], tenth)
+        of, tenth = status["video_id"], status["progress"] // 10
+        if self._steps.get(of) != (status["status"], tenth):
+            self._steps[of] = (status["status"], tenth)
             self._say(f"process  {name}  {tenth * 10:3} %  {status_note(status)}")
 
 
@@ -107,6 +107,8 @@ def upload_note(progress: UploadProgress, pace: Pace) -> str:
     """`11.5 MB of 23.0 MB, 4.20 MB/s, 3 s left`."""
     rate = pace.rate(progress.sent_bytes)
     note = f"{megabytes(progress.sent_bytes)} of {megabytes(progress.total_bytes)}"
+    if progress.resumed_bytes:
+        note += f" ({megabytes(progress.resumed_bytes)} were there)"
     left = progress.total_bytes - progress.sent_bytes
     if rate is None:
         return note
@@ -126,7 +128,7 @@ def _bars(console: Console) -> Progress:
         BarColumn(bar_width=24),
         TextColumn("{task.percentage:>3.0f} %"),
         TextColumn("{task.fields[note]}", markup=False),
-        TextColumn("[dim]{task.fields[name]}", markup=True),
+        TextColumn("{task.fields[name]}", style="dim", markup=False),
         console=console,
         expand=False,
     )
