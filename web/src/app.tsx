@@ -127,8 +127,7 @@ function Navigation({ route }: { route: Route }) {
       >
         <Avatar userId={me} name={name} />
         <span class="account-name">
-          {name}
-          <span class="hint">Settings</span>
+          {name} <span class="hint">Settings</span>
         </span>
       </a>
     </header>

@@ -22,7 +22,7 @@ import { openSession } from "./session";
 import { SignInPage } from "./sign-in/page";
 import { type Studio, StudioContext } from "./studio";
 import { Trouble } from "./ui/parts";
-import { restoreTheme } from "./ui/theme";
+import { openTheme } from "./ui/theme";
 import { openToasts } from "./ui/toasts";
 import { openUploads } from "./upload/uploads";
 import { watching } from "./videos/watching";
@@ -32,7 +32,7 @@ const INSECURE = new Failure("INSECURE", "Studio needs a secure connection.", "O
 
 const place = document.getElementById("studio")!;
 
-type Opened = Pick<Studio, "config" | "session" | "api" | "route" | "toasts">;
+type Opened = Pick<Studio, "config" | "session" | "api" | "route" | "theme" | "toasts">;
 
 function Main({ opened }: { opened: Opened }) {
   const me = opened.session.person.value?.userId;
@@ -71,12 +71,19 @@ function SignedIn({ opened, me }: { opened: Opened; me: string }) {
   );
 }
 
-restoreTheme();
+const theme = openTheme();
 try {
   if (!isSecureContext) throw INSECURE;
   const config = await readConfig();
   const session = openSession(config);
-  const opened = { config, session, api: openApi(config.api, session), route: openRoute(), toasts: openToasts() };
+  const opened = {
+    config,
+    session,
+    api: openApi(config.api, session),
+    route: openRoute(),
+    theme,
+    toasts: openToasts(),
+  };
   render(<Main opened={opened} />, place);
 } catch (error) {
   render(<Trouble error={error} again={() => location.reload()} />, place);

@@ -3,7 +3,7 @@ import type { Preference } from "./api/types";
 import { Avatar } from "./people/avatar";
 import { PushSwitch } from "./push/switch";
 import { useStudio } from "./studio";
-import { setTheme, theme, type Theme } from "./ui/theme";
+import type { Theme } from "./ui/theme";
 import { useLoad } from "./ui/load";
 import { Button, Field, Loading, PageTitle, Trouble } from "./ui/parts";
 
@@ -22,7 +22,7 @@ const CHANNELS: Record<Preference["channel"], string> = {
 
 /** What concerns the person and this device. */
 export function SettingsPage() {
-  const { session, push, me } = useStudio();
+  const { session, push, theme, me } = useStudio();
   /** Who signs out is told no more on this device. */
   async function signOut() {
     if (push.state.value === "on") await push.switchOff().catch(() => undefined);
@@ -49,7 +49,11 @@ export function SettingsPage() {
           </div>
           <Field label="Appearance">
             {(names) => (
-              <select {...names} value={theme.value} onChange={(event) => setTheme(event.currentTarget.value as Theme)}>
+              <select
+                {...names}
+                value={theme.chosen.value}
+                onChange={(event) => theme.choose(event.currentTarget.value as Theme)}
+              >
                 <option value="auto">As the device</option>
                 <option value="light">Light</option>
                 <option value="dark">Dark</option>

@@ -8,6 +8,7 @@ import type { Follows } from "./people/follows";
 import type { Push } from "./push/push";
 import type { Route } from "./route";
 import type { Session } from "./session";
+import type { openTheme } from "./ui/theme";
 import type { Toasts } from "./ui/toasts";
 import type { Uploads } from "./upload/uploads";
 import type { Watch } from "./videos/watching";
@@ -25,6 +26,7 @@ export interface Studio {
   inbox: Inbox;
   follows: Follows;
   push: Push;
+  theme: ReturnType<typeof openTheme>;
   toasts: Toasts;
 }
 

@@ -4,18 +4,21 @@ export type Theme = "auto" | "light" | "dark";
 
 const KEY = "nextplay.theme";
 
-/** The appearance that was chosen on this device. */
-export const theme = signal<Theme>("auto");
-
-/** Shows the page in what was chosen before. */
-export function restoreTheme() {
+/** The appearance that is chosen on this device, and was chosen before. */
+export function openTheme() {
   const stored = localStorage.getItem(KEY);
-  setTheme(stored === "light" || stored === "dark" ? stored : "auto");
-}
-
-export function setTheme(chosen: Theme) {
-  theme.value = chosen;
-  localStorage.setItem(KEY, chosen);
-  if (chosen === "auto") delete document.documentElement.dataset["theme"];
-  else document.documentElement.dataset["theme"] = chosen;
+  const chosen = signal<Theme>(stored === "light" || stored === "dark" ? stored : "auto");
+  function show() {
+    if (chosen.value === "auto") delete document.documentElement.dataset["theme"];
+    else document.documentElement.dataset["theme"] = chosen.value;
+  }
+  show();
+  return {
+    chosen,
+    choose(theme: Theme) {
+      chosen.value = theme;
+      localStorage.setItem(KEY, theme);
+      show();
+    },
+  };
 }

@@ -3,6 +3,7 @@ import Uppy, { type Body, type Meta, type UppyFile } from "@uppy/core";
 import { type Api, told } from "../api/client";
 import { asFailure, Failure } from "../api/failure";
 import type { Visibility } from "../api/types";
+import { rateMeter } from "./rate";
 import { signedParts } from "./signatures";
 
 /** How long a part is: what the API suggests. Uppy asks before the API could be asked. */
@@ -12,6 +13,8 @@ const RETRY_DELAYS_MS = [0, 1000, 3000];
 
 /** What an upload is announced with. */
 export interface Announcement extends Meta {
+  /** Whose file it is, by what the caller calls it. */
+  transfer: string;
   title: string;
   description: string;
   category: string;
@@ -29,10 +32,10 @@ export interface Begun {
   videoId: string;
 }
 
-/** What becomes of a file; `id` is what `send` answered. */
+/** What becomes of a transfer. */
 export interface Heard {
   begun(id: string, begun: Begun): void;
-  progressed(id: string, sentBytes: number): void;
+  progressed(id: string, sentBytes: number, bytesPerSecond: number | null): void;
   stored(id: string): void;
   failed(id: string, failure: Failure): void;
 }
@@ -42,6 +45,7 @@ type Clip = UppyFile<Announcement, Body>;
 /** Uppy with its S3 multipart plugin on the API's own endpoints. The API decides about uploads, so Uppy never ends one
  * by itself: what failed can be resumed. */
 export function openSender(api: Api, heard: Heard) {
+  const sending = new Map<string, { file: string; meter: ReturnType<typeof rateMeter> }>(); // by transfer; Uppy's id
   const logger = { debug() {}, warn() {}, error() {} }; // what fails is told on the page
   const uppy = new Uppy<Announcement, Body>({ autoProceed: false, allowMultipleUploadBatches: true, logger });
   const sign = signedParts(api);
@@ -53,7 +57,7 @@ export function openSender(api: Api, heard: Heard) {
     getChunkSize: () => PART_BYTES,
     createMultipartUpload: async (file: Clip) => {
       const begun = await announce(api, file);
-      heard.begun(file.id, begun);
+      heard.begun(file.meta.transfer, begun);
       return { uploadId: begun.uploadId, key: begun.videoId };
     },
     listParts: async (_file: Clip, { uploadId, signal }) => {
@@ -83,40 +87,50 @@ export function openSender(api: Api, heard: Heard) {
     },
     abortMultipartUpload: () => {},
   });
-  function stored(id: string) {
-    uppy.removeFile(id);
-    heard.stored(id);
+  function stored(file: Clip) {
+    forget(file.meta.transfer);
+    heard.stored(file.meta.transfer);
+  }
+  function forget(id: string) {
+    const file = sending.get(id)?.file;
+    sending.delete(id);
+    if (file && uppy.getFile(file)) uppy.removeFile(file);
   }
   uppy.on("upload-progress", (file, { bytesUploaded }) => {
-    if (file) heard.progressed(file.id, bytesUploaded || 0);
+    const sent = bytesUploaded || 0;
+    if (file) heard.progressed(file.meta.transfer, sent, sending.get(file.meta.transfer)?.meter.note(sent) ?? null);
   });
-  uppy.on("upload-success", (file) => file && stored(file.id));
+  uppy.on("upload-success", (file) => file && stored(file));
   uppy.on("upload-error", (file, error) => {
     if (!file || error.name === "AbortError") return;
-    if (error instanceof Stored) stored(file.id);
-    else heard.failed(file.id, sendingFailure(error));
+    if (error instanceof Stored) stored(file);
+    else heard.failed(file.meta.transfer, sendingFailure(error));
   });
 
   return {
     /** Takes a file in and sends it; with `begun` only those parts of it that are missing. */
-    send(file: File, announcement: Announcement, begun?: Begun): string {
-      const id = uppy.addFile({ name: file.name, type: announcement.contentType, data: file, meta: announcement });
-      if (begun) uppy.setFileState(id, resumed(begun));
+    send(data: File, announcement: Announcement, begun: Begun | null) {
+      forget(announcement.transfer);
+      const file = uppy.addFile({ name: data.name, type: announcement.contentType, data, meta: announcement });
+      sending.set(announcement.transfer, { file, meter: rateMeter() });
+      if (begun) uppy.setFileState(file, resumed(begun));
       uppy.upload().catch(() => undefined); // each failure is told by upload-error
-      return id;
     },
-    /** Sends what is missing, after a failure. */
-    sendAgain(id: string, begun?: Begun) {
-      if (begun) uppy.setFileState(id, resumed(begun));
-      uppy.retryUpload(id).catch(() => undefined);
+    /** Sends what is missing: after a pause, or after a failure. */
+    resume(id: string, begun: Begun | null) {
+      const { file, meter } = sending.get(id) ?? {};
+      if (!file) return;
+      meter?.restart();
+      if (uppy.getFile(file).isPaused) return void uppy.pauseResume(file);
+      if (begun) uppy.setFileState(file, resumed(begun));
+      uppy.retryUpload(file).catch(() => undefined);
     },
-    setPaused(id: string, paused: boolean) {
-      if (uppy.getFile(id) && (uppy.getFile(id).isPaused ?? false) !== paused) uppy.pauseResume(id);
+    pause(id: string) {
+      const file = sending.get(id)?.file;
+      if (file && !uppy.getFile(file).isPaused) uppy.pauseResume(file);
     },
-    isPaused: (id: string) => uppy.getFile(id)?.isPaused ?? false,
-    forget(id: string) {
-      if (uppy.getFile(id)) uppy.removeFile(id);
-    },
+    /** Stops sending; what was sent stays with the API. */
+    forget,
     close: () => uppy.destroy(),
   };
 }
