@@ -15,6 +15,8 @@ import pytest
 from fake_platform import PART_BYTES, FakePlatform, Request, problem
 
 from nextplay_client.cli import app
+from nextplay_client.cli.failures import sentence
+from nextplay_client.errors import StillWaiting
 
 VIDEO = "01a20643-e506-7741-94b8-1df5dd3a79d2"
 USER = "0cd588b6-fdf1-57c9-b110-1c49c01fb659"
@@ -214,6 +216,20 @@ def test_an_answer_of_another_server_points_to_the_doctor(platform: FakePlatform
     done = run("status", VIDEO)
     assert done.status == 1
     assert "nextplay doctor" in done.err
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (FileNotFoundError(2, "No such file", "a.mp4"), "There is no file a.mp4. Check its name and the folder."),
+        (IsADirectoryError(21, "Is a directory", "clips"), "clips is a folder. Name the clip in it."),
+        (PermissionError(13, "Permission denied", "a.mp4"), "a.mp4 may not be read. Check its permissions."),
+        (OSError("it became shorter"), "The file cannot be read: it became shorter. Check it and try again."),
+        (StillWaiting("It was not ready."), "It was not ready. See where it stands: nextplay videos"),
+    ],
+)
+def test_every_error_has_its_next_step(error: Exception, said: str) -> None:
+    assert sentence(error) == said
 
 
 def test_a_title_is_shown_as_it_is(answering: Callable[..., None], run: Run) -> None:

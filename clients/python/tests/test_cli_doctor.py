@@ -134,6 +134,15 @@ def test_where_all_is_well_every_check_has_its_tick_and_the_upload_is_removed() 
     assert "it ends in 1 h" in next(finding.said for finding in found if finding.check == "token")
 
 
+def test_who_stops_in_between_leaves_no_upload_behind() -> None:
+    with serving() as platform:
+        findings = examine(platform.address, a_token(), ORIGIN)
+        assert next(finding for finding in findings if finding.check == "storage").outcome == "ok"
+        assert platform.removed == []
+        findings.close()
+        assert platform.removed == ["/v1/uploads/u1", "/v1/videos/v1"]
+
+
 @pytest.mark.parametrize(
     ("broken", "check", "said"),
     [

@@ -12,12 +12,13 @@ from nextplay_client.errors import (
     ApiError,
     NextPlayError,
     PreflightRefused,
+    StillWaiting,
     Unauthenticated,
     Unreachable,
     VideoNotReady,
 )
 
-DONE, FAILED, WRONG_USAGE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
+DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 3, 130  # and 2 is what Click exits with for wrong usage
 
 
 @contextmanager
@@ -78,6 +79,8 @@ def sentence(error: Exception) -> str:
             return f"{error} `nextplay doctor` looks at where it is cut."
         case VideoNotReady():
             return f"{error} The whole story: nextplay why {error.status['video_id']}"
+        case StillWaiting():
+            return f"{error} See where it stands: nextplay videos"
         case FileNotFoundError():
             return f"There is no file {error.filename}. Check its name and the folder."
         case IsADirectoryError():

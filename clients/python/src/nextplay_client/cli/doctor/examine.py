@@ -3,7 +3,7 @@
 Each request is sent once and by itself: the library's patience would hide what is to be found.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from urllib.parse import urlsplit
 
 import httpx
@@ -29,7 +29,7 @@ CHECKS: tuple[tuple[Name, tuple[Name, ...], Callable[[Place], str]], ...] = (
 """The name of each, what has to be well before it is worth trying, and how it is tried."""
 
 
-def examine(url: str, token: str, origin: str | None = None, category: str = "other") -> Iterator[Finding]:
+def examine(url: str, token: str, origin: str | None = None, category: str = "other") -> Generator[Finding, None, None]:
     """Every finding, as it is made. `origin` is the web page for which S3's CORS is looked at; the gateway's when None.
 
     Announces an upload of one byte, and removes it and its video again. Raises nothing.
@@ -37,16 +37,25 @@ def examine(url: str, token: str, origin: str | None = None, category: str = "ot
     split = urlsplit(url)
     with httpx.Client(timeout=TIMEOUT) as http:
         place = Place(url.rstrip("/"), token, origin or f"{split.scheme}://{split.netloc}", category, http)
-        missing: set[Name] = set()
-        for name, needs, check in CHECKS:
-            lacking = next((need for need in needs if need in missing), None)
-            if lacking is None:
-                finding = _finding(name, check, place)
-            else:
-                finding = Finding(name, "skipped", f"not tried: it needs the check of {lacking}")
-            if finding.outcome != "ok":
-                missing.add(name)
-            yield finding
+        try:
+            yield from _findings(place)
+        finally:
+            # Who stops in between leaves nothing behind either.
+            if place.announced:
+                _finding("clean-up", clean_up, place)
+
+
+def _findings(place: Place) -> Iterator[Finding]:
+    missing: set[Name] = set()
+    for name, needs, check in CHECKS:
+        lacking = next((need for need in needs if need in missing), None)
+        if lacking is None:
+            finding = _finding(name, check, place)
+        else:
+            finding = Finding(name, "skipped", f"not tried: it needs the check of {lacking}")
+        if finding.outcome != "ok":
+            missing.add(name)
+        yield finding
 
 
 def _finding(name: Name, check: Callable[[Place], str], place: Place) -> Finding:

@@ -95,4 +95,5 @@ def clean_up(place: Place) -> str:
         raise Skipped("there is nothing to remove", "")
     answer(place, "DELETE", f"/v1/uploads/{place.announced['upload_id']}")
     answer(place, "DELETE", f"/v1/videos/{place.announced['video_id']}")
+    place.announced = {}
     return "the announced upload is removed again"
