@@ -85,17 +85,22 @@ class Studio:
         assert await video.evaluate("(video) => video.getVideoPlaybackQuality().totalVideoFrames") > frames
 
 
+def somebody(name: str) -> str:
+    """A name that nobody had before."""
+    return f"{name}-{uuid.uuid4().hex[:6]}"
+
+
 @asynccontextmanager
 async def studio_of(
     browser: Browser, platform: Stack, name: str, device: Mapping[str, Any] | None = None
 ) -> AsyncIterator[Studio]:
-    """Studio with somebody new signed in. At its end the page has asked no stranger, kept to its policy, and had no
-    error that nobody caught."""
+    """Studio with a person signed in. At its end the page has asked no stranger, kept to its policy, and had no error
+    that nobody caught."""
     context = await browser.new_context(**(device or DESK))
     seen = watch(context)
     page = await context.new_page()
     url = str(platform.addresses["studio"])
-    studio = Studio(page, seen, f"{name}-{uuid.uuid4().hex[:6]}", url)
+    studio = Studio(page, seen, name, url)
     await page.goto(url)
     await page.get_by_role("textbox", name="Another name").fill(studio.name)
     await page.get_by_role("button", name="Sign in").click()

@@ -7,7 +7,7 @@ from playwright.async_api import Browser, expect
 
 from deploy.local.stack import Stack
 from tests.browser.clips import broken, padded
-from tests.browser.studio import WAIT_MS, Parts, Studio, studio_of
+from tests.browser.studio import WAIT_MS, Parts, Studio, somebody, studio_of
 from tests.e2e.people import make_clip
 
 MIB = 1024 * 1024
@@ -32,7 +32,7 @@ async def held(studio: Studio, clip: Path, title: str, held_from: int) -> Parts:
 async def test_after_a_reload_the_missing_parts_alone_are_sent(
     browser: Browser, platform: Stack, large_clip: Path, tmp_path: Path
 ) -> None:
-    async with studio_of(browser, platform, "alice") as studio:
+    async with studio_of(browser, platform, somebody("alice")) as studio:
         page = studio.page
         before = await held(studio, large_clip, "Reloaded", held_from=3)
         bar = page.get_by_role("progressbar", name="Upload of large.mp4")
@@ -58,7 +58,7 @@ async def test_after_a_reload_the_missing_parts_alone_are_sent(
 async def test_without_a_network_an_upload_waits_and_goes_on_by_itself(
     browser: Browser, platform: Stack, large_clip: Path
 ) -> None:
-    async with studio_of(browser, platform, "alice") as studio:
+    async with studio_of(browser, platform, somebody("alice")) as studio:
         parts = await held(studio, large_clip, "Offline", held_from=3)
         card = studio.page.get_by_role("article", name="large.mp4")
         await studio.page.context.set_offline(True)
@@ -69,7 +69,7 @@ async def test_without_a_network_an_upload_waits_and_goes_on_by_itself(
 
 
 async def test_an_upload_is_paused_and_resumed(browser: Browser, platform: Stack, large_clip: Path) -> None:
-    async with studio_of(browser, platform, "alice") as studio:
+    async with studio_of(browser, platform, somebody("alice")) as studio:
         parts = await held(studio, large_clip, "Paused", held_from=2)
         card = studio.page.get_by_role("article", name="large.mp4")
         await card.get_by_role("button", name="Pause large.mp4").click()
@@ -83,7 +83,7 @@ async def test_a_clip_that_is_too_long_is_refused_before_a_byte_is_sent(
     browser: Browser, platform: Stack, tmp_path: Path
 ) -> None:
     long = make_clip(tmp_path / "long.mp4", seconds=31, size="64x64", fps=5)
-    async with studio_of(browser, platform, "alice") as studio:
+    async with studio_of(browser, platform, somebody("alice")) as studio:
         card = await studio.choose(long)
         await expect(card.get_by_role("alert")).to_contain_text("31")
         await expect(card.get_by_role("alert")).to_contain_text("30 s")
@@ -94,7 +94,7 @@ async def test_a_clip_that_is_too_long_is_refused_before_a_byte_is_sent(
 async def test_a_clip_that_the_platform_rejects_tells_why_and_takes_another_file(
     browser: Browser, platform: Stack, clip: Path, tmp_path: Path
 ) -> None:
-    async with studio_of(browser, platform, "alice") as studio:
+    async with studio_of(browser, platform, somebody("alice")) as studio:
         page = studio.page
         card = await studio.choose(broken(clip, tmp_path / "broken.mp4"))
         await studio.send(card, "Broken")

@@ -9,7 +9,7 @@ from playwright.async_api import Browser, expect
 
 from deploy.local.stack import Stack
 from tests.browser.chromium import DESK, PHONE
-from tests.browser.studio import WAIT_MS, studio_of
+from tests.browser.studio import WAIT_MS, somebody, studio_of
 
 DEVICES = pytest.mark.parametrize("device", [DESK, PHONE], ids=["desk", "phone"])
 
@@ -18,7 +18,7 @@ DEVICES = pytest.mark.parametrize("device", [DESK, PHONE], ids=["desk", "phone"]
 async def test_a_clip_goes_from_the_drop_to_a_playing_video(
     browser: Browser, platform: Stack, clip: Path, device: dict[str, Any]
 ) -> None:
-    async with studio_of(browser, platform, "alice", device) as studio:
+    async with studio_of(browser, platform, somebody("alice"), device) as studio:
         page = studio.page
         card = await studio.drop(clip)
         await studio.send(card, "My first goal")
@@ -33,7 +33,7 @@ async def test_a_clip_goes_from_the_drop_to_a_playing_video(
 
 
 async def test_a_clip_is_published_as_soon_as_it_is_ready(browser: Browser, platform: Stack, clip: Path) -> None:
-    async with studio_of(browser, platform, "alice") as studio:
+    async with studio_of(browser, platform, somebody("alice")) as studio:
         card = await studio.choose(clip)
         await studio.send(card, "Out at once", publish=True)
         await studio.stands(card, "Out at once", "Published")
@@ -43,12 +43,12 @@ async def test_who_follows_is_told_while_looking_and_plays_the_clip(
     browser: Browser, platform: Stack, clip: Path
 ) -> None:
     async with (
-        studio_of(browser, platform, "alice") as alice,
-        studio_of(browser, platform, "bob", PHONE) as bob,
+        studio_of(browser, platform, somebody("alice")) as alice,
+        studio_of(browser, platform, somebody("bob"), PHONE) as bob,
     ):
         await bob.page.goto(f"{bob.url}#/people/{alice.user_id}")
         await bob.page.get_by_role("button", name="Follow User").click()
-        await expect(bob.page.get_by_role("button", name="Unfollow User")).to_be_visible()
+        await expect(bob.page.get_by_role("button", name="Following User")).to_be_visible()
         await bob.go("following", "Following")
 
         card = await alice.choose(clip)

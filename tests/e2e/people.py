@@ -135,11 +135,18 @@ def announcement(size: int) -> dict[str, object]:
 
 
 def make_clip(
-    path: Path, *, seconds: float, size: str = "640x360", codec: str = "libx264", fps: int = 30, sound: bool = True
+    path: Path,
+    *,
+    seconds: float,
+    size: str = "640x360",
+    codec: str = "libx264",
+    fps: int = 30,
+    sound: bool = True,
+    picture: str | None = None,
 ) -> Path:
-    """A moving test picture, with a tone unless told otherwise."""
+    """A moving test picture, or another one that FFmpeg makes (`picture`), with a tone unless told otherwise."""
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y"]
-    command += ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate={fps}:duration={seconds}"]
+    command += ["-f", "lavfi", "-t", str(seconds), "-i", picture or f"testsrc2=size={size}:rate={fps}"]
     if sound:
         command += ["-f", "lavfi", "-i", f"sine=frequency=440:duration={seconds}", "-c:a", "aac"]
     command += ["-c:v", codec, "-pix_fmt", "yuv420p"]

@@ -121,7 +121,6 @@ function Navigation({ route }: { route: Route }) {
       </nav>
       <a
         class="account"
-        aria-label={`${name} Settings`}
         href={hrefOf({ page: "settings" })}
         aria-current={route.page === "settings" ? "page" : undefined}
       >
