@@ -16,7 +16,7 @@ from tests.e2e.bucket import keys_below, read_object
 from tests.e2e.fault_proxy import FaultProxy, Passage, fault_proxy
 from tests.e2e.people import PART_BYTES
 
-AT_ONCE = 4
+AT_ONCE = 8
 CHANCE = 0.3
 
 

@@ -1,5 +1,6 @@
 """Uploads as the platform keeps them: what is under way, what is missing of it, and how to give it up."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import cast
@@ -29,7 +30,7 @@ class AsyncUploads:
 
         `video_id` as it was given to `Client.upload`. Raises OSError for the file.
         """
-        return await interrupted(self._gateway, fingerprint(Path(path), video_id))
+        return await interrupted(self._gateway, await asyncio.to_thread(fingerprint, Path(path), video_id))
 
     async def abort(self, upload_id: str) -> None:
         """Give an upload up; its video is a draft again. Safe to repeat."""
