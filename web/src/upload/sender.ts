@@ -42,10 +42,18 @@ export interface Heard {
 
 type Clip = UppyFile<Announcement, Body>;
 
+interface Sent {
+  /** What Uppy calls it. */
+  file: string;
+  meter: ReturnType<typeof rateMeter>;
+  /** The plugin has let go of it: unlike one that is paused, it has to be begun again. */
+  failed: boolean;
+}
+
 /** Uppy with its S3 multipart plugin on the API's own endpoints. The API decides about uploads, so Uppy never ends one
  * by itself: what failed can be resumed. */
 export function openSender(api: Api, heard: Heard) {
-  const sending = new Map<string, { file: string; meter: ReturnType<typeof rateMeter> }>(); // by transfer; Uppy's id
+  const sending = new Map<string, Sent>(); // by transfer
   const logger = { debug() {}, warn() {}, error() {} }; // what fails is told on the page
   const uppy = new Uppy<Announcement, Body>({ autoProceed: false, allowMultipleUploadBatches: true, logger });
   const sign = signedParts(api);
@@ -102,7 +110,9 @@ export function openSender(api: Api, heard: Heard) {
   });
   uppy.on("upload-success", (file) => file && stored(file));
   uppy.on("upload-error", (file, error) => {
-    if (!file || error.name === "AbortError") return;
+    const sent = file && sending.get(file.meta.transfer);
+    if (!sent) return;
+    sent.failed = true;
     if (error instanceof Stored) stored(file);
     else heard.failed(file.meta.transfer, sendingFailure(error));
   });
@@ -112,18 +122,20 @@ export function openSender(api: Api, heard: Heard) {
     send(data: File, announcement: Announcement, begun: Begun | null) {
       forget(announcement.transfer);
       const file = uppy.addFile({ name: data.name, type: announcement.contentType, data, meta: announcement });
-      sending.set(announcement.transfer, { file, meter: rateMeter() });
+      sending.set(announcement.transfer, { file, meter: rateMeter(), failed: false });
       if (begun) uppy.setFileState(file, resumed(begun));
       uppy.upload().catch(() => undefined); // each failure is told by upload-error
     },
     /** Sends what is missing: after a pause, or after a failure. */
-    resume(id: string, begun: Begun | null) {
-      const { file, meter } = sending.get(id) ?? {};
-      if (!file) return;
-      meter?.restart();
-      if (uppy.getFile(file).isPaused) return void uppy.pauseResume(file);
-      if (begun) uppy.setFileState(file, resumed(begun));
-      uppy.retryUpload(file).catch(() => undefined);
+    resume(id: string, begun: Begun | null): void {
+      const sent = sending.get(id);
+      if (!sent) return;
+      sent.meter.restart();
+      if (sent.failed) {
+        sent.failed = false;
+        if (begun) uppy.setFileState(sent.file, resumed(begun));
+        uppy.retryUpload(sent.file).catch(() => undefined);
+      } else if (uppy.getFile(sent.file).isPaused) uppy.pauseResume(sent.file);
     },
     pause(id: string) {
       const file = sending.get(id)?.file;
@@ -166,8 +178,8 @@ async function announce(api: Api, { meta, name, size, type }: Clip): Promise<Beg
 /** What went wrong between here and S3, or at the API. */
 function sendingFailure(error: Error & { source?: unknown }): Failure {
   const status = error.source instanceof XMLHttpRequest ? error.source.status : null;
-  if (status === null) return asFailure(error);
-  if (status === 0) return asFailure(new TypeError());
+  if (status === null && error.name !== "AbortError") return asFailure(error);
+  if (!status) return asFailure(new TypeError());
   // A signature that ran out on a slow line is made anew, as a storage that is busy is asked anew.
   if (status === 403 || status >= 500) {
     return new Failure("UNREACHABLE", `The storage answered with status ${status}.`, "It is tried again.", 503);

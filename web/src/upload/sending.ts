@@ -1,7 +1,7 @@
 import { type Api, told } from "../api/client";
 import { asFailure, type Failure } from "../api/failure";
 import { pause as wait } from "../api/stream";
-import { openSender } from "./sender";
+import type { Heard, Sender } from "./sender";
 import type { Transfer } from "./transfer";
 
 const FIRST_RETRY_MS = 2000;
@@ -19,9 +19,15 @@ export interface Transfers {
  * Sends transfers, and goes on with those that stopped: after a failure that passes by itself, and when the browser is
  * online again. `stored` is called for each that has arrived. Ends with `signal`.
  */
-export function openSending(api: Api, { find, change }: Transfers, stored: (id: string) => void, signal: AbortSignal) {
+export function openSending(
+  api: Api,
+  openSender: (heard: Heard) => Sender,
+  { find, change }: Transfers,
+  stored: (id: string) => void,
+  signal: AbortSignal,
+) {
   const failures = new Map<string, number>(); // since bytes were sent last
-  const sender = openSender(api, {
+  const sender = openSender({
     begun(id, begun) {
       const transfer = find(id);
       if (!transfer) return void giveUp(begun.uploadId); // it was cancelled while it was announced

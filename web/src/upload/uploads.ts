@@ -5,6 +5,7 @@ import type { VideoStatus } from "../api/types";
 import type { Watch } from "../videos/watching";
 import { fingerprint } from "./fingerprint";
 import { preflight } from "./preflight";
+import { openSender } from "./sender";
 import { openSending } from "./sending";
 import { chosen, type Details, isOpen, isSameFile, isUnderWay, type Transfer } from "./transfer";
 import { openUnfinished, type Unfinished } from "./unfinished";
@@ -15,7 +16,13 @@ export function openUploads(api: Api, watch: Watch, categories: string[]) {
   const wanted = new WeakMap<File, Unfinished>(); // files that were chosen for an unfinished upload
   const unfinished = openUnfinished(api, () => transfers.value.flatMap(({ begun }) => begun?.uploadId ?? []));
   const closing = new AbortController();
-  const sending = openSending(api, { find, change }, (id) => void follow(id), closing.signal);
+  const sending = openSending(
+    api,
+    (heard) => openSender(api, heard),
+    { find, change },
+    (id) => void follow(id),
+    closing.signal,
+  );
 
   function find(id: string): Transfer | undefined {
     return transfers.value.find((one) => one.id === id);

@@ -1,0 +1,147 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { Api } from "../src/api/client";
+import { Failure } from "../src/api/failure";
+import type { Heard } from "../src/upload/sender";
+import { openSending } from "../src/upload/sending";
+import { chosen, type Transfer } from "../src/upload/transfer";
+
+const BEGUN = { uploadId: "u1", videoId: "v1" };
+const AWAY = new Failure("UNREACHABLE", "The platform cannot be reached.", "Check the connection.");
+
+/** A transfer with what sends it, where Uppy and the API only note what they are told. */
+function sent(more: Partial<Transfer> = {}) {
+  const calls: string[] = [];
+  let heard: Heard | undefined;
+  let transfer: Transfer | undefined = {
+    ...chosen(new File(["abc"], "clip.mp4"), ["sports"]),
+    ...{ id: "t1", phase: "draft", publish: false },
+    ...{ verdict: { fit: true, contentType: "video/mp4", durationMs: 1, note: "" } },
+    ...more,
+  };
+  const noted = (verb: string) => async (path: string) => {
+    calls.push(`${verb} ${path}`);
+    return { data: {}, response: new Response("{}") };
+  };
+  const sending = openSending(
+    { POST: noted("POST"), DELETE: noted("DELETE") } as unknown as Api,
+    (ears) => {
+      heard = ears;
+      return {
+        send: (_file, { into }, begun) => calls.push(`send into ${into || "new"} of ${begun?.uploadId ?? "new"}`),
+        resume: (_id, begun) => calls.push(`resume ${begun?.uploadId ?? "new"}`),
+        pause: () => calls.push("pause"),
+        forget: () => calls.push("forget"),
+        close: () => calls.push("close"),
+      };
+    },
+    {
+      find: () => transfer,
+      change: (_id, changed) => transfer && (transfer = { ...transfer, ...changed }),
+    },
+    () => calls.push("stored"),
+    new AbortController().signal,
+  );
+  return { sending, calls, heard: heard!, now: () => transfer!, lose: () => (transfer = undefined) };
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  vi.stubGlobal("navigator", { onLine: true });
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+test("a transfer is announced, sent and stored", () => {
+  const { sending, heard, calls, now } = sent();
+  sending.start("t1");
+  expect(now().phase).toBe("starting");
+  heard.begun("t1", BEGUN);
+  heard.progressed("t1", 2, 7);
+  expect(now()).toMatchObject({ phase: "sending", begun: BEGUN, sentBytes: 2, bytesPerSecond: 7 });
+  heard.stored("t1");
+  expect(now()).toMatchObject({ phase: "processing", sentBytes: 3 });
+  expect(calls).toEqual(["send into new of new", "stored"]);
+});
+
+test("the wish to publish is told when the upload has begun", () => {
+  const { sending, heard, calls } = sent({ publish: true });
+  sending.start("t1");
+  heard.begun("t1", BEGUN);
+  expect(calls).toContain("POST /v1/videos/{video_id}/publish");
+});
+
+test("what stopped by a failure that passes goes on by itself, later each time until bytes are sent", async () => {
+  const { sending, heard, calls, now } = sent();
+  sending.start("t1");
+  heard.begun("t1", BEGUN);
+  heard.failed("t1", AWAY);
+  expect(now()).toMatchObject({ phase: "waiting", failure: AWAY });
+  await vi.advanceTimersByTimeAsync(2000);
+  expect(now()).toMatchObject({ phase: "sending", failure: null });
+  heard.failed("t1", AWAY);
+  await vi.advanceTimersByTimeAsync(3900);
+  expect(now().phase).toBe("waiting");
+  await vi.advanceTimersByTimeAsync(100);
+  heard.progressed("t1", 1, null);
+  heard.failed("t1", AWAY);
+  await vi.advanceTimersByTimeAsync(2000);
+  expect(calls.filter((call) => call === "resume u1")).toHaveLength(3);
+});
+
+test("offline, it waits for the network and not for a time", async () => {
+  vi.stubGlobal("navigator", { onLine: false });
+  const { sending, heard, calls, now } = sent({ begun: BEGUN });
+  sending.start("t1");
+  sending.offline("t1");
+  heard.failed("t1", AWAY);
+  await vi.advanceTimersByTimeAsync(120_000);
+  expect(now().phase).toBe("waiting");
+  sending.resume("t1");
+  expect(calls).toEqual(["send into new of u1", "pause", "resume u1"]);
+});
+
+test("a failure that does not pass is told, and tried again from where it was", () => {
+  const { sending, heard, calls, now } = sent();
+  sending.start("t1");
+  heard.begun("t1", BEGUN);
+  const refused = new Failure("STORAGE_REFUSED", "The storage refused a part with status 400.", "Try again.", 400);
+  heard.failed("t1", refused);
+  expect(now()).toMatchObject({ phase: "failed", failure: refused, begun: BEGUN });
+  sending.again("t1");
+  expect(calls.at(-1)).toBe("resume u1");
+});
+
+test("an upload that has expired is begun anew, into the same video", () => {
+  const { sending, heard, calls, now } = sent();
+  sending.start("t1");
+  heard.begun("t1", BEGUN);
+  heard.failed("t1", new Failure("UPLOAD_EXPIRED", "It expired.", "Start another.", 410));
+  expect(now()).toMatchObject({ phase: "failed", begun: null, into: "v1" });
+  sending.again("t1");
+  expect(calls.at(-1)).toBe("send into v1 of new");
+});
+
+test("what is paused stays so, whatever fails meanwhile", async () => {
+  const { sending, heard, calls, now } = sent({ begun: BEGUN });
+  sending.start("t1");
+  sending.pause("t1");
+  heard.failed("t1", AWAY);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(now().phase).toBe("paused");
+  sending.resume("t1");
+  expect(calls).toEqual(["send into new of u1", "pause", "resume u1"]);
+});
+
+test("an upload is given up when it is cancelled, also while it is announced", async () => {
+  const known = sent({ begun: BEGUN });
+  await known.sending.cancel(known.now());
+  expect(known.calls).toEqual(["forget", "DELETE /v1/uploads/{upload_id}"]);
+  const announced = sent();
+  announced.sending.start("t1");
+  await announced.sending.cancel(announced.now());
+  announced.lose();
+  announced.heard.begun("t1", BEGUN);
+  expect(announced.calls).toEqual(["send into new of new", "forget", "DELETE /v1/uploads/{upload_id}"]);
+});
