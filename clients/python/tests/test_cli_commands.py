@@ -362,6 +362,21 @@ def test_url_and_user_and_token_must_fit_together(run: Run, monkeypatch: pytest.
     assert "--token or NEXTPLAY_TOKEN" in done.err
 
 
+def test_a_terminal_that_lacks_letters_shows_others_in_their_place(platform: FakePlatform) -> None:
+    platform.answers["/v1/videos"] = [(200, {"videos": [SUMMARY | {"title": "Tür ⚽"}], "next_page_token": ""})]
+    done = subprocess.run(
+        [sys.executable, "-c", "from nextplay_client.cli.app import main; main()", "videos"],
+        env=os.environ
+        | {"NEXTPLAY_URL": platform.address, "NEXTPLAY_TOKEN": "t", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "T?r ?" in done.stdout
+
+
 def test_a_terminal_shows_bars_with_rate_and_time_left(platform: FakePlatform, clip: Path) -> None:
     """On a real terminal, of which only the size is made up."""
 
