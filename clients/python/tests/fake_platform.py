@@ -11,7 +11,8 @@ import hashlib
 import json
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -75,6 +76,8 @@ class FakePlatform:
 
     def __enter__(self) -> "FakePlatform":
         self._lock = threading.RLock()
+        self._idle = threading.Condition()
+        self._busy = 0
         self._parts_now = 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
@@ -87,6 +90,23 @@ class FakePlatform:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """While a request comes and is answered."""
+        with self._idle:
+            self._busy += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._busy -= 1
+                self._idle.notify_all()
+
+    def settle(self) -> None:
+        """Wait until every request that has begun is done."""
+        with self._idle:
+            assert self._idle.wait_for(lambda: self._busy == 0, timeout=10), "requests are not done within 10 s"
 
     def calls(self, verb: str, ending: str) -> list[Request]:
         """The requests so far whose path ends so."""
@@ -240,7 +260,14 @@ def _handler(platform: FakePlatform) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def _answer(self) -> None:
-            data = self.rfile.read(int(self.headers.get("content-length", 0)))
+            with platform.at_work():
+                self._answer_whole(int(self.headers.get("content-length", 0)))
+
+        def _answer_whole(self, length: int) -> None:
+            data = self.rfile.read(length)
+            if len(data) < length:
+                self.close_connection = True
+                return
             at = urlsplit(self.path)
             is_json = at.path.startswith("/v1/") and data
             request = Request(

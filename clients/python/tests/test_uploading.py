@@ -202,6 +202,7 @@ def test_an_interrupted_upload_goes_on_with_the_missing_parts(
 ) -> None:
     with pytest.raises(Enough):
         upload(client, clip, on_progress=interrupt_after(3))
+    platform.settle()
     there = {number for upload in platform.uploads.values() for number in upload.parts}
     platform.requests.clear()
     seen = list[UploadProgress]()
