@@ -88,6 +88,11 @@ bench: $(INSTALLED) ## Measure, and print the results as ratios with how they we
 .PHONY: web
 web: $(STUDIO) ## Build Studio and the page of the API's documentation where their sources changed
 
+.PHONY: screenshots
+screenshots: $(INSTALLED) $(STUDIO) ## Take the pictures of Studio in docs/images, in Chromium
+	@tests/browser/set_up.sh
+	@exec $(PY) -m tests.browser.screenshots
+
 .PHONY: proto
 proto: $(INSTALLED) ## Generate protos/gen from the protos
 	$(PY) protos/generate.py

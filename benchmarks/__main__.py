@@ -13,7 +13,21 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 
-from benchmarks import chain, eta, feeds, idle, ladder, ledger, sandbox, sdk, start, transcode, watching, webhooks
+from benchmarks import (
+    chain,
+    eta,
+    feeds,
+    idle,
+    ladder,
+    ledger,
+    sandbox,
+    sdk,
+    start,
+    studio,
+    transcode,
+    watching,
+    webhooks,
+)
 from benchmarks.measure import Measure, report
 
 BENCHMARKS: Mapping[str, Callable[[], list[Measure]]] = {
@@ -23,6 +37,7 @@ BENCHMARKS: Mapping[str, Callable[[], list[Measure]]] = {
     "webhooks": webhooks.measure,
     "watching": watching.measure,
     "sdk": sdk.measure,
+    "studio": studio.measure,
     "ladder": ladder.measure,
     "transcode": transcode.measure,
     "sandbox": sandbox.measure,
