@@ -148,7 +148,7 @@ function Tab({ to, now, icon, count = 0, counted, children }: TabProps) {
       <Icon name={icon} />
       <span>{children}</span>
       {count > 0 && (
-        <span class="badge">
+        <span class={counted === "unread" ? "badge" : "badge badge-calm"}>
           <span class="hidden">, </span>
           {count > 99 ? "99+" : count}
           <span class="hidden"> {counted}</span>
