@@ -29,18 +29,21 @@ CHANCE = 0.3
 async def test_every_upload_arrives_whole_and_no_part_is_sent_more_often_than_needed(
     seeds: range, platform: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    turn = asyncio.Semaphore(AT_ONCE)
+    turn, environment = asyncio.Semaphore(AT_ONCE), asyncio.Lock()
 
     async def one_after_the_other(seed: int) -> None:
         async with turn:
-            await upload_through_faults(seed, platform, tmp_path / f"{seed}.mp4", monkeypatch)
+            await upload_through_faults(seed, platform, tmp_path / f"{seed}.mp4", monkeypatch, environment)
 
     async with asyncio.TaskGroup() as group:
         for seed in seeds:
             group.create_task(one_after_the_other(seed))
 
 
-async def upload_through_faults(seed: int, platform: Stack, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def upload_through_faults(
+    seed: int, platform: Stack, clip: Path, monkeypatch: pytest.MonkeyPatch, environment: asyncio.Lock
+) -> None:
+    """One upload. Who holds `environment` says whether clients that are made then take the proxy."""
     chances = random.Random(seed)
     parts = 4 if seed % 5 == 0 else 2
     data = chances.randbytes((parts - 1) * PART_BYTES + chances.randint(1, 500_000))
@@ -48,9 +51,10 @@ async def upload_through_faults(seed: int, platform: Stack, clip: Path, monkeypa
     user = f"erin-{seed}-{uuid.uuid4().hex[:8]}"
     token = platform.issuer.user_token(user)
     async with fault_proxy(chances, CHANCE) as proxy:
-        with monkeypatch.context() as environment:
-            environment.setenv("HTTP_PROXY", proxy.address)
+        async with environment:
+            monkeypatch.setenv("HTTP_PROXY", proxy.address)
             asynchronous, synchronous = AsyncClient(platform.gateway, token), Client(platform.gateway, token)
+            monkeypatch.delenv("HTTP_PROXY")
         with synchronous:
             async with asynchronous:
                 if seed % 2:
@@ -59,11 +63,12 @@ async def upload_through_faults(seed: int, platform: Stack, clip: Path, monkeypa
                     completed = await asyncio.to_thread(
                         synchronous.upload, clip, title="Rain", category="sports", preflight=False
                     )
-    keys = await asyncio.to_thread(keys_below, platform, f"uploads/{user_id(user)}/")
-    assert len(keys) == 1, f"seed {seed}: {keys}"
-    (key,) = keys
-    assert completed["video_id"] in key
-    assert await asyncio.to_thread(read_object, platform, key) == data, f"seed {seed}: other bytes"
+    async with environment:
+        keys = await asyncio.to_thread(keys_below, platform, f"uploads/{user_id(user)}/")
+        assert len(keys) == 1, f"seed {seed}: {keys}"
+        (key,) = keys
+        assert completed["video_id"] in key
+        assert await asyncio.to_thread(read_object, platform, key) == data, f"seed {seed}: other bytes"
     sendings = by_part(proxy)
     assert len(sendings) == parts
     for number, passages in sendings.items():
