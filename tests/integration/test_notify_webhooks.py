@@ -551,6 +551,21 @@ async def test_what_waits_for_one_user_of_a_host_costs_the_claims_of_others_noth
     assert all("Index Cond" in line for line in times), plan
 
 
+async def test_what_an_instance_of_the_version_before_writes_is_claimed(pool: Pool, begin: Begin) -> None:
+    """While instances are replaced: it knows neither the user nor the host of a delivery."""
+    owner = uuid4()
+    webhook = await register_url(begin, owner, "http://slow.example:1/")
+    delivery_id = uuid4()
+    await pool.execute(
+        "INSERT INTO webhook_deliveries (delivery_id, webhook_id, event_id, event_type, payload) "
+        "VALUES ($1, $2, $1, 'video.ready', '{}')",
+        delivery_id,
+        webhook.webhook_id,
+    )
+    claim = await claimed(begin)
+    assert (claim.delivery_id, claim.user_id, claim.host) == (delivery_id, owner, "slow.example:1")
+
+
 async def test_a_user_has_ten_endpoints_also_when_many_are_registered_at_once(begin: Begin) -> None:
     owner = uuid4()
     registering = [register_url(begin, owner, "http://127.0.0.1:9/hooks") for _ in range(15)]
