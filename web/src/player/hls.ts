@@ -27,10 +27,13 @@ export function isSupported(): boolean {
   return Hls.isSupported();
 }
 
+/** A clip has few segments, so the first is chosen by a guess instead of by a try with the lowest quality. */
+const GUESS = { testBandwidth: false, abrEwmaDefaultEstimate: 4_000_000 };
+
 /** Plays a stream in a video element. */
 export function attach(video: HTMLVideoElement, url: string, heard: Heard): Attached {
   // Its worker would come from a blob: address, which the page's policy refuses; clips are short enough without.
-  const hls = new Hls({ enableWorker: false, capLevelToPlayerSize: true, maxBufferLength: 30 });
+  const hls = new Hls({ enableWorker: false, capLevelToPlayerSize: true, ...GUESS });
   let repaired = false;
   hls.on(Hls.Events.MANIFEST_PARSED, (_event, { levels }) => {
     heard.levels(levels.map(({ width, height }, index) => ({ index, lines: Math.min(width, height) })));
@@ -47,7 +50,7 @@ export function attach(video: HTMLVideoElement, url: string, heard: Heard): Atta
   hls.attachMedia(video);
   return {
     choose(level) {
-      hls.nextLevel = level;
+      hls.currentLevel = level; // at once: there may be no next segment
     },
     close: () => hls.destroy(),
   };
