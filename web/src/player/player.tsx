@@ -78,6 +78,7 @@ export function Player({ title, url, poster, autoplay = false, renew }: PlayerPr
         playsInline
         preload="metadata"
         poster={poster}
+        onPlay={(event) => pauseOthers(event.currentTarget)}
         aria-label={title}
       />
       {levels.length > 1 && <Quality levels={levels} playing={playing} chosen={chosen} choose={choose} title={title} />}
@@ -111,6 +112,11 @@ function Quality({ levels, playing, chosen, choose, title }: QualityProps) {
       </select>
     </div>
   );
+}
+
+function pauseOthers(playing: HTMLVideoElement) {
+  for (const video of document.querySelectorAll<HTMLVideoElement>(".player-video"))
+    if (video !== playing) video.pause();
 }
 
 /** Other browsers may play HLS natively too by now, but leave no choice of quality. */
