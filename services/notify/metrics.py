@@ -41,7 +41,8 @@ hosts_left_alone = _meter.create_gauge(
 cancelled = _meter.create_counter(
     "deliveries_cancelled",
     unit="{delivery}",
-    description="Deliveries that were cancelled in time, by why: hidden, deleted, unfollowed, preferences.",
+    description="Deliveries that were cancelled in time, by why: hidden, deleted, unfollowed, preferences, removed or "
+    "gone (the device), disabled (the webhook).",
 )
 
 webhook_attempts = _meter.create_counter(

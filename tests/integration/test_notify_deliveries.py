@@ -33,7 +33,7 @@ from services.notify.domain.device import Address, Device, Vendor
 from services.notify.domain.turns import Turns
 from services.notify.ports import Begin
 from services.notify.repository import open_store
-from services.notify.usecases import devices
+from services.notify.usecases import devices, withdrawals
 
 
 @pytest.fixture
@@ -81,6 +81,8 @@ async def test_what_reaches_a_device_is_delivered_until_the_device_is_gone(
     status, reason, attempts = await state(pool, second)
     assert (status, attempts) == ("FAILED", 1)
     assert reason in ("HTTP_410", "UNREGISTERED", "Unregistered")
+    [left] = await withdrawals.claim_withdrawals(begin, "one")
+    await withdrawals.cancel_what_is_left(begin, left)
     assert [(await state(pool, sent))[0] for sent in (first, third)] == ["DELIVERED", "CANCELLED"]
     assert await pool.fetchval("SELECT count(*) FROM devices") == 0
 

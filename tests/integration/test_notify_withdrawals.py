@@ -1,6 +1,7 @@
 """What is taken back is not sent from that moment on, however much it is, and no transaction cancels it all at once."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from importlib import resources
 from importlib.resources.abc import Traversable
 from uuid import UUID, uuid4
@@ -9,17 +10,20 @@ import pytest
 from notify_world import OWNER, add_device, apply, claimed, finish, published
 from scratch import Scratch
 
+from chassis.clock import utc_now
 from chassis.postgres import Pool, open_pool
 from chassis.transaction import transactions
 from nextplay.catalog.v1.catalog_events_pb2 import UserUnfollowed, VideoDeleted, VideoHidden
-from services.notify.domain.delivery import Push
+from services.notify.domain.delivery import Gone, Push, Tried
+from services.notify.domain.device import Address, Device, Vendor
 from services.notify.domain.notification import Channel, Kind
 from services.notify.domain.preferences import Preferences
 from services.notify.domain.turns import Rooms
+from services.notify.domain.webhooks import Endpoint
 from services.notify.fakes import FakeFollowers
 from services.notify.ports import Begin
 from services.notify.repository import open_store
-from services.notify.usecases import fanouts, withdrawals
+from services.notify.usecases import deliveries, devices, fanouts, webhook_deliveries, webhooks, withdrawals
 from services.notify.usecases.preferences import replace_preferences
 
 MANY = 5_000
@@ -120,6 +124,94 @@ async def test_what_is_taken_back_is_cancelled_in_portions_and_not_sent_in_the_m
         portions += 1
     assert (await count(pool, "CANCELLED"), portions) == (MANY, MANY // at_once)
     assert await pool.fetchval("SELECT count(*) FROM withdrawals") == 0
+
+
+async def cancel_all(pool: Pool, begin: Begin) -> int:
+    """Do what `serve` does until nothing is left, and say how many that were at most in one transaction."""
+    most = 0
+    while left := await withdrawals.claim_withdrawals(begin, "test"):
+        for withdrawal in left:
+            before = await pool.fetchval(ALL_CANCELLED)
+            await withdrawals.cancel_what_is_left(begin, withdrawal)
+            most = max(most, await pool.fetchval(ALL_CANCELLED) - before)
+    return most
+
+
+ALL_CANCELLED = (
+    "SELECT (SELECT count(*) FROM deliveries WHERE status = 'CANCELLED') "
+    "+ (SELECT count(*) FROM webhook_deliveries WHERE status = 'CANCELLED')"
+)
+
+
+async def remove(begin: Begin, device: Device) -> None:
+    await devices.remove_device(begin, device.device_id, device.user_id)
+
+
+async def move(begin: Begin, device: Device) -> None:
+    await devices.register_device(begin, Device(uuid4(), uuid4(), device.address))
+
+
+async def be_gone(begin: Begin, device: Device) -> None:
+    """What the vendor says of the first push to it."""
+    async with begin() as tx:
+        [claim], _ = await tx.store.deliveries.claim("fcm", "test", 30.0, ROOM_FOR_ONE, "")
+    due = await deliveries.look_again(begin, claim)
+    assert due
+    await deliveries.write_down(begin, due, Tried(Gone("UNREGISTERED"), True))
+
+
+@pytest.mark.parametrize("end", [remove, move, be_gone])
+async def test_what_waits_for_a_device_that_ends_is_cancelled_in_portions_and_not_sent_when_it_comes_back(
+    pool: Pool, begin: Begin, end: Callable[[Begin, Device], Awaitable[None]]
+) -> None:
+    device = Device(uuid4(), uuid4(), Address(Vendor.FCM, "a token", "push.example.com"))
+    await devices.register_device(begin, device)
+    await tell_many(pool, begin, uuid4(), device.user_id)
+    assert await is_sent(pool, begin), "it would be sent"
+    await pool.execute("UPDATE deliveries SET lease_owner = NULL, lease_until = NULL")
+    await pool.execute("UPDATE devices SET next_push_at = now() - interval '1 day'")
+    await end(begin, device)
+    at_once = withdrawals.CANCELLED_AT_ONCE
+    assert await count(pool, "CANCELLED") <= at_once, "the transaction that ends it cancels no more than this"
+    await devices.register_device(begin, Device(device.device_id, device.user_id, replace(device.address, value="new")))
+    await pool.execute("UPDATE deliveries SET next_at = now()")
+    assert not await is_sent(pool, begin)
+    assert await cancel_all(pool, begin) == at_once
+    assert (await count(pool, "PENDING"), await pool.fetchval("SELECT count(*) FROM withdrawals")) == (0, 0)
+
+
+async def test_what_waits_for_an_endpoint_that_is_disabled_is_cancelled_in_portions_and_not_sent_when_it_is_enabled(
+    pool: Pool, begin: Begin
+) -> None:
+    owner, webhook_id = uuid4(), uuid4()
+    endpoint = Endpoint("https://example.com/hooks", "example.com", [], "")
+    async with begin() as tx:
+        await webhooks.create(tx, webhook_id, owner, endpoint, b"sealed")
+    await pool.execute(
+        """
+        INSERT INTO webhook_deliveries (delivery_id, webhook_id, user_id, host, event_id, event_type, payload)
+        SELECT gen_random_uuid(), $1, $2, 'example.com', gen_random_uuid(), 'video.ready', '{}'
+        FROM generate_series(1, $3::int)
+        """,
+        webhook_id,
+        owner,
+        MANY,
+    )
+    claims, _ = await webhook_deliveries.claim(begin, "one", Rooms(MANY, {}, MANY, {}, MANY), "")
+    for enabled in (False, True):
+        async with begin() as tx:
+            await webhooks.replace(tx, webhook_id, owner, endpoint, enabled=enabled)
+        assert set(await webhook_deliveries.look_again(begin, claims)) == {None}
+    at_once = withdrawals.CANCELLED_AT_ONCE
+    assert await pool.fetchval(ALL_CANCELLED) == at_once, "the transaction that disables it cancels no more than this"
+    async with begin() as tx:
+        await webhooks.test(tx, uuid4(), webhook_id, owner, utc_now())
+    assert await cancel_all(pool, begin) == at_once
+    assert await pool.fetchval(ALL_CANCELLED) == MANY
+    [again], _ = await webhook_deliveries.claim(begin, "one", ROOM_FOR_ONE, "")
+    [dispatch] = await webhook_deliveries.look_again(begin, [again])
+    assert dispatch, "what came after it was enabled again is sent"
+    assert dispatch.event_type == "webhook.test"
 
 
 async def test_little_that_is_taken_back_leaves_nothing_to_be_done(pool: Pool, begin: Begin, alice: UUID) -> None:

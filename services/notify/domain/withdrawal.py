@@ -9,15 +9,18 @@ from services.notify.domain.notification import Channel, Kind
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """Pending deliveries of these kinds: of a video, or to a user, there of some authors alone or on one channel alone.
+    """Pending deliveries: of these kinds of a video, or to a user, there of some authors alone or on one channel alone;
+    or all to a device, or to an endpoint.
 
-    `because` is a word for the metrics: hidden, deleted, unfollowed, preferences.
+    `because` is a word for the metrics: hidden, deleted, unfollowed, preferences, removed, gone, disabled.
     """
 
     because: str
-    kinds: Collection[Kind]
+    kinds: Collection[Kind] = ()
     video_id: UUID | None = None
     user_id: UUID | None = None
+    device_id: UUID | None = None
+    webhook_id: UUID | None = None
     author_ids: Collection[UUID] | None = None
     channel: Channel | None = None
 
@@ -34,6 +37,16 @@ class ClaimedWithdrawal:
 def of_video(video_id: UUID, kinds: Collection[Kind], because: str) -> Withdrawal:
     """What tells such a thing of a video."""
     return Withdrawal(because, kinds, video_id=video_id)
+
+
+def of_device(device_id: UUID, because: str) -> Withdrawal:
+    """What is on its way to a device."""
+    return Withdrawal(because, device_id=device_id)
+
+
+def of_endpoint(webhook_id: UUID) -> Withdrawal:
+    """What is on its way to an endpoint that is disabled."""
+    return Withdrawal("disabled", webhook_id=webhook_id)
 
 
 def of_authors(user_id: UUID, author_ids: Collection[UUID], because: str) -> Withdrawal:

@@ -35,9 +35,9 @@ class DeliveryStore(Protocol):
     async def give_back(self, delivery: Delivery, seconds: float) -> None:
         """Give the claim back without an attempt, due again in `seconds`."""
 
-    async def remove_device(self, delivery: Delivery, address: Address, code: str) -> bool:
-        """Remove the delivery's device if it still has this address, fail the delivery with `code` and cancel what else
-        is on its way there; False where the device has another address by now, or was removed before."""
+    async def remove_device(self, delivery: Delivery, address: Address) -> bool:
+        """Remove the delivery's device if it still has this address; False where it has another one by now, or was
+        removed before."""
 
     async def waited_for(self, vendors: Collection[str]) -> Sequence[str]:
         """Those of the vendors for which something is pending."""

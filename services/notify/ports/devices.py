@@ -13,8 +13,8 @@ class DeviceStore(Protocol):
     async def lock(self, device: Device) -> None:
         """Wait for other registrations of the same user, and of the same address; keep them waiting until the end."""
 
-    async def remove_others(self, device: Device) -> int:
-        """Remove whoever has the address under another id, and cancel what is on its way there; how many they were."""
+    async def remove_other(self, device: Device) -> UUID | None:
+        """Remove the device that has the address under another id; its id. None where there is none."""
 
     async def put(self, device: Device) -> datetime | None:
         """Register it, or replace what is registered under its id and lead there what is on its way; since when it is
@@ -24,4 +24,4 @@ class DeviceStore(Protocol):
         """How many the user has."""
 
     async def remove(self, device_id: UUID, user_id: UUID) -> bool:
-        """Remove it and cancel what is on its way there; False where the user has none of this id."""
+        """Remove it; False where the user has none of this id."""

@@ -66,16 +66,14 @@ class WebhookStore(Protocol):
     async def send_again(self, delivery_id: UUID, keep_attempts: int) -> None:
         """Begin a locked delivery anew; of its earlier attempts only the latest are kept."""
 
-    async def cancel(self, webhook_id: UUID) -> int:
-        """End what is on its way to a locked endpoint; how many deliveries that were."""
-
     async def claim(self, owner: str, seconds: float, rooms: Rooms, place: str) -> tuple[Sequence[Claim], str]:
         """Lease what is due, and no more than there is room for. Looks at 200 hosts from `place` on, "" for the first,
         and tells the host with which to go on: "" where it has seen the last one."""
 
     async def look_again(self, claims: Sequence[Claim]) -> Sequence[Dispatch | None]:
         """What is sent for each, with the URL and the secrets that its endpoint has now; None where the claim is not
-        good any more, and where the URL is on another host, which it then is claimed for when the lease ends."""
+        good any more, where the endpoint is disabled, and where the URL is on another host, for which it then is
+        claimed when the lease ends."""
 
     async def lock_endpoints(self, webhook_ids: Sequence[UUID], failing_seconds: float) -> Sequence[Health]:
         """The health of endpoints, which are locked in their order until the transaction ends."""

@@ -7,7 +7,7 @@
 -- where the device's id is another user's by now. No turn where the device is not the claim's vendor's by now, nor
 -- where its user switched the kind off there, which a page that was being written at that moment has not seen, nor
 -- where it was withdrawn with so many others that its own turn to be cancelled has not come (withdrawals_video,
--- withdrawals_user), or its video was deleted while it was written.
+-- withdrawals_user, withdrawals_device), or its video was deleted while it was written.
 WITH mine AS (
     SELECT device_id, user_id, notification_id, created_at,
         NOT EXISTS (
@@ -24,6 +24,9 @@ WITH mine AS (
                 AND (author_ids IS NULL OR deliveries.actor_user_id = ANY (author_ids))
                 AND (channel IS NULL OR channel = CASE $5 WHEN 'web_push' THEN 'web_push' ELSE 'mobile_push' END)
                 AND deliveries.created_at <= withdrawn_at
+        ) AND NOT EXISTS (
+            SELECT FROM withdrawals
+            WHERE withdrawals.device_id = deliveries.device_id AND deliveries.created_at <= withdrawn_at
         ) AND NOT EXISTS (
             SELECT FROM deleted_videos WHERE deleted_videos.video_id = deliveries.video_id
         ) AS wanted
@@ -94,22 +97,8 @@ SET attempts = attempts - 1, next_at = now() + make_interval(secs => $3), lease_
 WHERE delivery_id = $1 AND fence = $2 AND status = 'PENDING' AND lease_owner IS NOT NULL
 
 -- name: remove_gone_device
--- By primary key, unless the device was registered anew with another address meanwhile. Ends all that waits for it by
--- deliveries_pending_device: the delivery that found out with the reason, the others as cancelled.
-WITH removed AS (
-    DELETE FROM devices WHERE device_id = $1 AND vendor = $2 AND address = $3 RETURNING device_id
-), ending AS (
-    SELECT delivery_id FROM deliveries
-    WHERE device_id IN (SELECT device_id FROM removed) AND status = 'PENDING'
-    ORDER BY delivery_id FOR UPDATE
-), ended AS (
-    UPDATE deliveries
-    SET status = CASE WHEN deliveries.delivery_id = $4 THEN 'FAILED' ELSE 'CANCELLED' END,
-        last_error = CASE WHEN deliveries.delivery_id = $4 THEN $5 ELSE last_error END,
-        ended_at = now(), lease_owner = NULL, lease_until = NULL
-    FROM ending WHERE deliveries.delivery_id = ending.delivery_id
-)
-SELECT count(*) FROM removed
+-- By primary key, unless the device was registered anew with another address meanwhile.
+DELETE FROM devices WHERE device_id = $1 AND vendor = $2 AND address = $3 RETURNING device_id
 
 -- name: find_waited_for
 -- By deliveries_pending_age, one row for each vendor.

@@ -5,22 +5,11 @@
 -- two registrations never wait for each other. Two that lock the same by chance only wait.
 SELECT pg_advisory_xact_lock(hashtextextended($1::text, 1)), pg_advisory_xact_lock(hashtextextended($2, 2))
 
--- name: remove_others
--- By devices_address. What is on its way to a device that is removed is cancelled in the same statement, in the order
--- of ids as everywhere, so that two that cancel never wait for each other; by deliveries_pending_device.
-WITH removed AS (
-    DELETE FROM devices
-    WHERE vendor = $2 AND sha256(address::bytea) = sha256($3::text::bytea) AND device_id <> $1
-    RETURNING device_id
-), ending AS (
-    SELECT delivery_id FROM deliveries
-    WHERE device_id IN (SELECT device_id FROM removed) AND status = 'PENDING'
-    ORDER BY delivery_id FOR UPDATE
-), cancelled AS (
-    UPDATE deliveries SET status = 'CANCELLED', ended_at = now(), lease_owner = NULL, lease_until = NULL
-    FROM ending WHERE deliveries.delivery_id = ending.delivery_id
-)
-SELECT count(*) FROM removed
+-- name: remove_other
+-- By devices_address, which has one at most.
+DELETE FROM devices
+WHERE vendor = $2 AND sha256(address::bytea) = sha256($3::text::bytea) AND device_id <> $1
+RETURNING device_id
 
 -- name: put_device
 -- By primary key. A device of another user is neither changed nor told from one that was just registered.
@@ -45,18 +34,8 @@ UPDATE deliveries SET vendor = $2, host = $3 FROM moving WHERE deliveries.delive
 SELECT count(*) FROM devices WHERE user_id = $1
 
 -- name: remove_device
--- By primary key; what is on its way there is cancelled as above.
-WITH removed AS (
-    DELETE FROM devices WHERE device_id = $1 AND user_id = $2 RETURNING device_id
-), ending AS (
-    SELECT delivery_id FROM deliveries
-    WHERE device_id IN (SELECT device_id FROM removed) AND status = 'PENDING'
-    ORDER BY delivery_id FOR UPDATE
-), cancelled AS (
-    UPDATE deliveries SET status = 'CANCELLED', ended_at = now(), lease_owner = NULL, lease_until = NULL
-    FROM ending WHERE deliveries.delivery_id = ending.delivery_id
-)
-SELECT count(*) FROM removed
+-- By primary key.
+DELETE FROM devices WHERE device_id = $1 AND user_id = $2 RETURNING device_id
 
 -- name: list_devices
 -- By devices_user; at most 20 rows, which are sorted.

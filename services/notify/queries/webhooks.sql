@@ -92,7 +92,7 @@ SELECT status FROM webhook_deliveries WHERE delivery_id = $1 AND webhook_id = $2
 -- name: send_again
 -- By primary key, of a row that is locked.
 UPDATE webhook_deliveries
-SET status = 'PENDING', started_at = now(), next_at = now(), ended_at = NULL, attempts = 0
+SET status = 'PENDING', started_at = clock_timestamp(), next_at = now(), ended_at = NULL, attempts = 0
 WHERE delivery_id = $1
 
 -- name: forget_attempts
@@ -102,21 +102,11 @@ WHERE delivery_id = $1 AND fence NOT IN (
     SELECT fence FROM webhook_attempts WHERE delivery_id = $1 ORDER BY fence DESC LIMIT $2
 )
 
--- name: cancel_deliveries
--- By webhook_deliveries_webhook, of an endpoint that is locked; without its owner a claim is void (chassis/leases).
-UPDATE webhook_deliveries
-SET status = 'CANCELLED', ended_at = now(), lease_owner = NULL, lease_until = NULL
-WHERE delivery_id IN (
-    SELECT delivery_id FROM webhook_deliveries
-    WHERE webhook_id = $1 AND status = 'PENDING'
-    ORDER BY delivery_id
-    FOR UPDATE
-)
-
 -- name: look_again
 -- By primary keys, many in one round trip: claims that are about to be sent, with what their endpoints are by now. No row
--- where the claim was cancelled, or the endpoint has moved to another host: it is claimed for that one when the lease
--- has ended.
+-- where the claim was cancelled, the endpoint is disabled, or it has moved to another host: what is not cancelled is
+-- claimed again when the lease has ended. None either where it was withdrawn with so many others that its own turn to be
+-- cancelled has not come (withdrawals_webhook), though the endpoint may be enabled again.
 SELECT d.delivery_id, d.webhook_id, d.user_id, w.url, d.host, d.event_type, d.payload, d.fence, d.attempts, w.secret,
     CASE WHEN w.old_secret_until > now() THEN w.old_secret END AS old_secret,
     w.failing_since IS NOT NULL AS was_failing,
@@ -124,7 +114,10 @@ SELECT d.delivery_id, d.webhook_id, d.user_id, w.url, d.host, d.event_type, d.pa
 FROM unnest($1::uuid[], $2::bigint[], $3::text[]) AS claimed (delivery_id, fence, host)
 JOIN webhook_deliveries AS d USING (delivery_id, fence, host)
 JOIN webhooks AS w ON w.webhook_id = d.webhook_id
-WHERE d.status = 'PENDING' AND d.lease_owner IS NOT NULL AND d.lease_until > now()
+WHERE d.status = 'PENDING' AND d.lease_owner IS NOT NULL AND d.lease_until > now() AND w.disabled_reason IS NULL
+    AND NOT EXISTS (
+        SELECT FROM withdrawals WHERE withdrawals.webhook_id = d.webhook_id AND d.started_at <= withdrawn_at
+    )
 
 -- name: lock_endpoints
 -- By primary key, in their order, before what was sent to them is written down.

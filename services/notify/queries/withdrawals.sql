@@ -26,9 +26,34 @@ WITH ending AS (
 UPDATE deliveries SET status = 'CANCELLED', ended_at = now(), lease_owner = NULL, lease_until = NULL
 FROM ending WHERE deliveries.delivery_id = ending.delivery_id
 
+-- name: cancel_of_device
+-- The same by deliveries_pending_device, up to $2 that had been written until $3.
+WITH ending AS (
+    SELECT delivery_id FROM deliveries
+    WHERE device_id = $1 AND status = 'PENDING' AND created_at <= coalesce($3::timestamptz, 'infinity')
+    ORDER BY delivery_id LIMIT $2 FOR UPDATE
+)
+UPDATE deliveries SET status = 'CANCELLED', ended_at = now(), lease_owner = NULL, lease_until = NULL
+FROM ending WHERE deliveries.delivery_id = ending.delivery_id
+
+-- name: lock_endpoint
+-- By primary key, before its deliveries are, as everywhere (webhooks.sql).
+SELECT FROM webhooks WHERE webhook_id = $1 FOR NO KEY UPDATE
+
+-- name: cancel_of_endpoint
+-- The same by webhook_deliveries_pending_webhook. What is sent again counts as written when that was asked for.
+WITH ending AS (
+    SELECT delivery_id FROM webhook_deliveries
+    WHERE webhook_id = $1 AND status = 'PENDING' AND started_at <= coalesce($3::timestamptz, 'infinity')
+    ORDER BY delivery_id LIMIT $2 FOR UPDATE
+)
+UPDATE webhook_deliveries SET status = 'CANCELLED', ended_at = now(), lease_owner = NULL, lease_until = NULL
+FROM ending WHERE webhook_deliveries.delivery_id = ending.delivery_id
+
 -- name: leave_withdrawal
 -- For who cancels what is left. Its time is that of the clock: a page for which this transaction waited began after it.
-INSERT INTO withdrawals (video_id, user_id, author_ids, channel, kinds, because) VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO withdrawals (video_id, user_id, author_ids, channel, kinds, because, device_id, webhook_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 
 -- name: find_withdrawn_at
 -- By primary key, of a row that is locked.

@@ -86,10 +86,9 @@ class Deliveries:
     async def give_back(self, delivery: Delivery, seconds: float) -> None:
         await self._change("give_back_delivery", delivery, seconds)
 
-    async def remove_device(self, delivery: Delivery, address: Address, code: str) -> bool:
-        values = delivery.device_id, address.vendor, address.value, delivery.delivery_id, code
-        removed: int = await self._connection.fetchval(QUERIES["remove_gone_device"], *values)
-        return removed > 0
+    async def remove_device(self, delivery: Delivery, address: Address) -> bool:
+        values = delivery.device_id, address.vendor, address.value
+        return await self._connection.fetchval(QUERIES["remove_gone_device"], *values) is not None
 
     async def waited_for(self, vendors: Collection[str]) -> Sequence[str]:
         return [row["vendor"] for row in await self._connection.fetch(QUERIES["find_waited_for"], list(vendors))]

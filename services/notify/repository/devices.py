@@ -22,9 +22,11 @@ class Devices:
             QUERIES["lock_registrations"], str(device.user_id), f"{address.vendor} {address.value}"
         )
 
-    async def remove_others(self, device: Device) -> int:
+    async def remove_other(self, device: Device) -> UUID | None:
         address = device.address
-        return await self._number("remove_others", device.device_id, address.vendor, address.value)
+        values = device.device_id, address.vendor, address.value
+        removed: UUID | None = await self._connection.fetchval(QUERIES["remove_other"], *values)
+        return removed
 
     async def put(self, device: Device) -> datetime | None:
         address, keys = device.address, device.address.keys
@@ -44,11 +46,8 @@ class Devices:
         return registered_at
 
     async def count(self, user_id: UUID) -> int:
-        return await self._number("count_devices", user_id)
+        number: int = await self._connection.fetchval(QUERIES["count_devices"], user_id)
+        return number
 
     async def remove(self, device_id: UUID, user_id: UUID) -> bool:
-        return await self._number("remove_device", device_id, user_id) > 0
-
-    async def _number(self, query: str, *values: object) -> int:
-        number: int = await self._connection.fetchval(QUERIES[query], *values)
-        return number
+        return await self._connection.fetchval(QUERIES["remove_device"], device_id, user_id) is not None

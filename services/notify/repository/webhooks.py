@@ -74,9 +74,6 @@ class Webhooks:
         await self._connection.execute(QUERIES["forget_attempts"], delivery_id, keep_attempts)
         await self._connection.execute(QUERIES["send_again"], delivery_id)
 
-    async def cancel(self, webhook_id: UUID) -> int:
-        return await self._count("cancel_deliveries", webhook_id)
-
     async def claim(self, owner: str, seconds: float, rooms: Rooms, place: str) -> tuple[Sequence[Claim], str]:
         rows, place = await IN_TURNS.claim(self._connection, owner, seconds, rooms, place, ONE_PRIORITY)
         return [Claim(row["delivery_id"], row["user_id"], row["host"], row["fence"]) for row in rows], place

@@ -32,8 +32,10 @@ class Withdrawals:
             withdrawal.user_id,
             withdrawal.author_ids,
             withdrawal.channel,
-            withdrawal.kinds,
+            list(withdrawal.kinds),
             withdrawal.because,
+            withdrawal.device_id,
+            withdrawal.webhook_id,
         )
 
     async def claim(self, owner: str, seconds: float, limit: int) -> Sequence[ClaimedWithdrawal]:
@@ -52,12 +54,16 @@ class Withdrawals:
         return cancelled
 
     async def _cancel(self, withdrawal: Withdrawal, limit: int, until: datetime | None) -> int:
-        values = list(withdrawal.kinds), limit, until
+        kinds, portion = list(withdrawal.kinds), (limit, until)
         if withdrawal.video_id:
-            return await self._count("cancel_of_video", withdrawal.video_id, *values)
-        return await self._count(
-            "cancel_of_user", withdrawal.user_id, *values, withdrawal.author_ids, withdrawal.channel
-        )
+            return await self._count("cancel_of_video", withdrawal.video_id, kinds, *portion)
+        if withdrawal.device_id:
+            return await self._count("cancel_of_device", withdrawal.device_id, *portion)
+        if withdrawal.webhook_id:
+            await self._count("lock_endpoint", withdrawal.webhook_id)
+            return await self._count("cancel_of_endpoint", withdrawal.webhook_id, *portion)
+        which = withdrawal.author_ids, withdrawal.channel
+        return await self._count("cancel_of_user", withdrawal.user_id, kinds, *portion, *which)
 
     async def _count(self, query: str, *values: object) -> int:
         """How many rows a statement has written."""
@@ -70,6 +76,8 @@ def _claimed(row: asyncpg.Record) -> ClaimedWithdrawal:
         kinds=[Kind(kind) for kind in row["kinds"]],
         video_id=row["video_id"],
         user_id=row["user_id"],
+        device_id=row["device_id"],
+        webhook_id=row["webhook_id"],
         author_ids=row["author_ids"],
         channel=Channel(row["channel"]) if row["channel"] else None,
     )

@@ -20,6 +20,7 @@ from services.notify.domain.delivery import (
     judge,
 )
 from services.notify.domain.turns import Rooms
+from services.notify.domain.withdrawal import of_device
 from services.notify.ports import Begin, Tx
 from services.notify.ports.deliveries import Channel
 from services.notify.ports.ways import Way
@@ -82,7 +83,7 @@ async def write_down(begin: Begin, due: Due, tried: Tried) -> None:
     verdict = judge(due, tried.outcome, random.random())  # noqa: S311 - a jitter
     async with begin() as tx:
         if isinstance(tried.outcome, Gone):
-            await _remove_device(tx, due, tried.outcome)
+            await _remove_device(tx, due, verdict)
         elif await tx.store.deliveries.hold(delivery):
             await _settle(tx, delivery, verdict)
     metrics.pushed.add(1, {"vendor": delivery.vendor, "outcome": verdict.word})
@@ -112,9 +113,13 @@ async def refuse(begin: Begin, vendor: str) -> None:
     log.info("pushes_refused", vendor=vendor, refused=refused, reason="CHANNEL_OFF")
 
 
-async def _remove_device(tx: Tx, due: Due, gone: Gone) -> None:
-    """The device first, then what is on its way there: in the order in which a removal takes them."""
-    if not await tx.store.deliveries.remove_device(due.delivery, due.push.address, gone.code):
+async def _remove_device(tx: Tx, due: Due, verdict: Verdict) -> None:
+    """The device first, then the delivery: in the order in which a removal takes them. What else is on its way there is
+    left to who cancels it, because those are locked in the order of their ids, and this one is already."""
+    if await tx.store.deliveries.remove_device(due.delivery, due.push.address):
+        await tx.store.deliveries.end(due.delivery, verdict.status, verdict.code)
+        await tx.store.withdrawals.leave(of_device(due.delivery.device_id, "gone"))
+    else:
         # Registered anew meanwhile; or removed, of which `prepare` finds out.
         await tx.store.deliveries.give_back(due.delivery, 0.0)
 

@@ -9,11 +9,13 @@ from chassis import telemetry
 from services.notify import metrics
 from services.notify.domain.turns import Rooms
 from services.notify.domain.webhooks import Attempt, Claim, Dispatch, Error, Event, Sent, Status, judge
+from services.notify.domain.withdrawal import of_endpoint
 from services.notify.ports import Begin, Tx
 from services.notify.ports.ways import Way
 from services.notify.ports.webhooks import Health, Send
 from services.notify.usecases.outcomes import tell_webhook_disabled
 from services.notify.usecases.together import together
+from services.notify.usecases.withdrawals import withdraw
 
 CLAIM_SECONDS = 60.0
 """Longer than a request may take; what a killed process had claimed is claimed again after this."""
@@ -105,6 +107,6 @@ async def _note_health(
 async def _disable(tx: Tx, endpoint: Health, *, gone: bool) -> None:
     webhook_id, host, reason = endpoint.webhook_id, endpoint.host, "GONE" if gone else "FAILING"
     disabled_at = await tx.store.webhooks.disable(webhook_id, reason)
-    await tx.store.webhooks.cancel(webhook_id)
+    await withdraw(tx, of_endpoint(webhook_id))
     await tell_webhook_disabled(tx, endpoint.user_id, webhook_id, host, disabled_at, gone=gone)
     log.warning("webhook_disabled", webhook_id=webhook_id, host=host, reason=reason)

@@ -19,8 +19,10 @@ from services.notify.domain.webhooks import (
     WebhookDisabled,
     WebhookNotFound,
 )
+from services.notify.domain.withdrawal import of_endpoint
 from services.notify.ports import Tx
 from services.notify.usecases import allowances
+from services.notify.usecases.withdrawals import withdraw
 
 log = telemetry.logger(__name__)
 
@@ -46,7 +48,7 @@ async def replace(tx: Tx, webhook_id: UUID, user_id: UUID, endpoint: Endpoint, *
     await _lock(tx, webhook_id, user_id)
     await tx.store.webhooks.replace(webhook_id, endpoint, enabled=enabled)
     if not enabled:
-        await tx.store.webhooks.cancel(webhook_id)
+        await withdraw(tx, of_endpoint(webhook_id))
     return await _lock(tx, webhook_id, user_id)
 
 

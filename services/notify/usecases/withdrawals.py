@@ -44,6 +44,8 @@ def _tell(withdrawal: Withdrawal, cancelled: int) -> None:
             "deliveries_cancelled",
             video_id=withdrawal.video_id,
             user_id=withdrawal.user_id,
+            device_id=withdrawal.device_id,
+            webhook_id=withdrawal.webhook_id,
             cancelled=cancelled,
             because=withdrawal.because,
         )
