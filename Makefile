@@ -67,6 +67,7 @@ lint: $(INSTALLED) ## Check style, types, import rules, protos, CloudFormation a
 	.venv/bin/buf lint
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" protos/breaking.sh
 	.venv/bin/cfn-lint deploy/aws/*.yaml
+	@[ ! -x .venv/bin/hadolint ] || .venv/bin/hadolint Dockerfile
 	deploy/local/web.sh npm run --silent check
 
 .PHONY: test-kafka
@@ -93,6 +94,11 @@ screenshots: $(INSTALLED) $(STUDIO) ## Take the pictures of Studio in docs/image
 	@tests/browser/set_up.sh
 	@exec $(PY) -m tests.browser.screenshots
 
+.PHONY: image
+image: ## Build the image of all processes; needs a builder like Docker (PYTHON_IMAGE, NODE_IMAGE by digest, IMAGE its name)
+	docker build $(foreach name,PYTHON_IMAGE NODE_IMAGE,$(if $($(name)),--build-arg $(name)=$($(name)))) \
+		--tag $(or $(IMAGE),nextplay:$(shell sed -n 's/^appVersion: "\(.*\)"/\1/p' deploy/helm/nextplay/Chart.yaml)) .
+
 .PHONY: proto
 proto: $(INSTALLED) ## Generate protos/gen from the protos
 	$(PY) protos/generate.py
@@ -102,9 +108,14 @@ docs: $(INSTALLED) ## Write docs/metrics.md and the dashboard from what is measu
 	@exec $(PY) -m deploy.observability
 
 .PHONY: lock
-lock: $(INSTALLED) ## Pin the dependencies of pyproject.toml in requirements.lock
+lock: $(INSTALLED) ## Pin the dependencies of pyproject.toml in requirements.lock, and of them those of the image
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 		--all-extras pyproject.toml -o requirements.lock
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		$(addprefix --extra ,upload media catalog notify gateway) pyproject.toml clients/python/pyproject.toml \
+		--constraint requirements.lock -o deploy/image/requirements.lock
+	echo setuptools | .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+		--no-header --constraint requirements.lock - -o deploy/image/build.lock
 
 .PHONY: help
 help: ## Print this
