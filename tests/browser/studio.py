@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from playwright.async_api import Browser, Locator, Page, Route, expect
 
@@ -114,18 +115,18 @@ async def studio_of(
 
 
 class Parts:
-    """The parts that a page sends to S3: counted, and held back from a number on until they may go."""
+    """The parts that a page sends to S3: their numbers, of which those from one on are held back until they may go."""
 
     def __init__(self, held_from: int) -> None:
-        self.sent: list[str] = []
-        self.started, self.held_from = 0, held_from
+        self.sent: list[int] = []
+        self.held_from = held_from
         self.holding, self.go_on = asyncio.Event(), asyncio.Event()
 
     async def __call__(self, route: Route) -> None:
         if route.request.method == "PUT":
-            self.started += 1
-            if self.started >= self.held_from:
+            number = int(parse_qs(urlsplit(route.request.url).query)["partNumber"][0])
+            if number >= self.held_from:
                 self.holding.set()
                 await self.go_on.wait()
-            self.sent.append(route.request.url)
+            self.sent.append(number)
         await route.fallback()
