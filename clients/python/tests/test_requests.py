@@ -124,6 +124,7 @@ def test_who_is_interrupted_ends_what_runs() -> None:
 
     def interrupt() -> None:
         begun.wait(10)
+        ended.wait(0.2)  # until the caller waits
         signal.pthread_kill(main, signal.SIGINT)
 
     threading.Thread(target=interrupt, daemon=True).start()

@@ -3,10 +3,12 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+TURN_SECONDS = 0.5
 LONGEST_END_SECONDS = 5.0
 
 
@@ -33,11 +35,15 @@ class LoopThread:
             finally:
                 ended.set()
 
-        future = asyncio.run_coroutine_threadsafe(hosted(), self._loop)
+        future: Future[T] | None = None
         try:
+            future = asyncio.run_coroutine_threadsafe(hosted(), self._loop)
+            # In turns, because a signal that comes just before a wait begins would be seen only when it ends.
+            while not wait([future], timeout=TURN_SECONDS).done:
+                continue
             return future.result()
         except BaseException:
-            if future.cancel():
+            if future is not None and future.cancel():
                 ended.wait(LONGEST_END_SECONDS)
             raise
 
