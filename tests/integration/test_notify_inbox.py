@@ -7,9 +7,11 @@ from importlib.resources.abc import Traversable
 from uuid import UUID, uuid4
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from scratch import Scratch
 
 from chassis.auth import User, acting_as
+from chassis.clock import utc_now
 from chassis.errors import InvalidArgument, Unauthenticated
 from chassis.idempotency import IdempotencyMismatch
 from chassis.postgres import Pool, open_pool
@@ -20,6 +22,7 @@ from services.notify.ports import Begin
 from services.notify.reads.watching import Watchers
 from services.notify.repository import open_store
 from services.notify.servicer.inbox import Notifications
+from services.notify.usecases.inbox import MARKED_AT_ONCE
 
 CONTEXT = None
 
@@ -186,3 +189,23 @@ async def test_a_request_that_is_refused_marks_nothing(notifications: Notificati
 async def test_a_caller_without_a_user_is_refused(notifications: Notifications) -> None:
     with pytest.raises(Unauthenticated):
         await notifications.ListNotifications(ListNotificationsRequest(), CONTEXT)
+
+
+async def test_an_inbox_that_was_never_read_is_marked_in_portions(
+    notifications: Notifications, pool: Pool, alice: UUID
+) -> None:
+    many = 2 * MARKED_AT_ONCE + 1
+    await pool.execute(
+        """
+        INSERT INTO notifications (notification_id, user_id, kind, subject, title, body, actor_user_id)
+        SELECT gen_random_uuid(), $1, 'video_published', number, '', '', $1 FROM generate_series(1, $2::int) AS number
+        """,
+        alice,
+        many,
+    )
+    until = Timestamp()
+    until.FromDatetime(utc_now() + timedelta(hours=1))
+    reply = await notifications.MarkRead(MarkReadRequest(until=until), CONTEXT)
+    assert (reply.marked_count, reply.unread_count) == (many, 0)
+    portions = await pool.fetch("SELECT count(*) AS size FROM notifications GROUP BY xmin ORDER BY size")
+    assert [row["size"] for row in portions] == [1, MARKED_AT_ONCE, MARKED_AT_ONCE], "a transaction each"

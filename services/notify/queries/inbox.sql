@@ -26,6 +26,11 @@ UPDATE notifications SET read_at = now()
 WHERE notification_id = ANY ($2) AND user_id = $1 AND read_at IS NULL AND in_app
 
 -- name: mark_read_until
--- By notifications_unread: touches the unread ones alone.
-UPDATE notifications SET read_at = now()
-WHERE user_id = $1 AND created_at <= $2 AND read_at IS NULL AND in_app
+-- By notifications_unread, in portions, so that no statement runs long: an inbox may hold all of 90 days unread.
+WITH marking AS (
+    SELECT notification_id FROM notifications
+    WHERE user_id = $1 AND created_at <= $2 AND read_at IS NULL AND in_app
+    ORDER BY created_at, notification_id LIMIT $3
+    FOR UPDATE
+)
+UPDATE notifications SET read_at = now() FROM marking WHERE notifications.notification_id = marking.notification_id

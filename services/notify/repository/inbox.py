@@ -19,8 +19,8 @@ class Inbox:
     async def mark_read(self, user_id: UUID, notification_ids: Sequence[UUID]) -> int:
         return await self._count("mark_read", user_id, notification_ids)
 
-    async def mark_read_until(self, user_id: UUID, until: datetime) -> int:
-        return await self._count("mark_read_until", user_id, until)
+    async def mark_read_until(self, user_id: UUID, until: datetime, limit: int) -> int:
+        return await self._count("mark_read_until", user_id, until, limit)
 
     async def unread_count(self, user_id: UUID) -> int:
         count: int = await self._connection.fetchval(QUERIES["count_unread"], user_id)
