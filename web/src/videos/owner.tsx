@@ -4,7 +4,7 @@ import type { Video, VideoStatus, Visibility } from "../api/types";
 import { goTo, hrefOf } from "../route";
 import { useStudio } from "../studio";
 import { Button, Confirm } from "../ui/parts";
-import { VisibilityField, WordsForm, wrongWith } from "../upload/details";
+import { VisibilityField, type Words, WordsForm, wrongWith } from "../upload/details";
 import { ACCEPTED } from "../upload/drop-zone";
 import { ReasonNotice } from "./reason";
 
@@ -114,30 +114,35 @@ function Repair({ video, canRetry, canUpload, reload }: RepairProps) {
   );
 }
 
+interface EditProps {
+  video: Video;
+  show: (saved: Video) => void;
+}
+
 /** The title, description, category and visibility of an own video, to be changed. */
-export function EditDetails({ video, reload }: { video: Video; reload: () => void }) {
+export function EditDetails({ video, show }: EditProps) {
   const { api, toasts } = useStudio();
   const { video_id, title, description, category, visibility } = video;
-  const [words, setWords] = useState({ title, description, category, visibility });
+  const saved: Words = { title, description, category, visibility };
+  // Only what was changed here is saved: the rest may have changed elsewhere, as visibility does by publishing.
+  const [changed, setChanged] = useState<Partial<Words>>({});
+  const words = { ...saved, ...changed };
   const wrong = wrongWith(words);
-  const isSame =
-    words.title === title &&
-    words.description === description &&
-    words.category === category &&
-    words.visibility === visibility;
+  const isSame = (Object.keys(changed) as (keyof Words)[]).every((name) => changed[name] === saved[name]);
   async function save() {
-    await told(api.PATCH("/v1/videos/{video_id}", { params: { path: { video_id } }, body: words })).then((saved) => {
-      const { title, description, category, visibility } = saved;
-      setWords({ title, description, category, visibility });
+    const params = { path: { video_id } };
+    await told(api.PATCH("/v1/videos/{video_id}", { params, body: changed })).then((now) => {
+      const { title, description, category, visibility } = now;
+      show({ ...video, title, description, category, visibility });
+      setChanged({});
       toasts.say("Saved.");
-      reload();
     }, toasts.fail);
   }
   return (
     <section class="panel" aria-labelledby="details">
       <h2 id="details">Details</h2>
       <div class="form">
-        <WordsForm words={words} change={(changed) => setWords({ ...words, ...changed })} />
+        <WordsForm words={words} change={(more) => setChanged({ ...changed, ...more })} />
         {wrong && <p class="wrong">{wrong}</p>}
         <div class="actions">
           <Button kind="primary" disabled={isSame || wrong !== ""} onClick={save}>

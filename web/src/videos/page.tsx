@@ -19,7 +19,7 @@ import { Timeline } from "./timeline";
 /** One video: for its owner with all that is to be done, for others to watch. */
 export function VideoPage({ id }: { id: string }) {
   const { api, me } = useStudio();
-  const { value, failure, reload } = useLoad(id, (signal) =>
+  const { value, failure, reload, set } = useLoad(id, (signal) =>
     told(api.GET("/v1/videos/{video_id}", { params: { path: { video_id: id } }, signal })),
   );
   if (!value) {
@@ -34,7 +34,7 @@ export function VideoPage({ id }: { id: string }) {
     );
   }
   return value.user_id === me ? (
-    <OwnVideo video={value} reload={reload} />
+    <OwnVideo video={value} reload={reload} show={set} />
   ) : (
     <OthersVideo video={value} reload={reload} />
   );
@@ -63,7 +63,13 @@ function OthersVideo({ video, reload }: { video: Video; reload: () => void }) {
   );
 }
 
-function OwnVideo({ video, reload }: { video: Video; reload: () => void }) {
+interface OwnVideoProps {
+  video: Video;
+  reload: () => void;
+  show: (video: Video) => void;
+}
+
+function OwnVideo({ video, reload, show }: OwnVideoProps) {
   const { status, failure, again } = useStatus(video, reload);
   const isPlayable = video.assets.some(({ kind }) => kind === "HLS");
   return (
@@ -86,7 +92,7 @@ function OwnVideo({ video, reload }: { video: Video; reload: () => void }) {
         <VideoTools video={video} canDelete={status?.allowed_actions.includes("delete") ?? false} />
       </div>
       <div class="watch-side">
-        <EditDetails key={video.video_id} video={video} reload={reload} />
+        <EditDetails key={video.video_id} video={video} show={show} />
         <section class="panel" aria-labelledby="happened">
           <h2 id="happened">What happened</h2>
           <Timeline videoId={video.video_id} sequence={status?.sequence ?? video.sequence} />
