@@ -11,12 +11,14 @@ export type Route =
   | { page: "settings" }
   | { page: "missing" };
 
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
 /** The route of a fragment such as `#/videos?status=READY`; an empty one is the first page. */
 export function parseRoute(hash: string): Route {
   const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?");
   const asked = new URLSearchParams(query);
   const [page = "", id = "", ...rest] = path.split("/");
-  if (rest.length > 0) return { page: "missing" };
+  if (rest.length > 0 || (id && !UUID.test(id))) return { page: "missing" };
   if (page === "videos" && id) return { page: "video", id };
   if (page === "people" && id) return { page: "person", id };
   if (id) return { page: "missing" };
@@ -41,9 +43,9 @@ export function parseRoute(hash: string): Route {
 export function hrefOf(route: Route): string {
   switch (route.page) {
     case "video":
-      return `#/videos/${encodeURIComponent(route.id)}`;
+      return `#/videos/${route.id}`;
     case "person":
-      return `#/people/${encodeURIComponent(route.id)}`;
+      return `#/people/${route.id}`;
     case "videos":
       return withQuery("#/videos", { status: route.status, category: route.category });
     case "discover":

@@ -37,8 +37,8 @@ describe("routes", () => {
     { page: "upload" },
     { page: "videos", status: "", category: "" },
     { page: "videos", status: "READY", category: "music" },
-    { page: "video", id: "01a2" },
-    { page: "person", id: "e4bd" },
+    { page: "video", id: "01890a5d-ac96-774b-bcce-b302099a8057" },
+    { page: "person", id: "e4bd1669-7687-549c-8b77-ffffa6e892f9" },
     { page: "following" },
     { page: "discover", category: "news" },
     { page: "inbox" },
@@ -50,6 +50,9 @@ describe("routes", () => {
     expect(parseRoute("#/nowhere").page).toBe("missing");
     expect(parseRoute("#/inbox/1").page).toBe("missing");
     expect(parseRoute("#/videos/1/2").page).toBe("missing");
+  });
+  test.each(["#/videos/abc", "#/people/%00", "#/videos/..%2Ffeed"])("%s names nothing, and is not asked for", (cut) => {
+    expect(parseRoute(cut).page).toBe("missing");
   });
 });
 
@@ -128,6 +131,10 @@ describe("failures", () => {
       passes: true,
       nextAction: "Try again in a moment.",
     });
+  });
+  test("when to try again is not told in words for programs", () => {
+    const problem = { detail: "Away.", next_action: "Send the same request again after Retry-After." };
+    expect(failureOf(503, problem, "2")).toMatchObject({ message: "Away.", nextAction: "Try again in a moment." });
   });
   test("no answer passes, and a failure stays what it is", () => {
     expect(asFailure(new TypeError("fetch")).passes).toBe(true);

@@ -24,17 +24,18 @@ export class Failure extends Error {
 
 /**
  * The failure that an answer tells; also of a proxy in between, which knows no problem details. `retryAfter` is its
- * header Retry-After, in seconds, of which a person is told in minutes.
+ * header Retry-After, in seconds. When to try again is told here in words for a person; the API's are for programs.
  */
 export function failureOf(status: number, body: unknown, retryAfter: string | null = null): Failure {
   const seconds = Number(retryAfter);
-  const later = status === 429 && seconds > 0 ? `Try again in ${span(seconds * 1000)}.` : "";
+  const moment = status >= 500 ? "Try again in a moment." : "";
+  const later = status === 429 && seconds > 0 ? `Try again in ${span(seconds * 1000)}.` : moment;
   const problem = (typeof body === "object" && body !== null ? body : {}) as Record<string, unknown>;
   const text = (name: string) => (typeof problem[name] === "string" ? (problem[name] as string) : "");
   return new Failure(
     text("code") || "UNEXPECTED",
     text("detail") || `The platform answered with status ${status}.`,
-    later || text("next_action") || (status >= 500 ? "Try again in a moment." : "Reload the page and try again."),
+    later || text("next_action") || "Reload the page and try again.",
     status,
     status >= 500 ? text("trace_id") || null : null,
   );
