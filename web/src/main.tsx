@@ -14,7 +14,7 @@ import { openApi } from "./api/client";
 import { Failure } from "./api/failure";
 import { App } from "./app";
 import { readConfig } from "./config";
-import { openInbox } from "./inbox/inbox";
+import { isBad, openInbox } from "./inbox/inbox";
 import { openFollows } from "./people/follows";
 import { openPush } from "./push/push";
 import { openRoute } from "./route";
@@ -52,7 +52,7 @@ function SignedIn({ opened, me }: { opened: Opened; me: string }) {
       ...opened,
       ...{ me, watch },
       uploads: openUploads(api, watch, config.categories),
-      inbox: openInbox(api, ({ body }) => toasts.say(body)),
+      inbox: openInbox(api, ({ kind, body }) => (isBad(kind) ? toasts.warn(body) : toasts.say(body))),
       follows: openFollows(api, me),
       push: openPush(api, me),
     };

@@ -8,6 +8,11 @@ const LONGEST_MS = 60_000;
 /** Fewer than a page of the inbox, which has those that came before. */
 const KEPT = 20;
 
+/** Whether a notification tells of something that went wrong. */
+export function isBad(kind: Notification["kind"]): boolean {
+  return kind === "video_failed" || kind === "video_rejected" || kind === "webhook_disabled";
+}
+
 /** The inbox as it fills: how many notifications are unread, and those that came while the page was open. */
 export function openInbox(api: Api, onArrival: (notification: Notification) => void) {
   const unread = signal(0);

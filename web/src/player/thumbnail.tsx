@@ -11,7 +11,7 @@ interface ThumbnailProps {
 /** A video's picture, which moves while the pointer or the focus is on the link or button around it. */
 export function Thumbnail({ poster, preview, durationMs }: ThumbnailProps) {
   const [moving, setMoving] = useState(false);
-  const [broken, setBroken] = useState(false);
+  const [broken, setBroken] = useState<string>(); // the address that did not work: a later one may
   const box = useRef<HTMLSpanElement>(null);
   useEffect(() => {
     const around = box.current?.closest("a, button");
@@ -23,8 +23,8 @@ export function Thumbnail({ poster, preview, durationMs }: ThumbnailProps) {
   }, [preview]);
   return (
     <span ref={box} class="thumbnail">
-      {poster && !broken ? (
-        <img src={poster} alt="" loading="lazy" decoding="async" onError={() => setBroken(true)} />
+      {poster && poster !== broken ? (
+        <img src={poster} alt="" loading="lazy" decoding="async" onError={() => setBroken(poster)} />
       ) : (
         <span class="thumbnail-none">
           <Icon name="film" />

@@ -26,6 +26,7 @@ export function openToasts() {
     shown,
     dismiss,
     say: (text: string) => show(text, false),
+    warn: (text: string) => show(text, true),
     fail(error: unknown) {
       const failure = asFailure(error);
       show(`${failure.message} ${failure.nextAction}`, true);
