@@ -16,8 +16,8 @@ KEPT_MODULES = {
 }
 CLIENT_INIT = '''
     def __init__(self, base_url: str, token: Token) -> None:
-        self._thread = LoopThread()
         self._served = AsyncClient(base_url, token)
+        self._thread = LoopThread()
 {parts}
 
     def __enter__(self) -> "Client":
@@ -27,10 +27,9 @@ CLIENT_INIT = '''
         self.close()
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections. What still runs in other threads ends with RuntimeError."""
         if self._thread.runs:
-            self._thread.run(self._served.aclose())
-            self._thread.close()
+            self._thread.close(self._served.aclose())
 '''
 PART_INIT = """
     def __init__(self, thread: LoopThread, served: {served}) -> None:

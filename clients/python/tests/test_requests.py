@@ -6,13 +6,15 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from fake_platform import FakePlatform, problem
+from fake_platform import FakePlatform, Reply, problem
 
 from nextplay_client import (
+    ApiError,
     AsyncClient,
     Client,
     Conflict,
     InvalidRequest,
+    NextPlayError,
     RateLimited,
     ServerFault,
     Unauthenticated,
@@ -51,6 +53,36 @@ def test_an_answer_that_is_no_problem_document_is_an_exception_too(platform: Fak
     with pytest.raises(ServerFault) as refused:
         client.publish("01a2")
     assert refused.value.code == "HTTP_500"
+
+
+@pytest.mark.parametrize(
+    "reply", [(200, {"stream": "<html>Sign in to this network"}), (301, {"stream": "<html>"}), (404, {"errors": [1]})]
+)
+def test_what_another_server_answers_is_an_exception_too(reply: Reply, platform: FakePlatform, client: Client) -> None:
+    platform.answers["/v1/videos/01a2"] = [reply]
+    with pytest.raises(ApiError, match=f"The server answered {reply[0]}") as refused:
+        client.video("01a2")
+    assert refused.value.code == f"HTTP_{reply[0]}"
+
+
+@pytest.mark.parametrize("address", ["localhost:8080", "https://", ""])
+def test_an_address_that_is_none_is_refused_at_once(address: str) -> None:
+    with pytest.raises(NextPlayError, match="must begin with https:// or http:// and name a host"):
+        Client(address, "token")
+
+
+@pytest.mark.parametrize("token", ["", "tök", "to\nken"])
+def test_a_token_that_is_none_is_refused_before_anything_is_asked(token: str, platform: FakePlatform) -> None:
+    with Client(platform.address, token) as client, pytest.raises(NextPlayError, match="given as the token is none"):
+        client.video("01a2")
+    assert platform.requests == []
+
+
+def test_a_token_that_was_read_from_a_file_may_end_with_its_line(platform: FakePlatform) -> None:
+    platform.answers["/v1/videos/01a2"] = [(200, {})]
+    with Client(platform.address, "token\n") as client:
+        client.video("01a2")
+    assert platform.requests[0].headers["authorization"] == "Bearer token"
 
 
 @pytest.mark.parametrize("lost", ["cut", "lose the answer"])
@@ -133,7 +165,67 @@ def test_who_is_interrupted_ends_what_runs() -> None:
             thread.run(long())
         assert ended.is_set()
     finally:
-        thread.close()
+        thread.close(asyncio.sleep(0))
+
+
+async def endless(begun: threading.Event) -> None:
+    begun.set()
+    await asyncio.sleep(60)
+
+
+def test_who_waits_in_another_thread_is_told_that_the_client_was_closed() -> None:
+    thread, begun, said = LoopThread(), threading.Event(), list[str]()
+
+    def wait() -> None:
+        with pytest.raises(RuntimeError) as closed:
+            thread.run(endless(begun))
+        said.append(str(closed.value))
+
+    waiter = threading.Thread(target=wait, daemon=True)
+    waiter.start()
+    assert begun.wait(10)
+    thread.close(asyncio.sleep(0))
+    waiter.join(10)
+    assert said == ["The client is closed."]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_client_that_is_closed_is_not_used_again(platform: FakePlatform) -> None:
+    client = Client(platform.address, "token")
+    client.close()
+    with pytest.raises(RuntimeError, match=r"^The client is closed\.$"):
+        client.publish("01a2")
+
+
+def test_a_callback_that_uses_its_own_client_is_told_so_and_does_not_wait_for_ever() -> None:
+    thread = LoopThread()
+
+    async def called() -> None:
+        thread.run(asyncio.sleep(0))
+
+    try:
+        with pytest.raises(RuntimeError, match="A callback cannot use the client that calls it"):
+            thread.run(called())
+    finally:
+        thread.close(asyncio.sleep(0))
+
+
+def test_a_callback_that_leaves_the_program_ends_the_call_and_not_the_client() -> None:
+    thread = LoopThread()
+
+    async def calling() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(leaving())
+
+    async def leaving() -> None:
+        raise SystemExit(3)
+
+    try:
+        with pytest.raises(SystemExit):
+            thread.run(calling())
+        thread.run(asyncio.sleep(0))
+    finally:
+        thread.close(asyncio.sleep(0))
 
 
 async def test_the_synchronous_client_works_where_an_event_loop_runs(platform: FakePlatform) -> None:

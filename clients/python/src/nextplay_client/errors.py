@@ -52,20 +52,21 @@ class ApiError(NextPlayError):
 
     @staticmethod
     def of(response: httpx.Response) -> "ApiError":
-        """The problem that a reply with status 400 or above tells; also for replies that are no problem document."""
+        """The problem that a reply tells; also for replies that are not the platform's, as those of a proxy."""
         try:
             problem = response.json()
         except ValueError:
             problem = {}
-        if not isinstance(problem, dict):
+        if not (isinstance(problem, dict) and isinstance(problem.get("code"), str)):
             problem = {}
         status = response.status_code
+        foreign = "" if status >= 400 else ", which is no answer of a NextPlay gateway"
         retry_after = response.headers.get("retry-after", "")
         kind = BY_STATUS.get(status, ServerFault if status >= 500 else ApiError)
         return kind(
             status=status,
             code=problem.get("code", f"HTTP_{status}"),
-            detail=problem.get("detail", f"The server answered {status} {response.reason_phrase}."),
+            detail=problem.get("detail", f"The server answered {status} {response.reason_phrase}{foreign}."),
             next_action=problem.get("next_action", ""),
             trace_id=problem.get("trace_id") or "",
             fields=tuple(FieldError(error["field"], error["message"]) for error in problem.get("errors", [])),

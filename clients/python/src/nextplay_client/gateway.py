@@ -114,12 +114,15 @@ class Gateway:
                 with attempt:
                     async with asyncio.timeout(CALL_SECONDS):
                         response = await self.http.request(method, path, **options)
-                    if response.status_code >= 400:
+                    if response.status_code >= 300:
                         raise ApiError.of(response)
         except (httpx.TransportError, TimeoutError) as error:
             why = type(error).__name__
             raise Unreachable(f"No answer from {self.address} ({why}). Is the address right?") from error
-        return response.json() if response.content else None
+        try:
+            return response.json() if response.content else None
+        except ValueError:
+            raise ApiError.of(response) from None
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from typing import cast
 
 import httpx
 
+from nextplay_client.errors import NextPlayError
+
 Token = str | Callable[[], str] | Callable[[], Awaitable[str]]
 """A token, or a function that gives a fresh one. The function is called before the first request and again when the
 server says that the token is over; it may be async, and one that is not runs in a thread of its own."""
@@ -38,6 +40,13 @@ class Bearer(httpx.Auth):
 
 
 async def _fetched(source: Token) -> str:
+    token = (await _given(source)).strip()
+    if not (token and token.isascii() and token.isprintable()):
+        raise NextPlayError("What was given as the token is none: it is empty, or has characters that no token has.")
+    return token
+
+
+async def _given(source: Token) -> str:
     if isinstance(source, str):
         return source
     if inspect.iscoroutinefunction(source):

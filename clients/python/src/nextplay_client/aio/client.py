@@ -11,6 +11,7 @@ from nextplay_client.aio.devices import AsyncDevices
 from nextplay_client.aio.notifications import AsyncNotifications
 from nextplay_client.aio.uploads import AsyncUploads
 from nextplay_client.aio.webhooks import AsyncWebhooks
+from nextplay_client.errors import NextPlayError
 from nextplay_client.gateway import TIMEOUT, Gateway
 from nextplay_client.tokens import Bearer, Token
 from nextplay_client.types import (
@@ -39,6 +40,8 @@ class AsyncClient:
     """
 
     def __init__(self, base_url: str, token: Token) -> None:
+        if not base_url.startswith(("https://", "http://")) or not httpx.URL(base_url).host:
+            raise NextPlayError(f"The address {base_url!r} must begin with https:// or http:// and name a host.")
         trusted = httpx.create_ssl_context()
         self._http = httpx.AsyncClient(base_url=base_url, timeout=TIMEOUT, auth=Bearer(token), verify=trusted)
         self._s3 = httpx.AsyncClient(timeout=PART_TIMEOUT, verify=trusted)

@@ -39,8 +39,8 @@ class Client:
     """
 
     def __init__(self, base_url: str, token: Token) -> None:
-        self._thread = LoopThread()
         self._served = AsyncClient(base_url, token)
+        self._thread = LoopThread()
         self.uploads = Uploads(self._thread, self._served.uploads)
         self.notifications = Notifications(self._thread, self._served.notifications)
         self.devices = Devices(self._thread, self._served.devices)
@@ -53,10 +53,9 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections. What still runs in other threads ends with RuntimeError."""
         if self._thread.runs:
-            self._thread.run(self._served.aclose())
-            self._thread.close()
+            self._thread.close(self._served.aclose())
 
     def upload(
         self,
