@@ -79,3 +79,4 @@ def test_the_command_is_repeated_as_a_shell_takes_it_but_for_its_token() -> None
 def test_clips_that_are_uploaded_are_not_uploaded_again() -> None:
     sent = [Sent(Path("a.mp4"), "v1"), Sent(Path("b.mp4"), None, OSError())]
     assert command_again(["upload", "a.mp4", "b.mp4", "c.mp4"], sent) == "nextplay upload b.mp4 c.mp4"
+    assert command_again(["upload", "./a.mp4", "./b.mp4"], sent) == "nextplay upload ./b.mp4"

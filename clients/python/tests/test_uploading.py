@@ -1,6 +1,7 @@
 """Uploading a file, against a platform that is a local HTTP server."""
 
 import base64
+import gc
 import hashlib
 import os
 import threading
@@ -10,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from fake_platform import PART_BYTES, FakePlatform, Request, Upload
+from fake_platform import PART_BYTES, FakePlatform, Request, Upload, problem
 
 from nextplay_client import AsyncClient, Client, PreflightRefused, Unreachable, UploadProgress
 from nextplay_client.uploading.parts import Part, checksum, cut
@@ -310,6 +311,62 @@ def test_a_file_that_becomes_shorter_ends_the_upload(platform: FakePlatform, cli
 
     with pytest.raises(OSError, match="became shorter while it was uploaded"):
         upload(client, clip, on_progress=shorten)
+
+
+def test_a_file_that_grows_meanwhile_is_not_stored_in_half(platform: FakePlatform, client: Client, clip: Path) -> None:
+    def grow(progress: UploadProgress) -> None:
+        with clip.open("ab") as file:
+            file.write(b"more")
+
+    with pytest.raises(OSError, match="was changed while it was uploaded"):
+        upload(client, clip, on_progress=grow)
+    assert [one.object for one in platform.uploads.values()] == [None]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_file_that_is_gone_meanwhile_is_told_once(
+    platform: FakePlatform, client: Client, clip: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def remove(progress: UploadProgress) -> None:
+        clip.unlink(missing_ok=True)
+
+    with pytest.raises(FileNotFoundError):
+        upload(client, clip, on_progress=remove)
+    gc.collect()
+    assert [record.message for record in caplog.records if record.name == "asyncio"] == []
+
+
+@pytest.mark.parametrize("preflight", [True, False])
+def test_a_pipe_is_no_file_and_is_not_waited_for(
+    preflight: bool, platform: FakePlatform, client: Client, tmp_path: Path
+) -> None:
+    pipe = tmp_path / "clip.mp4"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="a pipe or a device"):
+        upload(client, pipe, preflight=preflight)
+    assert platform.requests == []
+
+
+@pytest.mark.parametrize("name", [b"a\nb.mp4", b"a\xffb.mp4"])
+def test_a_name_that_is_no_text_keeps_nobody_from_uploading(
+    name: bytes, platform: FakePlatform, client: Client, clip: Path
+) -> None:
+    odd = clip.rename(clip.parent / os.fsdecode(name))
+    upload(client, odd)
+    assert stored(platform).announced["filename"] == "a_b.mp4"
+
+
+def test_a_note_that_is_damaged_keeps_nobody_from_uploading(
+    platform: FakePlatform, client: Client, clip: Path, notes: Path
+) -> None:
+    platform.faults.append(lambda request: "lose the answer" if request.path.endswith("/complete") else None)
+    with pytest.raises(Unreachable):
+        upload(client, clip)
+    platform.faults[:] = [lambda request: problem(400, "INVALID_ARGUMENT") if request.path.endswith("/01a2") else None]
+    (note,) = notes.iterdir()
+    note.write_text("01a2")
+    upload(client, clip)
+    assert not list(notes.iterdir())
 
 
 def until(holds: Callable[[], bool]) -> None:

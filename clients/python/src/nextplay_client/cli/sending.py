@@ -10,6 +10,7 @@ from nextplay_client import Client
 from nextplay_client.cli.progress import Shown
 from nextplay_client.errors import NextPlayError, PreflightRefused
 from nextplay_client.types import Visibility
+from nextplay_client.uploading.names import filename
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def send(client: Client, clip: Path, wish: Wish, progress: Shown) -> Sent:
     try:
         completed = client.upload(
             clip,
-            title=wish.title or clip.stem[:80],
+            title=Path(filename(clip)).stem[:80] if wish.title is None else wish.title,
             category=wish.category,
             description=wish.description,
             visibility=wish.visibility,
@@ -77,11 +78,11 @@ def wait(client: Client, sent: Sent, timeout_seconds: float, progress: Shown) ->
 def command_again(arguments: Sequence[str], sent: Sequence[Sent]) -> str:
     """The command as it was typed, without clips that are uploaded, which it would upload once more, and without a
     token, which belongs on no screen."""
-    uploaded = [str(one.clip) for one in sent if one.video_id]
+    uploaded = [one.clip for one in sent if one.video_id]
     shown: list[str] = []
     for number, argument in enumerate(arguments):
-        if argument in uploaded:
-            uploaded.remove(argument)
+        if Path(argument) in uploaded:
+            uploaded.remove(Path(argument))
         elif number and arguments[number - 1] == "--token":
             shown.append("TOKEN")
         else:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from nextplay_client.errors import PreflightRefused
+from nextplay_client.files import facts
 from nextplay_client.preflight import codecs
 from nextplay_client.preflight.boxes import Box, NotUnderstood, read, top_boxes
 from nextplay_client.preflight.fragments import fragmented
@@ -51,7 +52,7 @@ def examine(path: str | Path) -> Clip:
     Reads the container's tables alone, wherever in the file they are. What it does not understand it lets pass.
     """
     path = Path(path)
-    size = path.stat().st_size
+    size = facts(path).st_size
     if size > MOST_BYTES:
         limit = f"at most {MOST_BYTES:,} bytes (150 MB)"
         raise PreflightRefused("FILE_TOO_LARGE", f"{size:,} bytes", limit, "Trim or compress the clip.")

@@ -1,10 +1,12 @@
 """The SHA-256 of parts, each ready by the time it is needed."""
 
 import asyncio
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nextplay_client.files import must_be_as_before
 from nextplay_client.uploading.parts import Part, checksum
 
 
@@ -13,6 +15,7 @@ class Checksums:
     """Reads one part at a time, in a thread, so that those that are being sent are not held up."""
 
     path: Path
+    before: os.stat_result
     begun: dict[int, asyncio.Task[str]] = field(default_factory=dict)
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -26,6 +29,10 @@ class Checksums:
         """The SHA-256 of a part, base64; who asks again has it read again. Raises OSError."""
         self.begin([part])
         return await self.begun.pop(part.number)
+
+    async def must_hold(self) -> None:
+        """Raises OSError where the file was written to since the beginning."""
+        await asyncio.to_thread(must_be_as_before, self.path, self.before)
 
     def end(self) -> None:
         """Stop what was begun and is not needed any more."""

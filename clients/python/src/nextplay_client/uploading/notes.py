@@ -9,6 +9,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,10 @@ class Note:
             self.path.write_text(upload_id)
 
     def read(self) -> str | None:
-        """The upload that was noted."""
+        """The upload that was noted; None where what is there is no id, as after a loss of power."""
         try:
-            return self.path.read_text() or None
-        except OSError:
+            return str(UUID(self.path.read_text()))
+        except (OSError, ValueError):
             return None
 
     def remove(self) -> None:

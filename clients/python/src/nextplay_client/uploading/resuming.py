@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from nextplay_client.errors import NotFound
+from nextplay_client.files import facts
 from nextplay_client.gateway import Gateway
 from nextplay_client.types import Upload
 from nextplay_client.uploading.notes import Note
@@ -18,11 +19,11 @@ STORED = frozenset({"COMPLETING", "COMPLETED"})
 
 def fingerprint(path: Path, video_id: str | None) -> str:
     """What identifies a file and the video it is for: its size, its time of change, and its first and last MiB."""
-    facts = path.stat()
-    digest = hashlib.sha256(f"{facts.st_size} {facts.st_mtime_ns} {video_id or ''} ".encode())
+    found = facts(path)
+    digest = hashlib.sha256(f"{found.st_size} {found.st_mtime_ns} {video_id or ''} ".encode())
     with path.open("rb") as file:
         digest.update(file.read(END_BYTES))
-        file.seek(max(0, facts.st_size - END_BYTES))
+        file.seek(max(0, found.st_size - END_BYTES))
         digest.update(file.read(END_BYTES))
     return f"sha256:{digest.hexdigest()}"
 

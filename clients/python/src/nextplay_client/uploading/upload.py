@@ -1,16 +1,17 @@
 """The way of one file: look at it, announce it or find what is there of it, send what is missing, complete."""
 
 import asyncio
-import mimetypes
 from pathlib import Path
 from typing import cast
 
 import httpx
 
-from nextplay_client.errors import ApiError, Conflict, NextPlayError
+from nextplay_client.errors import ApiError, Conflict
+from nextplay_client.files import facts
 from nextplay_client.gateway import Gateway
 from nextplay_client.preflight import examine
 from nextplay_client.types import Completed, Initiated, Upload, Visibility
+from nextplay_client.uploading import names
 from nextplay_client.uploading.checksums import Checksums
 from nextplay_client.uploading.notes import Note
 from nextplay_client.uploading.parts import Part, cut
@@ -20,7 +21,6 @@ from nextplay_client.uploading.sending import Sender
 from nextplay_client.uploading.signing import BATCH, ServerClock, Signer
 
 PART_BYTES = 10 * 1024 * 1024
-CONTENT_TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime", ".qt": "video/quicktime"}
 OVER = frozenset({"UPLOAD_EXPIRED", "UPLOAD_NOT_ACTIVE", "UPLOAD_NOT_FOUND", "VIDEO_NOT_FOUND"})
 NOT_WHAT_WAS_SENT = frozenset({"PARTS_MISSING", "PART_MISMATCH"})
 
@@ -43,11 +43,11 @@ async def upload_file(
     """See Client.upload; `s3` sends no token."""
     if preflight:
         await asyncio.to_thread(examine, path)
-    content_type = content_type or _content_type(path)
-    total = (await asyncio.to_thread(path.stat)).st_size
+    content_type = content_type or names.content_type(path)
+    before = await asyncio.to_thread(facts, path)
     mark = await asyncio.to_thread(fingerprint, path, video_id)
     note = Note.of(gateway.address, mark)
-    parts, checksums = cut(total, PART_BYTES), Checksums(path)
+    parts, checksums = cut(before.st_size, PART_BYTES), Checksums(path, before)
     told = {"title": title, "category": category, "description": description, "visibility": visibility}
     try:
         if resume and (begun := await interrupted(gateway, mark)):
@@ -64,9 +64,9 @@ async def upload_file(
         announced = await gateway.post(
             "/v1/uploads/initiate",
             **told,
-            filename=path.name,
+            filename=names.filename(path),
             content_type=content_type,
-            file_size_bytes=total,
+            file_size_bytes=before.st_size,
             video_id=video_id,
             fingerprint=mark,
             part_checksums=True,
@@ -100,6 +100,7 @@ async def _send(
         # What is signed last is what is meant: so S3's bytes are held against what the file holds today.
         await signer.sign(there)
     etags |= await sender.send([part for part in parts if part.number not in etags])
+    await checksums.must_hold()
     try:
         return await _complete(gateway, upload["upload_id"], etags, note)
     except Conflict as refused:
@@ -107,6 +108,7 @@ async def _send(
             raise
     counter.resumed_bytes = 0
     etags |= await sender.send(there)
+    await checksums.must_hold()
     return await _complete(gateway, upload["upload_id"], etags, note)
 
 
@@ -117,10 +119,3 @@ async def _complete(gateway: Gateway, upload_id: str, etags: dict[int, str] | No
     completed = await gateway.post(f"/v1/uploads/{upload_id}/complete", parts=named)
     await asyncio.to_thread(note.remove)
     return cast(Completed, completed)
-
-
-def _content_type(path: Path) -> str:
-    guessed = CONTENT_TYPES.get(path.suffix.lower()) or mimetypes.guess_type(path.name)[0]
-    if guessed is None:
-        raise NextPlayError(f"{path.name}: give content_type, video/mp4 or video/quicktime; the name does not tell it.")
-    return guessed
