@@ -52,7 +52,7 @@ function SignedIn({ opened, me }: { opened: Opened; me: string }) {
       ...opened,
       ...{ me, watch },
       uploads: openUploads(api, watch, config.categories),
-      inbox: openInbox(api, ({ kind, body }) => (isBad(kind) ? toasts.warn(body) : toasts.say(body))),
+      inbox: openInbox(api, me, ({ kind, body }) => (isBad(kind) ? toasts.warn(body) : toasts.say(body))),
       follows: openFollows(api, me),
       push: openPush(api, me),
     };

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { Failure } from "../src/api/failure";
 import { follow, pause } from "../src/api/stream";
 
-const QUICK = { firstMs: 1, longestMs: 2, silenceMs: 200 };
+const QUICK = { firstMs: 1, longestMs: 2, silenceMs: 200, roomMs: 1 };
 
 function reply(text: string, status = 200): Response {
   return new Response(status === 204 ? null : text, { status });
@@ -10,7 +10,7 @@ function reply(text: string, status = 200): Response {
 
 /** Follows what these answers bring, one connection after another. */
 async function followed(
-  answers: (Response | Error)[],
+  answers: (Response | Error | null)[],
   until: (data: string) => boolean = () => false,
   poll = async () => true,
 ) {
@@ -20,7 +20,7 @@ async function followed(
     {
       open: async (lastEventId) => {
         asked.push(lastEventId);
-        const answer = answers.shift() ?? reply("", 204);
+        const answer = answers.length > 0 ? answers.shift()! : reply("", 204);
         if (answer instanceof Error) throw answer;
         return answer;
       },
@@ -62,6 +62,13 @@ describe("a stream of events", () => {
       undefined,
       poll,
     );
+    expect(polls).toBe(2);
+    expect(taken).toEqual(["a"]);
+  });
+
+  test("polls while there is no room for it, and comes when there is", async () => {
+    let polls = 0;
+    const { taken } = await followed([null, null, reply("data: a\n\n")], undefined, async () => ++polls > 5);
     expect(polls).toBe(2);
     expect(taken).toEqual(["a"]);
   });

@@ -1,4 +1,5 @@
 import createClient from "openapi-fetch";
+import { takeConnection } from "./connections";
 import { asFailure, failureOf } from "./failure";
 import type { paths } from "./schema";
 import type { Session } from "../session";
@@ -24,8 +25,9 @@ export function openApi(origin: string, session: Session) {
       request.headers.set("Authorization", session.authorization());
     },
   });
-  /** A stream of the API: without a deadline, after an event that was seen. */
-  async function stream(path: string, lastEventId: string | null, signal: AbortSignal): Promise<Response> {
+  /** A stream of the API: without a deadline, after an event that was seen; null while others have all connections. */
+  async function stream(path: string, lastEventId: string | null, signal: AbortSignal): Promise<Response | null> {
+    if (!(await takeConnection(signal))) return null;
     const headers = new Headers({ Authorization: session.authorization() });
     if (lastEventId !== null) headers.set("Last-Event-ID", lastEventId);
     const reply = await fetch(`${origin}${path}`, { headers, signal, cache: "no-store" });

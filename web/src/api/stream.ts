@@ -3,8 +3,9 @@ import { asFailure, failureOf } from "./failure";
 
 /** A stream of server-sent events to follow until it is over. */
 export interface Followed {
-  /** Opens it, after the event with this id where one was seen. EventSource cannot: it sends no Authorization. */
-  open(lastEventId: string | null, signal: AbortSignal): Promise<Response>;
+  /** Opens it, after the event with this id where one was seen, until the signal is aborted; null where there is no
+   * room for it now. EventSource cannot: it sends no Authorization. */
+  open(lastEventId: string | null, signal: AbortSignal): Promise<Response | null>;
   /** Takes an event's data; true where nothing more is wanted. */
   take(data: string): boolean | void;
   /** Asks once, instead, while the stream does not come; true where nothing more is wanted. */
@@ -18,9 +19,11 @@ export interface Patience {
   longestMs: number;
   /** Heartbeats come every 15 s: a connection that is silent for this long is dead, or buffered on its way. */
   silenceMs: number;
+  /** How long after a poll to look again whether there is room for the stream. */
+  roomMs: number;
 }
 
-const PATIENCE: Patience = { firstMs: 1000, longestMs: 15_000, silenceMs: 40_000 };
+const PATIENCE: Patience = { firstMs: 1000, longestMs: 15_000, silenceMs: 40_000, roomMs: 2500 };
 
 /**
  * Follows a stream: resumes it after the last event that was seen, and polls for as long as it does not come.
@@ -44,6 +47,11 @@ export async function follow(followed: Followed, patience: Patience = PATIENCE):
     try {
       heard();
       const reply = await followed.open(lastEventId, either);
+      if (!reply) {
+        if (await followed.poll()) return;
+        await pause(patience.roomMs, signal);
+        continue;
+      }
       if (reply.status === 204) return;
       if (!reply.ok || !reply.body) throw failureOf(reply.status, await reply.json().catch(() => null));
       const events = reply.body

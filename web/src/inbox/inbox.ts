@@ -14,24 +14,30 @@ export function isBad(kind: Notification["kind"]): boolean {
 }
 
 /** The inbox as it fills: how many notifications are unread, and those that came while the page was open. */
-export function openInbox(api: Api, onArrival: (notification: Notification) => void) {
+export function openInbox(api: Api, me: string, onArrival: (notification: Notification) => void) {
   const unread = signal(0);
   const arrived = signal<readonly Notification[]>([]);
   const closing = new AbortController();
   const seen = new Set<string>();
+  /** Tabs of the same person tell each other that something was read. */
+  const tabs = new BroadcastChannel(`nextplay.inbox.${me}`);
+  tabs.onmessage = () => void look().catch(() => undefined);
+  let counted = 0; // up to which sequence `unread` counts
 
   async function look(): Promise<number> {
     const { unread_count, latest_sequence } = await told(
       api.GET("/v1/notifications", { params: { query: { page_size: 1 } }, signal: closing.signal }),
     );
     unread.value = unread_count;
+    counted = latest_sequence;
     return latest_sequence;
   }
 
-  function take({ notification }: NotificationEvent) {
+  function take({ notification, sequence }: NotificationEvent) {
     if (!notification || seen.has(notification.notification_id)) return;
     seen.add(notification.notification_id);
-    if (!notification.read_at) unread.value += 1;
+    if (!notification.read_at && sequence > counted) unread.value += 1;
+    counted = Math.max(counted, sequence);
     arrived.value = [notification, ...arrived.value].slice(0, KEPT);
     onArrival(notification);
   }
@@ -55,21 +61,23 @@ export function openInbox(api: Api, onArrival: (notification: Notification) => v
     }
   }
 
+  async function read(body: { notification_ids: string[] } | { until: string }) {
+    unread.value = (await told(api.POST("/v1/notifications/read", { body }))).unread_count;
+    tabs.postMessage("read");
+  }
+
   void watchOn();
   return {
     unread,
     arrived,
     /** Marks these as read. */
-    async markRead(ids: string[]): Promise<void> {
-      const reply = await told(api.POST("/v1/notifications/read", { body: { notification_ids: ids } }));
-      unread.value = reply.unread_count;
-    },
+    markRead: (ids: string[]) => read({ notification_ids: ids }),
     /** Marks all as read that were written until `time`. */
-    async markAllRead(time: string): Promise<void> {
-      const reply = await told(api.POST("/v1/notifications/read", { body: { until: time } }));
-      unread.value = reply.unread_count;
+    markAllRead: (time: string) => read({ until: time }),
+    close() {
+      closing.abort();
+      tabs.close();
     },
-    close: () => closing.abort(),
   };
 }
 
