@@ -9,7 +9,9 @@ SET LOCAL enable_sort = off
 -- name: find_due
 -- Goes from host to host by the index whose name ends in _pending_turn, and at each from user to user, the urgent first.
 -- Of a user it reads what is due and no more than there is room for, so what waits for a host that is left alone, for a
--- user whose turns are taken, or for its time, is passed over at the cost of one row, however much it is. Ordered by
+-- user whose turns are taken, or for its time, is passed over at the cost of one row, however much it is. Where that are
+-- more users than it looks at, it takes what is due longest too, by the index whose name ends in _pending_due: after an
+-- outage of a vendor all its users wait for their next try, and who is due among them would be found by chance. Ordered by
 -- urgency alone, in which it is found, so that it ends as soon as there is enough. Nothing is locked here: the claim by
 -- these ids (chassis/leases) looks again.
 -- $1 and $2: the host to begin with, and how many are looked at. $3: the room in all. $4 to $6: of hosts, which of them
@@ -74,8 +76,28 @@ WITH RECURSIVE hosts AS (
                 ) AS ids
             ) AS due
             WHERE users.number < $11::int AND users.found < open.room
+        ), seen AS MATERIALIZED (
+            SELECT users.user_id, unnest(users.ids) AS delivery_id FROM users
         )
-        SELECT users.user_id, unnest(users.ids) AS delivery_id FROM users
+        SELECT seen.user_id, seen.delivery_id FROM seen
+        UNION ALL
+        (
+            SELECT longest.user_id, longest.delivery_id
+            FROM (
+                SELECT waiting.user_id, waiting.delivery_id FROM {table} AS waiting
+                WHERE {channel} AND {urgent} AND status = 'PENDING' AND waiting.host = open.host
+                    AND waiting.next_at <= now() AND fence >= 0
+                    AND (waiting.lease_until IS NULL OR waiting.lease_until <= now())
+                ORDER BY waiting.next_at
+                LIMIT (
+                    SELECT CASE WHEN max(users.number) = $11 AND max(users.found) < open.room THEN $11 ELSE 0 END
+                    FROM users
+                )
+            ) AS longest
+            LEFT JOIN unnest($8::uuid[], $9::int[]) AS told (user_id, room) ON told.user_id = longest.user_id
+            WHERE coalesce(told.room, $7) > 0 AND longest.delivery_id NOT IN (SELECT seen.delivery_id FROM seen)
+            LIMIT open.room
+        )
     ) AS turns
     ORDER BY urgencies.number
     LIMIT $3
