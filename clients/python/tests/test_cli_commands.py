@@ -155,6 +155,30 @@ def test_several_uploads_print_a_document_each_and_stop_for_what_concerns_all(
     assert lines(done.err)[0]["error"]["file"] == "other.mp4"
 
 
+@pytest.mark.usefixtures("uploads_have_videos")
+@pytest.mark.parametrize(("status", "code"), [(413, "FILE_TOO_LARGE"), (415, "UNSUPPORTED_CONTENT_TYPE")])
+def test_a_clip_that_the_platform_refuses_exits_with_3_and_stops_no_other(
+    status: int, code: str, platform: FakePlatform, run: Run, clip: Path
+) -> None:
+    other = clip.with_name("other.mp4")
+    other.write_bytes(clip.read_bytes()[:1000])
+    platform.faults.append(
+        lambda request: problem(status, code) if request.body.get("filename") == "other.mp4" else None
+    )
+    done = run("upload", other, clip, "--no-check")
+    assert (done.status, done.out.count("UPLOADED")) == (3, 1)
+    assert "Not tried" not in done.err
+
+
+@pytest.mark.usefixtures("uploads_have_videos")
+def test_a_clip_whose_name_does_not_tell_what_it_is_stops_no_other(run: Run, clip: Path) -> None:
+    other = clip.with_name("without_an_end")
+    other.write_bytes(clip.read_bytes())
+    done = run("upload", other, clip, "--no-check")
+    assert (done.status, done.out.count("UPLOADED")) == (3, 1)
+    assert "--content-type" in done.err
+
+
 def test_a_clip_that_the_head_of_the_file_refuses_exits_with_3(platform: FakePlatform, run: Run, clip: Path) -> None:
     clip.write_text("this is a text, and not a short one either")
     done = run("upload", clip)

@@ -58,7 +58,12 @@ def told(name: str, timeline: list[TimelineEntry], *, later: float = 0, upload: 
         "allowed_actions": [],
         "changed_at": last.isoformat(),
     }
-    video = {"title": "A clip", "visibility": "public", "original_expires_at": "2026-11-30T02:37:23+00:00"}
+    video = {
+        "title": "A clip",
+        "category": "sports",
+        "visibility": "public",
+        "original_expires_at": "2026-11-30T02:37:23+00:00",
+    }
     now = last + timedelta(seconds=later)
     return story(cast(Status, status | more), cast(Video, video), timeline, cast(Upload | None, upload), now)
 
@@ -168,12 +173,16 @@ def test_an_upload_under_way_says_what_is_there_and_how_to_go_on() -> None:
         "part_count": 3,
         "file_size_bytes": 23_000_000,
         "filename": "my clip.mp4",
+        "video_id": VIDEO,
         "expires_at": (BEGAN + timedelta(hours=1)).isoformat(),
     }
     uploading = told("UPLOADING", entries(*UPLOADED), upload=upload, later=7200)
     assert uploading.verdict == "It is being uploaded: 1 of 3 parts are stored, 10.5 MB of 23.0 MB."
     assert not uploading.stuck
-    assert "nextplay upload 'my clip.mp4'" in said(uploading)
+    command = "nextplay upload 'my clip.mp4' --title 'A clip' --category sports --visibility public"
+    assert uploading.advice[0].commands == (command,)
+    second = told("UPLOADING", entries(*UPLOADED, generation=2), upload=upload, generation=2)
+    assert second.advice[0].commands[0].startswith(f"nextplay upload 'my clip.mp4' --video {VIDEO} --title")
 
 
 def test_an_upload_that_ended_leaves_a_draft_with_its_reason() -> None:

@@ -142,11 +142,11 @@ class Unreachable(NextPlayError):
 
 
 class PreflightRefused(NextPlayError):
-    """The file's head says that the platform would not take it; nothing was sent.
+    """The file's head or name says that the platform would not take it; nothing was sent.
 
     `code` is the reason that the platform would give: FILE_TOO_LARGE, DURATION_TOO_LONG, CODEC_UNSUPPORTED,
-    TOO_LARGE_FRAME, NOT_A_VIDEO, NO_VIDEO_TRACK. `measured` and `limit` carry their unit: "42.3 s", "at most 30 s".
-    `next_action` says what to do.
+    CORRUPT, NOT_A_VIDEO, NO_VIDEO_TRACK, UNSUPPORTED_CONTENT_TYPE. `measured` and `limit` carry their unit: "42.3 s",
+    "at most 30 s". `next_action` says what to do.
     """
 
     def __init__(self, code: str, measured: str, limit: str, next_action: str) -> None:

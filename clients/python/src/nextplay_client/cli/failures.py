@@ -13,12 +13,17 @@ from nextplay_client.errors import (
     NextPlayError,
     PreflightRefused,
     StillWaiting,
+    TooLarge,
     Unauthenticated,
     Unreachable,
+    UnsupportedType,
     VideoNotReady,
 )
 
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 3, 130  # and 2 is what Click exits with for wrong usage
+
+CLIP_REFUSED = PreflightRefused | TooLarge | UnsupportedType
+"""What is wrong with one clip, and says nothing of another."""
 
 
 @contextmanager
@@ -65,7 +70,7 @@ def tell(out: Output, error: Exception, *, of: str = "") -> None:
 
 def exit_status(error: Exception) -> int:
     """3 for a clip that the platform does not take or cannot process, else 1."""
-    return REFUSED if isinstance(error, PreflightRefused | VideoNotReady) else FAILED
+    return REFUSED if isinstance(error, VideoNotReady | CLIP_REFUSED) else FAILED
 
 
 def sentence(error: Exception) -> str:

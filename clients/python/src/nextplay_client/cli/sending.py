@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from nextplay_client import Client
+from nextplay_client.cli.failures import CLIP_REFUSED
 from nextplay_client.cli.progress import Shown
-from nextplay_client.errors import NextPlayError, PreflightRefused
+from nextplay_client.errors import NextPlayError
 from nextplay_client.types import Visibility
 from nextplay_client.uploading.names import filename
 
@@ -38,7 +39,7 @@ class Sent:
     @property
     def concerns_all(self) -> bool:
         """Whether what went wrong would stop other clips too."""
-        return self.error is not None and not isinstance(self.error, PreflightRefused | OSError)
+        return self.error is not None and not isinstance(self.error, OSError | CLIP_REFUSED)
 
 
 def send(client: Client, clip: Path, wish: Wish, progress: Shown) -> Sent:

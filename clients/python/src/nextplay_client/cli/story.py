@@ -140,6 +140,17 @@ def _verdict(status: Status, video: Video | None, upload: Upload | None, stuck: 
             return f"It is {other}."
 
 
+def _command_again(upload: Upload, video: Video | None, generation: int) -> str:
+    """The command that goes on with an upload. What it does not say of the video would be changed to what is usual."""
+    words = ["nextplay", "upload", upload["filename"]]
+    if generation > 1:
+        words += ["--video", upload["video_id"]]
+    if video:
+        words += ["--title", video["title"], "--category", video["category"], "--visibility", video["visibility"]]
+        words += ["--description", video["description"]] if video.get("description") else []
+    return shlex.join(words)
+
+
 def _so_far(upload: Upload) -> str:
     received, there = upload["parts_received"], sum(part["size_bytes"] for part in upload["parts_received"])
     return (
@@ -185,7 +196,7 @@ def _advice(status: Status, video: Video | None, upload: Upload | None, stuck: b
     if upload:
         until = clock(moment(upload["expires_at"]), now)
         said = f"Give the same command again until {until}; it sends only what is missing:"
-        advice.append(Advice(said, (f"nextplay upload {shlex.quote(upload['filename'])}",)))
+        advice.append(Advice(said, (_command_again(upload, video, status["generation"]),)))
     if stuck:
         advice += [
             Advice("Nothing needs to be sent again: the platform looks after such videos every five minutes."),

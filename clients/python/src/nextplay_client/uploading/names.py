@@ -4,7 +4,7 @@ import mimetypes
 import re
 from pathlib import Path
 
-from nextplay_client.errors import NextPlayError
+from nextplay_client.errors import PreflightRefused
 
 CONTENT_TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime", ".qt": "video/quicktime"}
 UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -17,11 +17,9 @@ def filename(path: Path) -> str:
 
 
 def content_type(path: Path) -> str:
-    """What the name says that the file is. Raises NextPlayError where it says nothing."""
+    """What the name says that the file is. Raises PreflightRefused where it says nothing."""
     guessed = CONTENT_TYPES.get(path.suffix.lower()) or mimetypes.guess_type(path.name)[0]
     if guessed is None:
-        raise NextPlayError(
-            f"{path.name}: its name does not tell what it is. Name it .mp4 or .mov, or say that it is video/mp4 or "
-            "video/quicktime (content_type, --content-type)."
-        )
+        action = "Name it so, or say what it is: video/mp4 or video/quicktime (content_type, --content-type)."
+        raise PreflightRefused("UNSUPPORTED_CONTENT_TYPE", f"the name {filename(path)}", "needs .mp4 or .mov", action)
     return guessed
