@@ -43,7 +43,7 @@ from services.notify.domain.webhooks import (
     WebhookDisabled,
     WebhookNotFound,
 )
-from services.notify.ports import Begin
+from services.notify.ports import Begin, Tx
 from services.notify.reads.webhooks import DeliverySeen, list_deliveries, list_webhooks
 from services.notify.repository import open_store
 from services.notify.repository.webhooks import IN_TURNS
@@ -591,10 +591,29 @@ async def test_another_s_endpoint_is_not_found(pool: Pool, begin: Begin) -> None
         ):
             with pytest.raises(WebhookNotFound):
                 await attempt
-        await webhooks.delete(tx, webhook_id, stranger)
         with pytest.raises(DeliveryNotFound):
             await webhooks.resend(tx, uuid4(), webhook_id, owner)
-    assert await list_webhooks(pool, owner)
+    await webhooks.delete(begin, webhook_id, stranger)
+    assert await deliveries(pool, webhook) == [delivery]
+
+
+async def test_an_endpoint_is_deleted_with_its_deliveries_in_portions(
+    pool: Pool, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "DELETED_AT_ONCE", 2)
+    owner = uuid4()
+    webhook = await register_url(begin, owner, "http://127.0.0.1:9/hooks")
+    await apply(begin, *(came_to("READY", owner=owner) for _ in range(5)))
+    left: list[int] = []
+
+    @asynccontextmanager
+    async def begin_and_look() -> AsyncIterator[Tx]:
+        async with begin() as tx:
+            yield tx
+        left.append(await pool.fetchval("SELECT count(*) FROM webhook_deliveries"))
+
+    await webhooks.delete(begin_and_look, webhook.webhook_id, owner)
+    assert (left, await list_webhooks(pool, owner)) == ([3, 1, 0], [])
 
 
 async def test_a_test_event_is_sent_whatever_types_were_asked_for_and_ten_times_at_once(

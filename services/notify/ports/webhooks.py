@@ -45,6 +45,10 @@ class WebhookStore(Protocol):
     async def replace(self, webhook_id: UUID, endpoint: Endpoint, *, enabled: bool) -> None:
         """Change a locked endpoint."""
 
+    async def delete_deliveries(self, webhook_id: UUID, limit: int) -> int:
+        """Delete up to `limit` deliveries of a locked endpoint, the oldest first, with their attempts; how many they
+        were."""
+
     async def delete(self, webhook_id: UUID, user_id: UUID) -> None:
         """Delete it with its deliveries, where it is the user's."""
 

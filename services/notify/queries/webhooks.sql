@@ -51,8 +51,20 @@ SET url = $2, host = $3, event_types = $4, description = $5,
     failing_since = CASE WHEN url = $2 AND disabled_reason IS NULL THEN failing_since END
 WHERE webhook_id = $1
 
+-- name: delete_deliveries
+-- By webhook_deliveries_webhook, of an endpoint that is locked; their attempts go with them. Locked in the order of their
+-- ids, as everywhere.
+WITH leaving AS (
+    SELECT delivery_id FROM webhook_deliveries
+    WHERE delivery_id IN (
+        SELECT delivery_id FROM webhook_deliveries WHERE webhook_id = $1 ORDER BY created_at, delivery_id LIMIT $2
+    )
+    ORDER BY delivery_id FOR UPDATE
+)
+DELETE FROM webhook_deliveries USING leaving WHERE webhook_deliveries.delivery_id = leaving.delivery_id
+
 -- name: delete_webhook
--- By primary key; its deliveries and their attempts go with it.
+-- By primary key; what it still has of deliveries and their attempts goes with it.
 DELETE FROM webhooks WHERE webhook_id = $1 AND user_id = $2
 
 -- name: find_secret

@@ -48,6 +48,9 @@ class Webhooks:
         said = endpoint.url, endpoint.host, endpoint.event_types, endpoint.description
         await self._connection.execute(QUERIES["replace_webhook"], webhook_id, *said, enabled)
 
+    async def delete_deliveries(self, webhook_id: UUID, limit: int) -> int:
+        return await self._count("delete_deliveries", webhook_id, limit)
+
     async def delete(self, webhook_id: UUID, user_id: UUID) -> None:
         await self._connection.execute(QUERIES["delete_webhook"], webhook_id, user_id)
 

@@ -98,8 +98,7 @@ class Webhooks(WebhookServiceServicer):
         self, request: messages.DeleteWebhookRequest, context: Any
     ) -> messages.DeleteWebhookResponse:
         webhook_id = parse_uuid("webhook_id", request.webhook_id)
-        async with self.begin() as tx:
-            await usecases.delete(tx, webhook_id, current_user().user_id)
+        await usecases.delete(self.begin, webhook_id, current_user().user_id)
         return messages.DeleteWebhookResponse()
 
     async def RotateWebhookSecret(

@@ -20,9 +20,11 @@ from services.notify.domain.webhooks import (
     WebhookNotFound,
 )
 from services.notify.domain.withdrawal import of_endpoint
-from services.notify.ports import Tx
+from services.notify.ports import Begin, Tx
 from services.notify.usecases import allowances
 from services.notify.usecases.withdrawals import withdraw
+
+DELETED_AT_ONCE = 2_000
 
 log = telemetry.logger(__name__)
 
@@ -52,9 +54,17 @@ async def replace(tx: Tx, webhook_id: UUID, user_id: UUID, endpoint: Endpoint, *
     return await _lock(tx, webhook_id, user_id)
 
 
-async def delete(tx: Tx, webhook_id: UUID, user_id: UUID) -> None:
-    """Delete an own endpoint with its deliveries; one that is not there stays so."""
-    await tx.store.webhooks.delete(webhook_id, user_id)
+async def delete(begin: Begin, webhook_id: UUID, user_id: UUID) -> None:
+    """Delete an own endpoint with its deliveries, in portions, a transaction each, so that none runs long; one that is
+    not there stays so. Who is cut off in between repeats it."""
+    deleted = DELETED_AT_ONCE
+    while deleted == DELETED_AT_ONCE:
+        async with begin() as tx:
+            if await tx.store.webhooks.lock(webhook_id, user_id) is None:
+                return
+            deleted = await tx.store.webhooks.delete_deliveries(webhook_id, DELETED_AT_ONCE)
+            if deleted < DELETED_AT_ONCE:
+                await tx.store.webhooks.delete(webhook_id, user_id)
 
 
 async def rotate_secret(tx: Tx, webhook_id: UUID, user_id: UUID, secret: bytes) -> datetime:
