@@ -149,7 +149,7 @@ def _death(code: int, key: str, complaints: str) -> Rejected | Fault:
     """A rejection needs evidence: a crash of the parsers, or CPU time without end. Else it is our own mistake."""
     log.warning("probe_died", input_s3_key=key, code=code, complaints=complaints)
     if -code in _DEATHS_BY_INPUT:
-        return corrupt(f"its structure can't be read ({signal.Signals(-code).name})")
+        return corrupt("its structure can't be read")
     return Fault("TRANSCODER_ERROR", "The video could not be measured.", transient=True)
 
 

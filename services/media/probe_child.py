@@ -104,7 +104,7 @@ def measure(file: Ranges, size: int, max_frame_pixels: int, max_coded_pixels: in
         with av.open(file, format="mov", mode="r", options=OPEN) as container:
             return _facts(container, spans, head, size, (max_frame_pixels, max_coded_pixels))
     except (av.FFmpegError, MemoryError, OverflowError, UnicodeDecodeError) as error:
-        raise Refused("CORRUPT", f"its structure can't be read ({type(error).__name__})") from error
+        raise Refused("CORRUPT", "its structure can't be read") from error
 
 
 def _spans(file: Ranges, size: int) -> dict[int, Span]:
