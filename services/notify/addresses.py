@@ -108,15 +108,16 @@ async def check_url(url: str, rules: Rules, resolve: Resolve) -> Target:
 
 
 def host_of_field(field: str, rules: Rules, resolve: Resolve) -> Callable[[str], Coroutine[Any, Any, str]]:
-    """Of the URL that a request's field holds: the host, with the port if it is not 443. What it gives raises
-    InvalidArgument, which names the field, for a URL that may not be called."""
+    """Of the URL that a request's field holds: the host, as the URL writes it, with the port if it is not 443. What
+    it gives raises InvalidArgument, which names the field, for a URL that may not be called."""
 
     async def host_of(url: str) -> str:
         try:
             target = await check_url(url, rules, resolve)
         except AddressRefused as error:
             raise InvalidArgument(fields=[FieldViolation(field, str(error))]) from error
-        return target.host if target.port == 443 else f"{target.host}:{target.port}"
+        host = f"[{target.host}]" if ":" in target.host else target.host
+        return host if target.port == 443 else f"{host}:{target.port}"
 
     return host_of
 

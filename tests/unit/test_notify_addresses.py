@@ -14,6 +14,7 @@ from services.notify.addresses import (
     Resolve,
     Rules,
     check_url,
+    host_of_field,
     is_allowed,
     open_client,
     open_resolver,
@@ -46,6 +47,19 @@ def resolving(*answers: Sequence[str]) -> Resolve:
 )
 async def test_a_public_address_over_https_is_taken(url: str) -> None:
     await check_url(url, PUBLIC, resolving(["93.184.216.34", "2606:2800:220:1::1"]))
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://Example.com/hooks", "example.com"),
+        ("https://example.com:8443/", "example.com:8443"),
+        ("https://[2606:4700::1111]/", "[2606:4700::1111]"),
+        ("https://[2606:4700::1111]:80/", "[2606:4700::1111]:80"),
+    ],
+)
+async def test_hosts_are_told_apart_with_their_ports(url: str, host: str) -> None:
+    assert await host_of_field("url", PUBLIC, resolving(["93.184.216.34"]))(url) == host
 
 
 def test_a_name_is_compared_as_the_dns_writes_it() -> None:
