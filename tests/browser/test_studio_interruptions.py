@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from deploy.local.stack import Stack
 from tests.browser.clips import broken, padded
@@ -106,3 +106,24 @@ async def test_a_clip_that_the_platform_rejects_tells_why_and_takes_another_file
         again = page.get_by_role("article", name="short.mp4")
         await studio.send(again, "Mended")
         await studio.stands(again, "Mended", "Ready")
+
+
+async def test_a_token_that_ends_is_replaced_and_nothing_on_the_page_is_lost(
+    browser: Browser, platform: Stack, clip: Path
+) -> None:
+    async with studio_of(browser, platform, somebody("alice")) as studio:
+        page = studio.page
+        card = await studio.choose(clip)
+        await card.get_by_role("textbox", name="Title of").fill("Written before")
+        ended: list[str] = []
+
+        async def refuse(route: Route) -> None:
+            authorization = route.request.headers.get("authorization", "")
+            if not ended:
+                ended.append(authorization)
+            await (route.fulfill(status=401, json={}) if authorization in ended else route.fallback())
+
+        await page.route("**/v1/**", refuse)
+        await studio.send(card, "Written before")
+        await studio.stands(card, "Written before", "Ready")
+        assert ended

@@ -19,8 +19,9 @@ export interface Session {
   authorization(): string;
   signInLocally(name: string, tier: string): Promise<void>;
   signOut(): void;
-  /** The API refused the token of this `Authorization`: it is given up, unless another one came meanwhile. */
-  refused(authorization: string | null): void;
+  /** The API refused the token of this `Authorization`: whether there is another one of the same person now. Where none
+   * can be had, the session has ended. */
+  refused(authorization: string): Promise<boolean>;
 }
 
 interface Stored {
@@ -30,6 +31,7 @@ interface Stored {
 
 const KEY = "nextplay.session";
 const RENEW_BEFORE_MS = 60_000;
+const HOST_ANSWERS_MS = 5000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** The session that this tab had, or the one that the address or the hosting app brings. */
@@ -40,6 +42,7 @@ export function openSession(config: Config): Session {
   const person = computed(() => (stored.value ? personOf(stored.value) : null));
   const host = hostedTokens(config.host_origins, (token, name) => keep({ token, name }));
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let replacing: Promise<void> | undefined;
 
   function keep(next: Stored | null) {
     stored.value = usable(next);
@@ -55,12 +58,23 @@ export function openSession(config: Config): Session {
   async function renew() {
     const now = stored.value;
     if (!now) return;
-    const { expiresAt, tier } = claimsOf(now.token);
-    if (config.local_issuer) {
-      const token = await localToken(config.local_issuer.token_url, now.name, tier).catch(() => null);
-      if (token && stored.value === now) return keep({ token, name: now.name });
-    } else host.ask();
-    timer = setTimeout(() => stored.value === now && end(), Math.max(0, expiresAt - Date.now()));
+    await another(now);
+    const left = Math.max(0, claimsOf(now.token).expiresAt - Date.now());
+    if (stored.value === now) timer = setTimeout(() => stored.value === now && end(), left);
+  }
+
+  /** Another token in the place of this one, if the local issuer answers; a host is asked, and answers when it will. */
+  async function another(now: Stored) {
+    if (!config.local_issuer) return host.ask();
+    const { tier } = claimsOf(now.token);
+    const token = await localToken(config.local_issuer.token_url, now.name, tier).catch(() => null);
+    if (token && stored.value === now) keep({ token, name: now.name });
+  }
+
+  async function replace(now: Stored) {
+    await another(now);
+    if (!config.local_issuer) await changed(stored, now, HOST_ANSWERS_MS);
+    if (stored.value === now) end();
   }
 
   function end() {
@@ -88,10 +102,24 @@ export function openSession(config: Config): Session {
       keep(null);
       ended.value = "";
     },
-    refused(authorization) {
-      if (stored.value && authorization === `Bearer ${stored.value.token}`) end();
+    async refused(authorization) {
+      const token = authorization.replace("Bearer ", "");
+      if (stored.value?.token === token) {
+        await (replacing ??= replace(stored.value).finally(() => (replacing = undefined)));
+      }
+      return person.value?.userId === claimsOf(token).userId; // nobody asks in the name of another
     },
   };
+}
+
+/** Waits until a signal is no longer `now`, but not longer than so many milliseconds. */
+function changed<T>(watched: ReadonlySignal<T>, now: T, longestMs: number): Promise<void> {
+  let stop: (() => void) | undefined;
+  const change = new Promise<void>((resolve) => {
+    stop = watched.subscribe((value) => value !== now && resolve());
+    setTimeout(resolve, longestMs);
+  });
+  return change.finally(stop);
 }
 
 function personOf({ token, name }: Stored): Person {

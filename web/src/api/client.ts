@@ -9,30 +9,31 @@ const DEADLINE_MS = 20_000;
 export type Api = ReturnType<typeof openApi>;
 
 /** The REST API at `origin`, typed by its own description; each request carries the session's token and a deadline. */
-export function openApi(origin: string, session: Session) {
+export function openApi(origin: string, session: Pick<Session, "authorization" | "refused">) {
+  /** What `send` brings with the session's token; with another one where that is refused and another can be had. */
+  async function authorized(send: (authorization: string) => Promise<Response>): Promise<Response> {
+    const authorization = session.authorization();
+    const reply = await send(authorization);
+    if (reply.status !== 401 || !(await session.refused(authorization))) return reply;
+    return send(session.authorization());
+  }
   const client = createClient<paths>({
     baseUrl: origin,
-    fetch: async (request: Request) => {
-      const reply = await fetch(request, {
-        signal: AbortSignal.any([request.signal, AbortSignal.timeout(DEADLINE_MS)]),
-      });
-      if (reply.status === 401) session.refused(request.headers.get("Authorization"));
-      return reply;
-    },
-  });
-  client.use({
-    onRequest({ request }) {
-      request.headers.set("Authorization", session.authorization());
-    },
+    fetch: (request: Request) =>
+      authorized((authorization) => {
+        const one = request.clone();
+        one.headers.set("Authorization", authorization);
+        return fetch(one, { signal: AbortSignal.any([request.signal, AbortSignal.timeout(DEADLINE_MS)]) });
+      }),
   });
   /** A stream of the API: without a deadline, after an event that was seen; null while others have all connections. */
   async function stream(path: string, lastEventId: string | null, signal: AbortSignal): Promise<Response | null> {
     if (!(await takeConnection(signal))) return null;
-    const headers = new Headers({ Authorization: session.authorization() });
-    if (lastEventId !== null) headers.set("Last-Event-ID", lastEventId);
-    const reply = await fetch(`${origin}${path}`, { headers, signal, cache: "no-store" });
-    if (reply.status === 401) session.refused(headers.get("Authorization"));
-    return reply;
+    return authorized((authorization) => {
+      const headers = new Headers({ Authorization: authorization });
+      if (lastEventId !== null) headers.set("Last-Event-ID", lastEventId);
+      return fetch(`${origin}${path}`, { headers, signal, cache: "no-store" });
+    });
   }
   return Object.assign(client, { stream });
 }
