@@ -206,6 +206,26 @@ def test_lists_are_tables_for_people_and_documents_for_programs(answering: Calla
         assert row.rstrip().endswith(VIDEO)
 
 
+@pytest.mark.parametrize("width", ["20", "60"])
+def test_a_narrow_terminal_cuts_no_id(
+    width: str, answering: Callable[..., None], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", width)
+    answering(videos={"videos": [SUMMARY | {"title": "A title that is long " * 3}], "next_page_token": ""})
+    assert VIDEO in run("videos").out
+
+
+def test_a_damaged_description_of_the_local_stack_says_what_to_do(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = tmp_path / "stack.json"
+    damaged.write_text('{"gateway')
+    monkeypatch.setenv("NEXTPLAY_STACK", str(damaged))
+    done = run("token")
+    assert (done.status, "Start the stack anew" in done.err) == (1, True)
+
+
 def test_an_empty_list_says_what_to_do(answering: Callable[..., None], run: Run) -> None:
     answering(videos={"videos": [], "next_page_token": ""})
     done = run("videos")

@@ -1,8 +1,6 @@
 """Uploading a file, against a platform that is a local HTTP server."""
 
-import asyncio
 import base64
-import gc
 import hashlib
 import os
 import threading
@@ -15,7 +13,6 @@ import pytest
 from fake_platform import PART_BYTES, FakePlatform, Request, Upload, problem
 
 from nextplay_client import AsyncClient, Client, PreflightRefused, Unreachable, UploadProgress
-from nextplay_client.uploading.checksums import Checksums
 from nextplay_client.uploading.parts import Part, checksum, cut
 
 pytestmark = pytest.mark.usefixtures("at_once", "small_parts")
@@ -323,23 +320,6 @@ def test_a_file_that_grows_meanwhile_is_not_stored_in_half(platform: FakePlatfor
     with pytest.raises(OSError, match="was changed while it was uploaded"):
         upload(client, clip, on_progress=grow)
     assert [one.object for one in platform.uploads.values()] == [None]
-
-
-def test_a_file_that_is_gone_meanwhile_is_told_once(clip: Path, caplog: pytest.LogCaptureFixture) -> None:
-    checksums, parts = Checksums(clip, clip.stat()), cut(clip.stat().st_size, PART_BYTES)
-    clip.unlink()
-
-    async def one_of_two_is_asked_for() -> None:
-        checksums.begin(parts[:2])
-        await asyncio.wait([*checksums.begun.values()])
-        with pytest.raises(FileNotFoundError):
-            await checksums.of(parts[0])
-        checksums.end()
-        checksums.begun.clear()
-        gc.collect()
-
-    asyncio.run(one_of_two_is_asked_for())
-    assert [record.message for record in caplog.records if record.name == "asyncio"] == []
 
 
 @pytest.mark.parametrize("preflight", [True, False])

@@ -20,7 +20,10 @@ def find() -> dict[str, Any]:
     places = [Path(named)] if named else [place / ".nextplay" / "stack.json" for place in (here, *here.parents)]
     for place in places:
         if place.is_file():
-            return cast(dict[str, Any], json.loads(place.read_text()))
+            try:
+                return cast(dict[str, Any], json.loads(place.read_text()))
+            except ValueError:
+                raise NextPlayError(f"{place} is no description of a stack. Start the stack anew: `make up`.") from None
     raise NextPlayError(
         "No local stack is running in this folder: start one with `make up`, or give --url and --token."
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -23,6 +24,10 @@ STYLES = {
     "DELETED": "dim",
     "DRAFT": "dim",
 }
+
+GAP = 2
+LEAST_FIRST = 8
+"""Between the columns of a table, and in the first one, in cells of the terminal."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +59,13 @@ class Output:
         self.notes.print(text, style=style or None, markup=False, soft_wrap=True)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Rows under their headings. The last column is never cut; on a narrow terminal the others are."""
-        table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+        """Rows under their headings. On a narrow terminal the first column is cut, and no other."""
+        others = sum(GAP + max(map(cell_len, cells)) for cells in [*zip(columns, *rows, strict=True)][1:])
+        self.console.width = max(self.console.width, LEAST_FIRST + others)  # what is narrower breaks the line
+        table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, GAP, 0, 0))
         for column in columns:
-            last = column == columns[-1]
-            table.add_column(column, no_wrap=True, overflow="ellipsis", min_width=36 if last else None)
+            most = self.console.width - others if column == columns[0] else None
+            table.add_column(column, no_wrap=True, overflow="ellipsis", max_width=most)
         for row in rows:
             table.add_row(*(f"[{STYLES[cell]}]{cell}[/]" if cell in STYLES else escape(cell) for cell in row))
         self.console.print(table)

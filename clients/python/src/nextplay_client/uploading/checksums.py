@@ -37,8 +37,6 @@ class Checksums:
     def end(self) -> None:
         """Stop what was begun and is not needed any more."""
         for task in self.begun.values():
-            if task.done() and not task.cancelled():
-                task.exception()  # of a part that nobody came to ask for: not to be reported as forgotten
             task.cancel()
 
     async def _read(self, part: Part) -> str:
