@@ -28,3 +28,19 @@ async def test_a_new_title_leaves_the_visibility_of_the_publication(
         await page.reload()
         await expect(page.get_by_role("heading", level=1, name="By link", exact=True)).to_be_visible()
         await expect(details.get_by_role("combobox", name="Visibility")).to_have_value("unlisted")
+
+
+async def test_a_video_that_is_deleted_cannot_be_edited_any_more(browser: Browser, platform: Stack, clip: Path) -> None:
+    async with studio_of(browser, platform, somebody("alice")) as studio:
+        page = studio.page
+        card = await studio.choose(clip)
+        await studio.send(card, "Gone")
+        await studio.open_sent(card, "Gone", "Ready")
+        await page.get_by_role("button", name="Delete").click()
+        await page.get_by_role("button", name="Delete for ever").click()
+        await expect(page.get_by_role("heading", level=1, name="Your videos")).to_be_visible()
+        await page.go_back()
+        await expect(page.get_by_text("Deleted", exact=True).first).to_be_visible()
+        await expect(page.get_by_role("list", name="Timeline")).to_contain_text("Deleted")
+        await expect(page.get_by_role("button", name="Save")).to_have_count(0)
+        await expect(page.get_by_role("list", name="Steps of Gone")).to_have_count(0)

@@ -87,12 +87,14 @@ function OwnVideo({ video, reload, show }: OwnVideoProps) {
         <PageTitle side={<StatusPill status={status?.status ?? video.status} />}>{video.title}</PageTitle>
         <Facts video={video} />
         {failure && <Trouble error={failure} again={again} />}
-        {status && status.status !== "PUBLISHED" && <Progress status={status} title={video.title} />}
+        {status && status.status !== "PUBLISHED" && status.status !== "DELETED" && (
+          <Progress status={status} title={video.title} />
+        )}
         {status && <NextStep video={video} status={status} reload={again} />}
         <VideoTools video={video} canDelete={status?.allowed_actions.includes("delete") ?? false} />
       </div>
       <div class="watch-side">
-        <EditDetails key={video.video_id} video={video} show={show} />
+        {status?.allowed_actions.includes("update") && <EditDetails video={video} show={show} />}
         <section class="panel" aria-labelledby="happened">
           <h2 id="happened">What happened</h2>
           <Timeline videoId={video.video_id} sequence={status?.sequence ?? video.sequence} />
