@@ -65,6 +65,14 @@ def test_what_another_server_answers_is_an_exception_too(reply: Reply, platform:
     assert refused.value.code == f"HTTP_{reply[0]}"
 
 
+@pytest.mark.parametrize("named", ["", "..", "../uploads/01a2", "01a2?x=1", "01a2#", "%2e%2e", "..\\uploads"])
+def test_an_id_that_leads_elsewhere_is_refused(named: str, platform: FakePlatform, client: Client) -> None:
+    for call in (client.delete, client.publish, client.wait):
+        with pytest.raises(NextPlayError, match="an id is a word"):
+            call(named)  # type: ignore[operator]
+    assert platform.requests == []
+
+
 @pytest.mark.parametrize("address", ["localhost:8080", "https://", ""])
 def test_an_address_that_is_none_is_refused_at_once(address: str) -> None:
     with pytest.raises(NextPlayError, match="must begin with https:// or http:// and name a host"):

@@ -11,7 +11,7 @@ import httpx
 import httpx_sse
 import stamina
 
-from nextplay_client.errors import ApiError, Unreachable
+from nextplay_client.errors import ApiError, NextPlayError, Unreachable
 
 TIMEOUT = httpx.Timeout(15.0, connect=5.0)
 CALL_SECONDS = 20.0
@@ -98,6 +98,7 @@ class Gateway:
 
         Raises ApiError, and while it is read httpx.TransportError; is not repeated.
         """
+        _leads_where_it_says(path)
         headers = {} if after is None else {"Last-Event-ID": str(after)}
         timeout = httpx.Timeout(15.0, connect=5.0, read=QUIET_SECONDS)
         async with httpx_sse.aconnect_sse(self.http, "GET", path, headers=headers, timeout=timeout) as source:
@@ -107,6 +108,7 @@ class Gateway:
             yield None if source.response.status_code == 204 else source.aiter_sse()
 
     async def _request(self, method: str, path: str, **options: Any) -> Any:
+        _leads_where_it_says(path)
         try:
             async for attempt in stamina.retry_context(
                 on=_wait_or_give_up, attempts=ATTEMPTS, timeout=60.0, wait_initial=0.2, wait_max=5.0
@@ -123,6 +125,12 @@ class Gateway:
             return response.json() if response.content else None
         except ValueError:
             raise ApiError.of(response) from None
+
+
+def _leads_where_it_says(path: str) -> None:
+    """Raises NextPlayError where an id in a path would make it another one, as `../uploads` would."""
+    if set("?#%\\") & set(path) or {"", ".", ".."} & set(path.split("/")[1:]):
+        raise NextPlayError(f"There is no {path}: an id is a word without dots, slashes and the like.")
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:
