@@ -45,6 +45,15 @@ test("a fragmented file has no duration in its head, and is left to the platform
   expect(judge(head, { size: 10, type: "video/mp4" })).toMatchObject({ fit: true, durationMs: null });
 });
 
+test("a file that was cut off before its head is refused", async () => {
+  const whole = movie({ dataFirst: 3_000_000 });
+  expect(await preflight(file(whole.slice(0, 2_000_000)))).toMatchObject({
+    fit: false,
+    reason: "Part of the file is missing: nothing can play it.",
+  });
+  expect(await preflight(file(whole))).toMatchObject({ fit: true });
+});
+
 test("a QuickTime movie is announced as one, whatever it is called", async () => {
   expect(await preflight(file(movie({ brand: "qt  " })))).toMatchObject({ fit: true, contentType: "video/quicktime" });
   expect(await preflight(file(movie({ brand: "" })))).toMatchObject({ fit: true, contentType: "video/quicktime" });

@@ -1,6 +1,8 @@
 /** What the head of an MP4 or QuickTime file says of its picture; `codec` is the four letters of its sample entry. */
 export interface Head {
   quickTime: boolean;
+  /** The file ends without the box that tells what is in it, as one does that was cut off: nothing can play it. */
+  cutOff?: true;
   codec?: string;
   /** What is shown of the video track, after edit lists; absent in a fragmented file. */
   durationMs?: number;
@@ -19,7 +21,8 @@ const MOST_BOXES = 200;
 export async function readHead(file: Blob): Promise<Head | null> {
   let brand = "";
   let offset = 0;
-  for (let count = 0; offset + 8 <= file.size && count < MOST_BOXES; count++) {
+  let count = 0;
+  for (; offset + 8 <= file.size && count < MOST_BOXES; count++) {
     const bytes = await view(file.slice(offset, offset + 16));
     const type = fourLetters(bytes, 4);
     if (!TOP.includes(type)) return count === 0 ? null : { quickTime: brand !== "" ? brand === "qt  " : true };
@@ -38,7 +41,8 @@ export async function readHead(file: Blob): Promise<Head | null> {
     }
     offset += size;
   }
-  return brand ? { quickTime: brand === "qt  " } : null;
+  if (count === 0) return null;
+  return { quickTime: brand === "qt  ", ...(count < MOST_BOXES && { cutOff: true }) };
 }
 
 function pictureOf(moov: DataView): Omit<Head, "quickTime"> {

@@ -36,6 +36,9 @@ export function judge(head: Head | null, file: { size: number; type: string }): 
     const kind = file.type && !file.type.startsWith("video/") ? ` (${file.type})` : "";
     return refused(`This is no MP4 or MOV video${kind}.`, "Choose an .mp4 or .mov file, or convert it to MP4.");
   }
+  if (head.cutOff) {
+    return refused("Part of the file is missing: nothing can play it.", "Copy or export it again, and choose that.");
+  }
   const codec = head.codec === undefined ? undefined : (CODECS[head.codec] ?? head.codec);
   if (codec !== undefined && !PLAYABLE.includes(codec)) {
     return refused(`The video is ${codec}; it needs to be H.264 or H.265.`, "Export it as H.264 and choose it again.");
