@@ -68,6 +68,15 @@ async def test_without_a_network_an_upload_waits_and_goes_on_by_itself(
         await studio.stands(card, "Offline", "Ready")
 
 
+async def test_a_list_that_could_not_be_loaded_comes_with_the_network(browser: Browser, platform: Stack) -> None:
+    async with studio_of(browser, platform, somebody("alice")) as studio:
+        await studio.page.context.set_offline(True)
+        await studio.go("videos", "Your videos")
+        await expect(studio.page.get_by_role("alert")).to_contain_text("You are offline.")
+        await studio.page.context.set_offline(False)
+        await expect(studio.page.get_by_role("heading", name="No videos yet")).to_be_visible()
+
+
 async def test_an_upload_is_paused_and_resumed(browser: Browser, platform: Stack, large_clip: Path) -> None:
     async with studio_of(browser, platform, somebody("alice")) as studio:
         parts = await held(studio, large_clip, "Paused", held_from=2)

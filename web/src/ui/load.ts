@@ -32,6 +32,11 @@ export function useLoad<T>(key: string, load: (signal: AbortSignal) => Promise<T
     return () => leaving.abort();
   }, [key, version, round]);
   const reload = useCallback(() => setRound((now) => now + 1), []);
+  useEffect(() => {
+    if (!state.failure) return;
+    window.addEventListener("online", reload); // as a failure for want of a network promises
+    return () => window.removeEventListener("online", reload);
+  }, [state.failure]);
   const set = useCallback((value: T) => setState({ key, value, failure: null }), [key]);
   const { value, failure } = state.key === key ? state : { value: null, failure: null };
   return { value, failure, reload, set };
