@@ -373,3 +373,20 @@ def once(fault: object) -> object:
         return said
 
     return ask
+
+
+def test_the_wish_to_publish_is_told_before_the_first_byte_so_that_it_outlives_who_uploads(
+    client: Client, platform: FakePlatform, clip: Path
+) -> None:
+    platform.answers["/v1/videos/01a2/publish"] = [(200, {"status": "UPLOADING", "sequence": 2})]
+    with pytest.raises(Enough):
+        upload(client, clip, video_id="01a2", publish=True, on_progress=interrupt_after(0))
+
+    wishes = platform.calls("POST", "/publish")
+    assert [wish.body for wish in wishes] == [{"notify_followers": True, "when_ready": True}]
+    assert platform.requests.index(wishes[0]) < platform.requests.index(platform.calls("PUT", "")[0])
+
+
+def test_nothing_is_published_unless_it_is_wished(client: Client, platform: FakePlatform, clip: Path) -> None:
+    upload(client, clip)
+    assert platform.calls("POST", "/publish") == []

@@ -74,6 +74,7 @@ class AsyncClient:
         visibility: Visibility = "public",
         content_type: str | None = None,
         video_id: str | None = None,
+        publish: bool = False,
         preflight: bool = True,
         resume: bool = True,
         on_progress: OnProgress | None = None,
@@ -84,7 +85,8 @@ class AsyncClient:
         An upload that was interrupted at any moment goes on when the same file is uploaded again by the same user:
         only missing parts are sent, and title and all else are as given now. `resume=False` begins anew.
         `preflight=False` leaves it to the platform to look whether it takes the file. `content_type` is guessed from
-        the file's name. `video_id` uploads again into an own video that was rejected, failed or is a draft.
+        the file's name. `video_id` uploads again into an own video that was rejected, failed or is a draft. `publish`
+        has it published as soon as it is READY; that is told before the first byte, so it holds whatever becomes of us.
         `on_progress` is called as bytes move; what it raises ends the call.
 
         Raises PreflightRefused before anything is sent, ApiError (RATE_LIMITED, UPLOAD_EXPIRED, …), Unreachable when
@@ -100,6 +102,7 @@ class AsyncClient:
             visibility=visibility,
             content_type=content_type,
             video_id=video_id,
+            publish=publish,
             preflight=preflight,
             resume=resume,
             on_progress=on_progress,

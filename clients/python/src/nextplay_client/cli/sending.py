@@ -44,7 +44,6 @@ class Sent:
 
 def send(client: Client, clip: Path, wish: Wish, progress: Shown) -> Sent:
     """Upload one clip, or what is missing of it, and have it published when it is ready if that is wished."""
-    video_id = None
     try:
         completed = client.upload(
             clip,
@@ -53,16 +52,14 @@ def send(client: Client, clip: Path, wish: Wish, progress: Shown) -> Sent:
             description=wish.description,
             visibility=wish.visibility,
             video_id=wish.video_id,
+            publish=wish.publish,
             content_type=wish.content_type,
             preflight=wish.check,
             on_progress=partial(progress.uploaded, clip.name),
         )
-        video_id = completed["video_id"]
-        if wish.publish:
-            client.publish(video_id, when_ready=True)
     except (NextPlayError, OSError) as error:
-        return Sent(clip, video_id, error)
-    return Sent(clip, video_id)
+        return Sent(clip, error=error)
+    return Sent(clip, completed["video_id"])
 
 
 def wait(client: Client, sent: Sent, timeout_seconds: float, progress: Shown) -> Sent:

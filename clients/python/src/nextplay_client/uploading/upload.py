@@ -36,6 +36,7 @@ async def upload_file(
     visibility: Visibility,
     content_type: str | None,
     video_id: str | None,
+    publish: bool,
     preflight: bool,
     resume: bool,
     on_progress: OnProgress | None,
@@ -53,6 +54,8 @@ async def upload_file(
         if resume and (begun := await interrupted(gateway, mark)):
             try:
                 await gateway.patch(f"/v1/videos/{begun['video_id']}", **told)
+                if publish:
+                    await _publish_when_ready(gateway, begun["video_id"])
                 if begun["status"] in STORED:
                     return await _complete(gateway, begun["upload_id"], None, note)
                 return await _send(gateway, s3, checksums, begun, parts, held_parts(begun), note, on_progress)
@@ -71,9 +74,17 @@ async def upload_file(
             fingerprint=mark,
             part_checksums=True,
         )
-        return await _send(gateway, s3, checksums, cast(Initiated, announced), parts, {}, note, on_progress)
+        initiated = cast(Initiated, announced)
+        if publish:
+            await _publish_when_ready(gateway, initiated["video_id"])
+        return await _send(gateway, s3, checksums, initiated, parts, {}, note, on_progress)
     finally:
         checksums.end()
+
+
+async def _publish_when_ready(gateway: Gateway, video_id: str) -> None:
+    """Repeatable."""
+    await gateway.post(f"/v1/videos/{video_id}/publish", notify_followers=True, when_ready=True)
 
 
 async def _send(
