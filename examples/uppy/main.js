@@ -69,6 +69,11 @@ document.querySelector("input").addEventListener("change", ({ target }) => {
   uppy.addFile({ name: file.name, type: file.type, data: file, meta: { title: "By Uppy", category: "sports" } });
   uppy.upload();
 });
-uppy.on("progress", (percent) => show(`${percent} %`));
-uppy.on("upload-success", (file) => show(`stored ${file.s3Multipart.key}`));
+let stored = false;
+// Uppy gathers progress, so the last of it may be told after the success.
+uppy.on("progress", (percent) => stored || show(`${percent} %`));
+uppy.on("upload-success", (file) => {
+  stored = true;
+  show(`stored ${file.s3Multipart.key}`);
+});
 uppy.on("upload-error", (file, error) => show(`failed ${error.message}`));
