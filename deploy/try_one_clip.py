@@ -38,18 +38,18 @@ def take(client: Client, clip: Path) -> None:
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory() as directory:
-        clip = Path(directory) / "clip.mp4"
-        make_clip(clip)
-        try:
-            with Client(os.environ["NEXTPLAY_URL"], os.environ["NEXTPLAY_TOKEN"]) as client:
-                take(client, clip)
-        except KeyError as missing:
-            print(f"{missing.args[0]} is not set.", file=sys.stderr)  # noqa: T201
-            return 1
-        except NextPlayError as error:
-            print(f"The clip did not become READY: {error}", file=sys.stderr)  # noqa: T201
-            return 1
+    given = [os.environ.get(name, "") for name in ("NEXTPLAY_URL", "NEXTPLAY_TOKEN")]
+    if not all(given):
+        print("NEXTPLAY_URL and NEXTPLAY_TOKEN have to be set.", file=sys.stderr)  # noqa: T201
+        return 1
+    try:
+        with tempfile.TemporaryDirectory() as directory, Client(*given) as client:
+            clip = Path(directory) / "clip.mp4"
+            make_clip(clip)
+            take(client, clip)
+    except (NextPlayError, subprocess.SubprocessError, OSError) as error:
+        print(f"The clip did not become READY: {error}", file=sys.stderr)  # noqa: T201
+        return 1
     print("A clip went from upload to READY.")  # noqa: T201
     return 0
 
