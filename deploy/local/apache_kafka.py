@@ -8,7 +8,7 @@ import base64
 import shutil
 import subprocess
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from deploy.local.home import ROOT, Home, Trouble
@@ -22,7 +22,8 @@ CONTROLLER = "kafka-controller"
 _HERE = Path(__file__).with_name("kafka")
 _JARS = ROOT / ".cache" / "kafka"
 _FETCH_SECONDS = 600
-_HEAP = ("-Xms64m", "-Xmx320m")
+# Without a folder of its own in /tmp, where it would tell how it fares.
+_JAVA = ("java", "-XX:-UsePerfData", "-cp", f"{_JARS}/*")
 
 
 def require_java() -> None:
@@ -38,28 +39,51 @@ def require_java() -> None:
 
 def apache_kafka(home: Home, ports: Mapping[str, int], set_up: list[str]) -> list[Process]:
     """The step that prepares its files, `set_up`, and the broker."""
-    command = ["java", *_HEAP, f"-Dlog4j2.configurationFile={_HERE / 'log4j2.properties'}", "-cp", f"{_JARS}/*"]
     return [
         Process("kafka-files", set_up),
         Process(
-            "kafka",
-            [*command, "kafka.Kafka", str(_settings_file(home))],
-            ready=accepts(ports["kafka"]),
-            waits_for=["kafka-files"],
+            "kafka", broker_command(_settings_file(home)), ready=accepts(ports["kafka"]), waits_for=["kafka-files"]
         ),
     ]
 
 
 def prepare(home: Home, ports: Mapping[str, int]) -> None:
-    """Fetches the jars where they are missing, and makes the directory of the log, complete or not at all."""
-    _fetch()
-    data = home.data / "apache-kafka"
+    """Fetches the jars where they are missing, and makes the broker's files."""
+    fetch()
+    listeners = {"PLAINTEXT": ports["kafka"], "CONTROLLER": ports[CONTROLLER]}
+    lay_out(_settings_file(home), home.data / "apache-kafka", listeners)
+
+
+def broker_command(settings_file: Path) -> list[str]:
+    """What runs a broker, after `lay_out`."""
+    options = ("-Xms64m", "-Xmx320m", f"-Djava.io.tmpdir={settings_file.parent}")
+    logging = f"-Dlog4j2.configurationFile={_HERE / 'log4j2.properties'}"
+    return [*_JAVA, *options, logging, "kafka.Kafka", str(settings_file)]
+
+
+def lay_out(
+    settings_file: Path,
+    data: Path,
+    listeners: Mapping[str, int],
+    more: Mapping[str, object] | None = None,
+    format_options: Sequence[str] = (),
+) -> None:
+    """Writes the settings of a broker, and makes the directory of its log, complete or not at all.
+
+    `listeners` are the ports by security protocol, of clients first, and CONTROLLER; `more` are settings beside those
+    that every broker here has, and `format_options` what its log knows from the beginning.
+    """
+    addresses = [f"{name}://127.0.0.1:{port}" for name, port in listeners.items()]
     settings = {
         "process.roles": "broker,controller",
         "node.id": 1,
-        "controller.quorum.voters": f"1@127.0.0.1:{ports[CONTROLLER]}",
-        "listeners": f"PLAINTEXT://127.0.0.1:{ports['kafka']},CONTROLLER://127.0.0.1:{ports[CONTROLLER]}",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{ports['kafka']}",
+        "controller.quorum.voters": f"1@127.0.0.1:{listeners['CONTROLLER']}",
+        "listeners": ",".join(addresses),
+        "advertised.listeners": addresses[0],
+        "listener.security.protocol.map": ",".join(
+            f"{name}:{'PLAINTEXT' if name == 'CONTROLLER' else name}" for name in listeners
+        ),
+        "inter.broker.listener.name": next(iter(listeners)),
         "controller.listener.names": "CONTROLLER",
         "log.dirs": data,
         "auto.create.topics.enable": "false",
@@ -68,18 +92,18 @@ def prepare(home: Home, ports: Mapping[str, int]) -> None:
         "transaction.state.log.replication.factor": 1,
         "transaction.state.log.min.isr": 1,
         "group.initial.rebalance.delay.ms": 0,
+        **(more or {}),
     }
-    file = _settings_file(home)
-    file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    settings_file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
     if not (data / "meta.properties").exists():
         shutil.rmtree(data, ignore_errors=True)
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        format_log = ["kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", str(file)]
-        _run(["java", "-Xmx128m", "-cp", f"{_JARS}/*", *format_log], "make the directory of its log")
+        format_log = ["format", "--cluster-id", cluster, "--config", str(settings_file), *format_options]
+        _run([*_JAVA, "-Xmx128m", "kafka.tools.StorageTool", *format_log], "make the directory of its log")
 
 
-def _fetch() -> None:
-    """Complete or not at all, and anew when the versions change."""
+def fetch() -> None:
+    """Has Maven fetch the jars where they are missing: complete or not at all, and anew when the versions change."""
     wanted = (_HERE / "pom.xml").read_text()
     if (_JARS / "pom.xml").exists() and (_JARS / "pom.xml").read_text() == wanted:
         return

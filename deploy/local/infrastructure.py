@@ -77,6 +77,14 @@ def infrastructure(home: Home, ports: Ports) -> list[Process]:
     ]
 
 
+def socket_files(ports: Ports) -> list[Path]:
+    """Unix sockets of SeaweedFS outside of the home: for its own gRPC it takes no other place, and leaves them there
+    when it is killed."""
+    grpc = {server: ports[f"s3-{server}-grpc"] for server in ("master", "volume", "filer")}
+    grpc |= {"s3": ports["s3-grpc"], "admin": ports["s3-admin"] + 10_000}
+    return [Path(f"/tmp/seaweedfs-{server}-grpc-{port}.sock") for server, port in grpc.items()]  # noqa: S108
+
+
 def postgres_dsn(home: Home, ports: Ports, role: str, server: str = "postgres") -> str:
     """Of the primary, or of the server `replica`."""
     return f"postgresql://{role}:{home.keys[f'postgres:{role}']}@127.0.0.1:{ports[server]}/nextplay"
@@ -192,8 +200,13 @@ def _seaweedfs(home: Home, ports: Ports) -> list[str]:
         "master.telemetry": "false",
         # The one master learns everything from the volumes; resuming its own log costs 3 % of a core, for ever.
         "master.resumeState": "false",
+        # Unix sockets without a file: it leaves those of its default in /tmp, and a path's length is limited.
+        "s3.localSocket": f"@nextplay-s3-{ports['s3']}",
+        "filer.localSocket": f"@nextplay-filer-{ports['s3-filer']}",
     }
-    return [str(Path(sys.executable).parent / "weed"), "mini", *(f"-{name}={value}" for name, value in options.items())]
+    weed = str(Path(sys.executable).parent / "weed")
+    # With -logtostderr it writes no log files of its own in /tmp.
+    return [weed, "-logtostderr", "mini", *(f"-{name}={value}" for name, value in options.items())]
 
 
 def _kafka(home: Home, ports: Ports, waits_for: str) -> list[Process]:

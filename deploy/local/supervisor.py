@@ -14,7 +14,7 @@ from functools import partial
 from deploy.local import control, identity, ports
 from deploy.local.apache_kafka import CONTROLLER
 from deploy.local.home import Home, Trouble, exclusive, write_json
-from deploy.local.infrastructure import PORTS, infrastructure, postgres_data, postgres_dsn, s3_access
+from deploy.local.infrastructure import PORTS, infrastructure, postgres_data, postgres_dsn, s3_access, socket_files
 from deploy.local.process import Process, end_remains, forget_dead_postmaster
 from deploy.local.schedule import Schedule
 from deploy.local.shape import Shape
@@ -57,7 +57,11 @@ def supervise(home: Home, *, platform: bool, shape: Shape, with_parent: bool = F
         chosen = ports.choose(home.path / "ports.json", names)
         issuer = identity.open_issuer(home, chosen["identity"])
         with identity.serve(issuer, chosen["identity"]):
-            asyncio.run(_supervise(Supervision(home, values, chosen, issuer), platform=platform))
+            try:
+                asyncio.run(_supervise(Supervision(home, values, chosen, issuer), platform=platform))
+            finally:
+                for left_behind in socket_files(chosen):
+                    left_behind.unlink(missing_ok=True)
 
 
 async def _supervise(supervision: Supervision, *, platform: bool) -> None:
