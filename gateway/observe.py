@@ -47,6 +47,8 @@ def observed(app: ASGIApp, stopping: asyncio.Event) -> ASGIApp:
                 status, waited = message["status"], time.monotonic() - started
                 if not any(name == b"cache-control" for name, _ in message["headers"]):
                     message["headers"].append((b"cache-control", b"no-store"))
+                if stopping.is_set():  # or the connection would be closed while its next request is on the way
+                    message["headers"].append((b"connection", b"close"))
             await send(message)
 
         active += 1

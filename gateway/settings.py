@@ -18,9 +18,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="NEXTPLAY_GATEWAY_", env_ignore_empty=True, populate_by_name=True)
     http_bind: HostPort
-    cors_origins: list[Origin] = Field(
-        [], description='origins of pages that may call, like ["https://app.example.com"]'
-    )
+    cors_origins: list[Origin] = Field([], description='origins of pages that may call, as ["https://app.example.com"]')
     unary_seconds: float = Field(10, gt=0, le=30, description="deadline of a call, seconds")
     body_seconds: float = Field(10, gt=0, description="seconds in which a request's body arrives, after its head")
     stream_seconds: float = Field(3300, gt=0, description="seconds after which a stream ends and its client resumes")
