@@ -158,6 +158,9 @@ class FakePlatform:
                     return self._complete(self.uploads[upload_id], request.body.get("parts"))
                 case ["PATCH", "videos", _]:
                     return 200, {}
+                case ["DELETE", "uploads", upload_id] if upload_id in self.uploads:
+                    self.uploads[upload_id].status = "ABORTED"
+                    return 204, {}
             if left := self.answers.get(request.path):
                 return left.pop(0) if len(left) > 1 else left[0]
             return problem(404, "NOT_FOUND")

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from fake_platform import PART_BYTES, FakePlatform, Request, problem
 
+from nextplay_client import Client
 from nextplay_client.cli import app
 from nextplay_client.cli.failures import sentence
 from nextplay_client.errors import StillWaiting
@@ -385,6 +386,16 @@ def test_nobody_at_the_address_points_to_the_doctor(run: Run, at_once: None) -> 
     assert done.status == 1
     assert "No answer from http://127.0.0.1:1" in done.err
     assert "nextplay doctor" in done.err
+
+
+def test_ctrl_c_is_a_document_for_programs_whatever_the_command(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Client, "videos", interrupted)
+    done = run("videos", "--json")
+    assert done.status == 130
+    assert lines(done.err) == [{"error": {"message": "Interrupted.", "code": "INTERRUPTED"}}]
 
 
 def test_a_fault_of_the_command_itself_is_a_sentence_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

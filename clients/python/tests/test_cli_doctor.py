@@ -4,7 +4,7 @@ import base64
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +14,7 @@ import pytest
 
 from nextplay_client.cli.doctor.examine import examine
 from nextplay_client.cli.doctor.place import Finding
+from nextplay_client.errors import NextPlayError
 
 ORIGIN = "https://app.example.com"
 
@@ -116,10 +117,13 @@ def serving(broken: str = "") -> Iterator[Platform]:
             server.shutdown()
 
 
-def examined(broken: str = "", token: str | None = None) -> dict[str, Finding]:
+def valid() -> str:
+    return a_token(exp=time.time() + 3600)
+
+
+def examined(broken: str = "", bearer: Callable[[], str] = valid) -> dict[str, Finding]:
     with serving(broken) as platform:
-        given = token or a_token(exp=time.time() + 3600)
-        return {finding.check: finding for finding in examine(platform.address, given, ORIGIN)}
+        return {finding.check: finding for finding in examine(platform.address, bearer, ORIGIN)}
 
 
 def failed(findings: dict[str, Finding]) -> list[str]:
@@ -128,7 +132,7 @@ def failed(findings: dict[str, Finding]) -> list[str]:
 
 def test_where_all_is_well_every_check_has_its_tick_and_the_upload_is_removed() -> None:
     with serving() as platform:
-        found = list(examine(platform.address, a_token(exp=time.time() + 5400), ORIGIN))
+        found = list(examine(platform.address, lambda: a_token(exp=time.time() + 5400), ORIGIN))
         assert platform.removed == ["/v1/uploads/u1", "/v1/videos/v1"]
     assert {finding.outcome for finding in found} == {"ok"}
     assert "it ends in 1 h" in next(finding.said for finding in found if finding.check == "token")
@@ -136,7 +140,7 @@ def test_where_all_is_well_every_check_has_its_tick_and_the_upload_is_removed() 
 
 def test_who_stops_in_between_leaves_no_upload_behind() -> None:
     with serving() as platform:
-        findings = examine(platform.address, a_token(), ORIGIN)
+        findings = examine(platform.address, a_token, ORIGIN)
         assert next(finding for finding in findings if finding.check == "storage").outcome == "ok"
         assert platform.removed == []
         findings.close()
@@ -169,7 +173,7 @@ def test_what_is_broken_is_the_only_check_that_fails_and_says_what_to_do(broken:
 
 
 def test_nobody_at_the_address_skips_the_rest_and_says_where_to_look() -> None:
-    found = {finding.check: finding for finding in examine("http://127.0.0.1:1", a_token(), ORIGIN)}
+    found = {finding.check: finding for finding in examine("http://127.0.0.1:1", a_token, ORIGIN)}
     assert failed(found) == ["gateway"]
     assert "Connection refused" in found["gateway"].said
     assert "make up" in found["gateway"].advice
@@ -178,7 +182,7 @@ def test_nobody_at_the_address_skips_the_rest_and_says_where_to_look() -> None:
 
 @pytest.mark.parametrize("address", ["not an address", "", "ftp://example.com"])
 def test_what_is_no_address_fails_as_one_that_nobody_answers_at(address: str) -> None:
-    assert failed({finding.check: finding for finding in examine(address, a_token(), ORIGIN)}) == ["gateway"]
+    assert failed({finding.check: finding for finding in examine(address, a_token, ORIGIN)}) == ["gateway"]
 
 
 @pytest.mark.parametrize(
@@ -190,16 +194,32 @@ def test_what_is_no_address_fails_as_one_that_nobody_answers_at(address: str) ->
     ],
 )
 def test_a_token_that_cannot_be_valid_is_told_without_asking(token: str, said: str) -> None:
-    findings = examined(token=token)
+    findings = examined(bearer=lambda: token)
     assert failed(findings) == ["token"]
     assert said in findings["token"].said
 
 
+def test_without_a_token_the_checks_that_need_none_are_made() -> None:
+    def none_given() -> str:
+        raise NextPlayError("There is no token. Give one.")
+
+    findings = examined(bearer=none_given)
+    assert failed(findings) == ["token"]
+    assert findings["token"].said == "There is no token. Give one."
+    assert findings["clock"].outcome == "ok"
+    assert {finding.outcome for name, finding in findings.items() if name not in ("gateway", "clock", "token")} == {
+        "skipped"
+    }
+
+
 def test_a_token_that_has_ended_is_told_by_when_it_did_and_only_if_the_gateway_agrees() -> None:
-    refused = examined("token", token=a_token(exp=time.time() - 7200))
+    def ended() -> str:
+        return a_token(exp=time.time() - 7200)
+
+    refused = examined("token", bearer=ended)
     assert failed(refused) == ["token"]
     assert refused["token"].said == "the token ended 2 h ago"
-    assert failed(examined(token=a_token(exp=time.time() - 7200))) == [], "it is this machine's clock that is wrong"
+    assert failed(examined(bearer=ended)) == [], "it is this machine's clock that is wrong"
 
 
 def test_a_user_who_may_upload_no_more_this_hour_is_no_failure() -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from fake_platform import PART_BYTES, FakePlatform, Request, Upload, problem
@@ -310,6 +311,20 @@ def test_a_file_that_becomes_shorter_ends_the_upload(platform: FakePlatform, cli
 
     with pytest.raises(OSError, match="became shorter while it was uploaded"):
         upload(client, clip, on_progress=shorten)
+    ((removed, begun),) = platform.uploads.items()
+    assert begun.status == "ABORTED"
+    assert [request.path for request in platform.requests if request.verb == "DELETE"] == [
+        f"/v1/uploads/{removed}",
+        f"/v1/videos/{begun.video_id}",
+    ]
+
+
+def test_the_video_that_a_changed_file_was_meant_for_stays(platform: FakePlatform, client: Client, clip: Path) -> None:
+    with pytest.raises(OSError, match="became shorter while it was uploaded"):
+        upload(client, clip, video_id=str(uuid4()), on_progress=lambda _: os.truncate(clip, PART_BYTES))
+    assert [request.path for request in platform.requests if request.verb == "DELETE"] == [
+        f"/v1/uploads/{one}" for one in platform.uploads
+    ]
 
 
 def test_a_file_that_grows_meanwhile_is_not_stored_in_half(platform: FakePlatform, client: Client, clip: Path) -> None:

@@ -6,6 +6,10 @@ import stat
 from pathlib import Path
 
 
+class FileChanged(OSError):
+    """The file was written to while it was uploaded: what was sent of it is neither the old nor the new."""
+
+
 def facts(path: Path) -> os.stat_result:
     """Size and time of change. Raises OSError, also for pipes and devices, which have no size to cut into parts."""
     found = path.stat()
@@ -15,7 +19,7 @@ def facts(path: Path) -> os.stat_result:
 
 
 def must_be_as_before(path: Path, before: os.stat_result) -> None:
-    """Raises OSError where the file was written to meanwhile: what was sent of it is neither the old nor the new."""
+    """Raises FileChanged where the file was written to meanwhile."""
     now = path.stat()
     if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-        raise OSError(f"{path} was changed while it was uploaded; upload it again when it is written")
+        raise FileChanged(f"{path} was changed while it was uploaded; upload it again when it is written")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import click
+import httpx
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from nextplay_client.cli.output import Output
@@ -33,6 +34,9 @@ def explained(out: Output) -> Iterator[None]:
         yield
     except BrokenPipeError:
         raise
+    except (KeyboardInterrupt, click.Abort):
+        out.error("Interrupted.", {"code": "INTERRUPTED"})
+        raise click.exceptions.Exit(INTERRUPTED) from None
     except (NextPlayError, OSError) as error:
         tell(out, error)
         raise click.exceptions.Exit(exit_status(error)) from None
@@ -40,10 +44,11 @@ def explained(out: Output) -> Iterator[None]:
 
 @contextmanager
 def patient(out: Output) -> Iterator[None]:
-    """Say that the library tries again, from the second time on: the first is over before anybody wonders."""
+    """Say that the library tries again, from the second time on: the first is over before anybody wonders, unless it
+    waited for an answer."""
 
     def say(details: RetryDetails) -> None:
-        if details.retry_num > 1:
+        if details.retry_num > 1 or isinstance(details.caused_by, TimeoutError | httpx.TimeoutException):
             out.note(f"No answer yet; trying again in {duration(details.wait_for)}.")
 
     set_on_retry_hooks([say])

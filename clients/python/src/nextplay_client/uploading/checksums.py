@@ -31,7 +31,7 @@ class Checksums:
         return await self.begun.pop(part.number)
 
     async def must_hold(self) -> None:
-        """Raises OSError where the file was written to since the beginning."""
+        """Raises FileChanged where the file was written to since the beginning."""
         await asyncio.to_thread(must_be_as_before, self.path, self.before)
 
     def end(self) -> None:

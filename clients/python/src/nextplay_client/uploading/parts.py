@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from nextplay_client.files import FileChanged
+
 PIECE_BYTES = 1024 * 1024
 
 
@@ -35,13 +37,13 @@ def checksum(path: Path, part: Part) -> str:
 
 
 def pieces(path: Path, part: Part) -> Iterator[bytes]:
-    """The bytes of a part, 1 MiB at a time. Raises OSError where the file became shorter."""
+    """The bytes of a part, 1 MiB at a time. Raises FileChanged where the file became shorter."""
     with path.open("rb", buffering=0) as file:
         file.seek(part.offset)
         left = part.length
         while left:
             piece = file.read(min(PIECE_BYTES, left))
             if not piece:
-                raise OSError(f"{path} became shorter while it was uploaded")
+                raise FileChanged(f"{path} became shorter while it was uploaded")
             yield piece
             left -= len(piece)

@@ -1,13 +1,14 @@
 """The way of one file: look at it, announce it or find what is there of it, send what is missing, complete."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
 import httpx
 
-from nextplay_client.errors import ApiError, Conflict
-from nextplay_client.files import facts
+from nextplay_client.errors import ApiError, Conflict, NextPlayError
+from nextplay_client.files import FileChanged, facts
 from nextplay_client.gateway import Gateway
 from nextplay_client.preflight import examine
 from nextplay_client.types import Completed, Initiated, Upload, Visibility
@@ -50,6 +51,20 @@ async def upload_file(
     note = Note.of(gateway.address, mark)
     parts, checksums = cut(before.st_size, PART_BYTES), Checksums(path, before)
     told = {"title": title, "category": category, "description": description, "visibility": visibility}
+
+    async def send(upload: Initiated | Upload, held: dict[tuple[int, int], str]) -> Completed:
+        try:
+            return await _send(gateway, s3, checksums, upload, parts, held, note, on_progress)
+        except FileChanged:
+            # Nobody can complete it: what has the other bytes is another file, and found under another fingerprint.
+            with suppress(NextPlayError):
+                await gateway.delete(f"/v1/uploads/{upload['upload_id']}")
+                if video_id is None:
+                    await gateway.delete(f"/v1/videos/{upload['video_id']}")
+            raise
+
+    # The first parts are read while the platform is asked.
+    checksums.begin(parts[:BATCH])
     try:
         if resume and (begun := await interrupted(gateway, mark)):
             try:
@@ -58,12 +73,10 @@ async def upload_file(
                     await _publish_when_ready(gateway, begun["video_id"])
                 if begun["status"] in STORED:
                     return await _complete(gateway, begun["upload_id"], None, note)
-                return await _send(gateway, s3, checksums, begun, parts, held_parts(begun), note, on_progress)
+                return await send(begun, held_parts(begun))
             except ApiError as refused:
                 if refused.code not in OVER:
                     raise
-        # The first parts are read while the platform makes the upload.
-        checksums.begin(parts[:BATCH])
         announced = await gateway.post(
             "/v1/uploads/initiate",
             **told,
@@ -77,7 +90,7 @@ async def upload_file(
         initiated = cast(Initiated, announced)
         if publish:
             await _publish_when_ready(gateway, initiated["video_id"])
-        return await _send(gateway, s3, checksums, initiated, parts, {}, note, on_progress)
+        return await send(initiated, {})
     finally:
         checksums.end()
 

@@ -25,7 +25,7 @@ def doctor(connection: Connection, out: Output, origin: str | None, category: st
     of one byte and removes it again; that counts as one of the uploads of this hour.
     """
     found = []
-    for finding in examine(connection.address, connection.bearer(), origin, category):
+    for finding in examine(connection.address, connection.bearer, origin, category):
         found.append(finding)
         if not out.as_json:
             _show(finding, out)

@@ -29,14 +29,17 @@ CHECKS: tuple[tuple[Name, tuple[Name, ...], Callable[[Place], str]], ...] = (
 """The name of each, what has to be well before it is worth trying, and how it is tried."""
 
 
-def examine(url: str, token: str, origin: str | None = None, category: str = "other") -> Generator[Finding, None, None]:
-    """Every finding, as it is made. `origin` is the web page for which S3's CORS is looked at; the gateway's when None.
+def examine(
+    url: str, bearer: Callable[[], str], origin: str | None = None, category: str = "other"
+) -> Generator[Finding, None, None]:
+    """Every finding, as it is made. `bearer` gives the token, or raises NextPlayError where there is none; `origin` is
+    the web page for which S3's CORS is looked at; the gateway's when None.
 
     Announces an upload of one byte, and removes it and its video again. Raises nothing.
     """
     split = urlsplit(url)
     with httpx.Client(timeout=TIMEOUT) as http:
-        place = Place(url.rstrip("/"), token, origin or f"{split.scheme}://{split.netloc}", category, http)
+        place = Place(url.rstrip("/"), bearer, origin or f"{split.scheme}://{split.netloc}", category, http)
         try:
             yield from _findings(place)
         finally:

@@ -9,6 +9,7 @@ import httpx
 from nextplay_client.cli.claims import NotAToken, claims
 from nextplay_client.cli.doctor.place import Failed, Place, Refused, Skipped, answer, cause
 from nextplay_client.cli.words import duration
+from nextplay_client.errors import NextPlayError
 
 SKEW_SECONDS = 30.0
 
@@ -34,6 +35,10 @@ def gateway(place: Place) -> str:
 
 def token(place: Place) -> str:
     """Whether the gateway takes the token, and until when."""
+    try:
+        place.token = place.bearer()
+    except NextPlayError as error:
+        raise Failed(str(error), "Every other check needs one.") from None
     try:
         told = claims(place.token)
     except NotAToken as error:

@@ -1,5 +1,6 @@
 """What the checks share: where they are made, what they find, and asking the gateway."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -30,10 +31,11 @@ class Place:
     category. Keeps what one check finds and a later one needs."""
 
     url: str
-    token: str
+    bearer: Callable[[], str]
     origin: str
     category: str
     http: httpx.Client
+    token: str = ""
     announced: dict[str, Any] = field(default_factory=dict)
     signed: dict[str, Any] = field(default_factory=dict)
     sent: httpx.Response | None = None
