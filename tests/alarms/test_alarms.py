@@ -40,6 +40,16 @@ def played(verdict: str) -> set[str]:
     }
 
 
+def in_namespace(namespace: str, test: dict[str, Any]) -> list[dict[str, str]]:
+    """The series of a test, as Prometheus has them of what it finds in a namespace of a cluster."""
+    named = []
+    for series in test["input_series"]:
+        metric, _, labels = series["series"].partition("{")
+        labels = ",".join(filter(None, [labels.rstrip("}"), f'namespace="{namespace}"']))
+        named.append({**series, "series": f"{metric}{{{labels}}}"})
+    return named
+
+
 @pytest.fixture
 def checked(tmp_path: Path) -> Path:
     """The rules beside the series that are played to them, as promtool wants them."""
@@ -56,6 +66,31 @@ def test_promtool_finds_nothing_wrong_in_the_rules(promtool: str, checked: Path)
 
 def test_each_alarm_fires_on_series_beyond_its_limit_and_not_on_those_below(promtool: str, checked: Path) -> None:
     command = [promtool, "test", "rules", PLAYED.name]
+    ended = subprocess.run(command, cwd=checked, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_an_alarm_is_about_one_namespace_and_keeps_silent_about_another(promtool: str, checked: Path) -> None:
+    """What makes an alarm fire happens in `ill`, what does not in `well`, under the eyes of one Prometheus."""
+    described = yaml.safe_load(PLAYED.read_text())
+    tests = {test["name"]: test for test in described["tests"]}
+    described["tests"] = [
+        {
+            "name": alarm,
+            "interval": tests[f"{alarm} fires"]["interval"],
+            "input_series": in_namespace("ill", tests[f"{alarm} fires"])
+            + in_namespace("well", tests[f"{alarm} does not fire"]),
+            "alert_rule_test": [
+                asked
+                | {"exp_alerts": [one | {"exp_labels": one["exp_labels"] | {"namespace": "ill"}} for one in alerts]}
+                for asked in tests[f"{alarm} fires"]["alert_rule_test"]
+                for alerts in [asked["exp_alerts"]]
+            ],
+        }
+        for alarm in sorted(played(" fires"))
+    ]
+    (checked / "namespaces.yaml").write_text(yaml.safe_dump(described))
+    command = [promtool, "test", "rules", "namespaces.yaml"]
     ended = subprocess.run(command, cwd=checked, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
 

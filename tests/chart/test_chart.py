@@ -178,6 +178,20 @@ def test_the_worker_scales_on_the_clips_that_wait_and_consumers_on_their_lag(ren
     assert set(scaled["np-catalog"]) == set(scaled["np-notify"]) == set(scaled["np-media"]) == {"cpu", "kafka"}
 
 
+def test_the_rules_of_a_release_look_at_its_own_namespace_alone(render: Render) -> None:
+    """Two releases below one Prometheus would else record, and be woken by, what the other one does."""
+    (rules,) = (one for one in render(FILES["everything"]) if one["kind"] == "PrometheusRule")
+    asked = [rule["expr"] for group in rules["spec"]["groups"] for rule in group["rules"]]
+    assert len(asked) > 20
+    for expression in asked:
+        matched = re.findall(r"\{([^}]*)\}", expression)
+        assert matched
+        assert all(labels.startswith('namespace="video"') for labels in matched), expression
+        bare = re.sub(r"\{[^}]*\}", "{}", expression)
+        named = re.findall(r"([a-z0-9:]+(?:_[a-z0-9:]+)+)(\{?)", bare)
+        assert {name for name, brace in named if not brace} <= {"histogram_quantile"}, expression
+
+
 def test_what_the_documentation_says_to_set_is_there() -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     told = set(re.findall(r"--set ([\w.]+)=", (ROOT / "docs" / "kubernetes.md").read_text()))
