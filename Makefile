@@ -58,7 +58,7 @@ test-long: $(INSTALLED) ## Run all tests, with the repetitions, kills and faults
 	@exec $(PY) -m pytest
 
 .PHONY: lint
-lint: $(INSTALLED) ## Check style, types, import rules, protos, CloudFormation and Studio's TypeScript
+lint: $(INSTALLED) ## Check style, types, import rules, protos, CloudFormation, Studio's TypeScript; look for secrets
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
@@ -68,7 +68,12 @@ lint: $(INSTALLED) ## Check style, types, import rules, protos, CloudFormation a
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" protos/breaking.sh
 	.venv/bin/cfn-lint deploy/aws/*.yaml
 	@[ ! -x .venv/bin/hadolint ] || .venv/bin/hadolint Dockerfile
+	$(PY) -m deploy.audit.secrets_scan
 	deploy/local/web.sh npm run --silent check
+
+.PHONY: audit
+audit: $(INSTALLED) ## Look for known vulnerabilities in what the lock files pin (fails too where the data is out of reach)
+	@exec $(PY) -m deploy.audit
 
 .PHONY: test-kafka
 test-kafka: $(INSTALLED) ## Run the tests of events, and clips through two instances of everything, on Apache Kafka (needs Java and Maven)

@@ -45,7 +45,7 @@ def cloudfront_urls(base_url: str, key_id: str, key: RSAPrivateKey, clock: Clock
     """
     base = base_url.rstrip("/")
     # RSA with SHA-1 is what CloudFront verifies.
-    signer = CloudFrontSigner(key_id, lambda policy: key.sign(policy, PKCS1v15(), SHA1()))  # noqa: S303
+    signer = CloudFrontSigner(key_id, lambda policy: key.sign(policy, PKCS1v15(), SHA1()))  # noqa: S303 - as CloudFront asks
 
     async def presign(s3_key: str, window: Window) -> str:
         return str(signer.generate_presigned_url(f"{base}/{quote(s3_key)}", date_less_than=window.ends_at))

@@ -33,4 +33,4 @@ async def resumed(gateway: Gateway, path: str, after: int | None) -> AsyncIterat
             if not passing(error):
                 raise
         # Spread, because all who were cut off by the same cause come back together.
-        await asyncio.sleep(random.uniform(*PAUSE_SECONDS))  # noqa: S311
+        await asyncio.sleep(random.uniform(*PAUSE_SECONDS))  # noqa: S311 - a jitter
