@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useLayoutEffect } from "preact/hooks";
 import { DiscoverPage, FollowingPage, PersonPage } from "./feed/pages";
 import { InboxPage } from "./inbox/page";
 import { Avatar } from "./people/avatar";
@@ -29,13 +29,13 @@ const NAMES: Record<Route["page"], string> = {
 
 /** The frame around every page, for somebody who is signed in. */
 export function App() {
-  const { route, toasts, inbox, uploads } = useStudio();
+  const { route, places, toasts, inbox, uploads } = useStudio();
   const now = route.value;
   const unread = inbox.unread.value;
   useEffect(() => {
     document.title = `${unread > 0 ? `(${unread}) ` : ""}${NAMES[now.page]} · NextPlay Studio`;
   }, [now, unread]);
-  useEffect(() => window.scrollTo(0, 0), [now]);
+  useLayoutEffect(() => window.scrollTo(0, places.here().scrollY), [now]);
   const dropping = useDropping((files) => {
     uploads.add(files);
     goTo({ page: "upload" });

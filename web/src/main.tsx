@@ -22,6 +22,7 @@ import { openSession } from "./session";
 import { SignInPage } from "./sign-in/page";
 import { type Studio, StudioContext } from "./studio";
 import { Trouble } from "./ui/parts";
+import { openPlaces } from "./ui/places";
 import { openTheme } from "./ui/theme";
 import { openToasts } from "./ui/toasts";
 import { openUploads } from "./upload/uploads";
@@ -51,6 +52,7 @@ function SignedIn({ opened, me }: { opened: Opened; me: string }) {
     return {
       ...opened,
       ...{ me, watch },
+      places: openPlaces(opened.route),
       uploads: openUploads(api, watch, config.categories),
       inbox: openInbox(api, me, ({ kind, body }) => (isBad(kind) ? toasts.warn(body) : toasts.say(body))),
       follows: openFollows(api, me),
@@ -61,6 +63,7 @@ function SignedIn({ opened, me }: { opened: Opened; me: string }) {
     () => () => {
       studio.uploads.close();
       studio.inbox.close();
+      studio.places.close();
     },
     [],
   );

@@ -8,6 +8,7 @@ import type { Follows } from "./people/follows";
 import type { Push } from "./push/push";
 import type { Route } from "./route";
 import type { Session } from "./session";
+import type { Places } from "./ui/places";
 import type { openTheme } from "./ui/theme";
 import type { Toasts } from "./ui/toasts";
 import type { Uploads } from "./upload/uploads";
@@ -21,6 +22,7 @@ export interface Studio {
   me: string;
   api: Api;
   route: ReadonlySignal<Route>;
+  places: Places;
   watch: Watch;
   uploads: Uploads;
   inbox: Inbox;

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
 import { told } from "../api/client";
 import type { VideoSummary } from "../api/types";
 import { capital } from "../format";
@@ -8,6 +9,7 @@ import { hrefOf } from "../route";
 import { useStudio } from "../studio";
 import { type Page, usePages } from "../ui/load";
 import { Button, ButtonLink, Empty, Loading, PageTitle, Trouble } from "../ui/parts";
+import { isCategory, NoCategory } from "../videos/category";
 import { Clip } from "./clip";
 
 const PAGE = 18;
@@ -80,23 +82,31 @@ export function DiscoverPage({ category }: { category: string }) {
           </a>
         ))}
       </nav>
-      <Clips
-        list={`discover ${category}`}
-        load={async (token, signal) => {
-          const query = { ...asked(token), ...(category && { category }) };
-          return asPage(await told(api.GET("/v1/feed/discover", { params: { query }, ...(signal && { signal }) })));
-        }}
-        empty={
-          <Empty icon="compass" title="Nothing published here yet">
-            <p>
-              {category ? `Nobody has published a clip in ${capital(category)}.` : "Be the first to publish a clip."}
-            </p>
-            <ButtonLink href={hrefOf({ page: "upload" })} kind="primary">
-              Upload clips
-            </ButtonLink>
-          </Empty>
-        }
-      />
+      {isCategory(category, config) ? (
+        <Clips
+          list={`discover ${category}`}
+          load={async (token, signal) => {
+            const query = { ...asked(token), ...(category && { category }) };
+            return asPage(await told(api.GET("/v1/feed/discover", { params: { query }, ...(signal && { signal }) })));
+          }}
+          empty={
+            <Empty icon="compass" title="Nothing published here yet">
+              <p>
+                {category ? `Nobody has published a clip in ${capital(category)}.` : "Be the first to publish a clip."}
+              </p>
+              <ButtonLink href={hrefOf({ page: "upload" })} kind="primary">
+                Upload clips
+              </ButtonLink>
+            </Empty>
+          }
+        />
+      ) : (
+        <NoCategory category={category}>
+          <ButtonLink href={hrefOf({ page: "discover", category: "" })} kind="primary">
+            Discover everything
+          </ButtonLink>
+        </NoCategory>
+      )}
     </>
   );
 }
@@ -139,6 +149,7 @@ interface ClipsProps {
 
 function Clips({ list, load, empty, author = true }: ClipsProps) {
   const { items, failure, more, reload } = usePages(list, load);
+  const [playing, setPlaying] = useState<string | null>(null);
   return (
     <>
       {failure && <Trouble error={failure} again={reload} />}
@@ -146,7 +157,14 @@ function Clips({ list, load, empty, author = true }: ClipsProps) {
       {items?.length === 0 && empty}
       <div class="grid grid-clips">
         {items?.map((video) => (
-          <Clip key={video.video_id} video={video} author={author} />
+          <Clip
+            key={video.video_id}
+            video={video}
+            author={author}
+            playing={playing === video.video_id}
+            play={() => setPlaying(video.video_id)}
+            stop={() => setPlaying((now) => (now === video.video_id ? null : now))}
+          />
         ))}
       </div>
       {more && (

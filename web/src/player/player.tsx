@@ -1,16 +1,17 @@
 import { useEffect, useId, useRef, useState } from "preact/hooks";
-import { Failure } from "../api/failure";
+import { asFailure, Failure } from "../api/failure";
 import { Trouble } from "../ui/parts";
 import type { Attached, Level } from "./hls";
+import type { Source } from "./source";
 
 interface PlayerProps {
   title: string;
-  /** Address of the HLS master playlist. */
-  url: string;
+  /** What is played to begin with; a later one is not looked at. */
+  source: Source;
   poster?: string;
   autoplay?: boolean;
-  /** Asks for fresh addresses; the present ones may have run out. */
-  renew?: () => void;
+  /** Asks for a fresh address: they work for 15 minutes, and a page may be open for longer. */
+  renew: () => Promise<Source>;
 }
 
 const HLS = "application/vnd.apple.mpegurl";
@@ -19,56 +20,76 @@ const UNPLAYABLE = new Failure(
   "The video cannot be played just now.",
   "Check the connection and try again.",
 );
+/** What does not play with a fresh address does not for want of one. */
+const RENEWED_AT_MOST_EVERY_MS = 60_000;
 
-/** Plays a video: natively where the browser is Safari, else by hls.js with a choice of quality. */
-export function Player({ title, url, poster, autoplay = false, renew }: PlayerProps) {
+/** Plays a video: a stream natively where the browser is Safari, else by hls.js with a choice of quality. An address
+ * that has run out is replaced without a word. */
+export function Player({ title, source: first, poster, autoplay = false, renew }: PlayerProps) {
   const video = useRef<HTMLVideoElement>(null);
   const attached = useRef<Attached | null>(null);
-  const place = useRef(0);
+  const place = useRef({ seconds: 0, plays: autoplay });
+  const renewed = useRef(-Infinity);
+  const [source, setSource] = useState(first);
   const [levels, setLevels] = useState<Level[]>([]);
   const [playing, setPlaying] = useState(-1);
   const [chosen, setChosen] = useState(-1);
-  const [failed, setFailed] = useState(false);
+  const [failure, setFailure] = useState<Failure | null>(null);
+
+  async function open(element: HTMLVideoElement, leaving: AbortSignal, fail: () => void) {
+    if (source.kind === "MP4" || isSafari(element)) {
+      element.onerror = fail;
+      element.src = source.url;
+    } else {
+      const hls = await import("./hls");
+      if (leaving.aborted) return;
+      if (!hls.isSupported()) return fail();
+      attached.current = hls.attach(element, source.url, { levels: setLevels, plays: setPlaying, failed: fail });
+    }
+    if (place.current.seconds) element.currentTime = place.current.seconds;
+    if (place.current.plays) await element.play().catch(() => undefined); // a browser may want a click first
+  }
+
+  /** Plays on from a fresh address, where one can be had. */
+  async function again() {
+    renewed.current = performance.now();
+    await renew().then(
+      (fresh) => {
+        setFailure(null);
+        setLevels([]);
+        setChosen(-1);
+        setSource({ ...fresh });
+      },
+      (error: unknown) => setFailure(asFailure(error)),
+    );
+  }
 
   useEffect(() => {
     const element = video.current;
-    if (!element || failed) return;
-    let left = false;
-    const fail = () => {
-      place.current = element.currentTime;
-      setFailed(true);
-    };
-    async function open(element: HTMLVideoElement) {
-      if (isSafari(element)) {
-        element.src = url;
-        element.onerror = fail;
-      } else {
-        const hls = await import("./hls");
-        if (left) return;
-        if (!hls.isSupported()) return fail();
-        attached.current = hls.attach(element, url, { levels: setLevels, plays: setPlaying, failed: fail });
-      }
-      if (place.current) element.currentTime = place.current;
-      if (autoplay) await element.play().catch(() => undefined); // a browser may want a click first
+    if (!element || failure) return;
+    const leaving = new AbortController();
+    function fail() {
+      if (leaving.signal.aborted) return;
+      place.current = { seconds: element!.currentTime, plays: !element!.paused };
+      if (performance.now() - renewed.current > RENEWED_AT_MOST_EVERY_MS) void again();
+      else setFailure(UNPLAYABLE);
     }
-    open(element).catch(fail);
+    open(element, leaving.signal, fail).catch(fail);
     return () => {
-      left = true;
+      leaving.abort();
       attached.current?.close();
       attached.current = null;
       element.onerror = null;
+      element.removeAttribute("src"); // else the browser keeps what it has loaded
+      element.load();
     };
-  }, [url, failed]);
+  }, [source, failure]);
 
   function choose(level: number) {
     setChosen(level);
     attached.current?.choose(level);
   }
-  function again() {
-    setFailed(false);
-    renew?.();
-  }
-  if (failed) return <Trouble error={UNPLAYABLE} again={again} />;
+  if (failure) return <Trouble error={failure} again={again} />;
   return (
     <div class="player">
       <video

@@ -7,6 +7,7 @@ import { useStudio } from "../studio";
 import { usePages } from "../ui/load";
 import { Button, ButtonLink, Empty, Field, Loading, PageTitle, Trouble } from "../ui/parts";
 import { VideoCard } from "./card";
+import { isCategory, NoCategory } from "./category";
 import { FILTERS, isMoving, STATES } from "./states";
 
 const PAGE = 24;
@@ -15,19 +16,8 @@ const LOOKED_AT = 6;
 
 /** Own videos, by state and category. */
 export function VideosPage({ status, category }: { status: string; category: string }) {
-  const { api, config } = useStudio();
-  const asked = FILTERS.find((one) => one === status);
-  const { items, failure, more, reload, change } = usePages<VideoSummary>(
-    `${status} ${category}`,
-    async (token, signal) => {
-      const filter = { ...(asked && { status: asked }), ...(category && { category }) };
-      const query = { page_size: PAGE, ...filter, ...(token && { page_token: token }) };
-      const page = await told(api.GET("/v1/videos", { params: { query }, ...(signal && { signal }) }));
-      return { items: page.videos, next: page.next_page_token };
-    },
-  );
-  useMoving(items, change);
-
+  const { config } = useStudio();
+  const asked = FILTERS.find((one) => one === status) ?? "";
   return (
     <>
       <PageTitle
@@ -46,7 +36,7 @@ export function VideosPage({ status, category }: { status: string; category: str
               key={one}
               class="chip"
               href={hrefOf({ page: "videos", status: one, category })}
-              aria-current={one === status ? "true" : undefined}
+              aria-current={one === asked ? "true" : undefined}
             >
               {one === "" ? "All" : STATES[one].word}
             </a>
@@ -57,7 +47,7 @@ export function VideosPage({ status, category }: { status: string; category: str
             <select
               {...names}
               value={category}
-              onChange={(event) => goTo({ page: "videos", status, category: event.currentTarget.value })}
+              onChange={(event) => goTo({ page: "videos", status: asked, category: event.currentTarget.value })}
             >
               <option value="">Every category</option>
               {config.categories.map((one) => (
@@ -69,6 +59,35 @@ export function VideosPage({ status, category }: { status: string; category: str
           )}
         </Field>
       </div>
+      {isCategory(category, config) ? (
+        <OwnVideos asked={asked} category={category} />
+      ) : (
+        <NoCategory category={category}>
+          <ButtonLink href={hrefOf({ page: "videos", status: "", category: "" })} kind="primary">
+            All your videos
+          </ButtonLink>
+        </NoCategory>
+      )}
+    </>
+  );
+}
+
+/** The own videos in a state and of a category, either of which may be empty for all. */
+function OwnVideos({ asked, category }: { asked: Status | ""; category: string }) {
+  const { api } = useStudio();
+  const { items, failure, more, reload, change } = usePages<VideoSummary>(
+    `${asked} ${category}`,
+    async (token, signal) => {
+      const filter = { ...(asked && { status: asked }), ...(category && { category }) };
+      const query = { page_size: PAGE, ...filter, ...(token && { page_token: token }) };
+      const page = await told(api.GET("/v1/videos", { params: { query }, ...(signal && { signal }) }));
+      return { items: page.videos, next: page.next_page_token };
+    },
+  );
+  useMoving(items, change);
+
+  return (
+    <>
       {failure && <Trouble error={failure} again={reload} />}
       {!items && !failure && <Loading what="your videos" />}
       {items?.length === 0 && (

@@ -6,6 +6,7 @@ import { ago, capital, clock } from "../format";
 import { Avatar } from "../people/avatar";
 import { FollowButton } from "../people/follow-button";
 import { Player } from "../player/player";
+import { freshSource, sourceOf } from "../player/source";
 import { hrefOf } from "../route";
 import { useStudio } from "../studio";
 import { Icon } from "../ui/icon";
@@ -33,20 +34,16 @@ export function VideoPage({ id }: { id: string }) {
       </>
     );
   }
-  return value.user_id === me ? (
-    <OwnVideo video={value} reload={reload} show={set} />
-  ) : (
-    <OthersVideo video={value} reload={reload} />
-  );
+  return value.user_id === me ? <OwnVideo video={value} reload={reload} show={set} /> : <OthersVideo video={value} />;
 }
 
-function OthersVideo({ video, reload }: { video: Video; reload: () => void }) {
+function OthersVideo({ video }: { video: Video }) {
   const { session } = useStudio();
   const name = session.nameOf(video.user_id);
   return (
     <div class="watch">
       <div class="watch-main">
-        <Stage video={video} reload={reload} />
+        <Stage video={video} />
         <PageTitle>{video.title}</PageTitle>
         <Facts video={video} />
         <div class="card-author">
@@ -71,12 +68,11 @@ interface OwnVideoProps {
 
 function OwnVideo({ video, reload, show }: OwnVideoProps) {
   const { status, failure, again } = useStatus(video, reload);
-  const isPlayable = video.assets.some(({ kind }) => kind === "HLS");
   return (
     <div class="watch">
       <div class="watch-main">
-        {isPlayable ? (
-          <Stage video={video} reload={reload} />
+        {sourceOf(video.assets) ? (
+          <Stage video={video} />
         ) : (
           <span class="thumbnail stage-none">
             <span class="thumbnail-none">
@@ -132,22 +128,20 @@ function useStatus(video: Video, reload: () => void) {
   };
 }
 
-function Stage({ video, reload }: { video: Video; reload: () => void }) {
-  const address = (kind: string) => video.assets.find((asset) => asset.kind === kind)?.url;
-  const [url, setUrl] = useState(address("HLS"));
-  const poster = address("THUMB");
-  const renewing = useRef(false);
-  useEffect(() => {
-    // Addresses are signed anew with each answer: a video that plays keeps the one that it has.
-    if (!url || renewing.current) setUrl(address("HLS"));
-    renewing.current = false;
-  }, [video]);
-  function renew() {
-    renewing.current = true;
-    reload();
-  }
-  if (!url) return null;
-  return <Player key={video.video_id} title={video.title} url={url} {...(poster && { poster })} renew={renew} />;
+function Stage({ video }: { video: Video }) {
+  const { api } = useStudio();
+  const poster = video.assets.find(({ kind }) => kind === "THUMB")?.url;
+  const source = sourceOf(video.assets);
+  if (!source) return null;
+  return (
+    <Player
+      key={video.video_id}
+      title={video.title}
+      source={source}
+      {...(poster && { poster })}
+      renew={() => freshSource(api, video.video_id)}
+    />
+  );
 }
 
 function Facts({ video }: { video: Video }) {

@@ -11,7 +11,7 @@ export function Timeline({ videoId, sequence }: { videoId: string; sequence: num
   const { value, failure, reload } = useLoad(
     `timeline ${videoId}`,
     (signal) => told(api.GET("/v1/videos/{video_id}/timeline", { params: { path: { video_id: videoId } }, signal })),
-    sequence,
+    { version: sequence },
   );
   if (failure) return <Trouble error={failure} again={reload} />;
   if (!value) return <Loading what="the timeline" shape="row" shapes={4} />;
