@@ -19,11 +19,12 @@ RUN python -m venv /nextplay/.venv \
 COPY chassis chassis
 COPY gateway gateway
 COPY services services
+COPY operating operating
 COPY protos/gen protos/gen
 COPY clients/python/src clients/python/src
 COPY deploy/__init__.py deploy/topics.py deploy/try_one_clip.py deploy/
 ENV PYTHONPATH=/nextplay:/nextplay/protos/gen:/nextplay/clients/python/src
-RUN .venv/bin/python -m compileall -q chassis gateway services protos/gen clients/python/src deploy \
+RUN .venv/bin/python -m compileall -q chassis gateway services operating protos/gen clients/python/src deploy \
     && .venv/bin/python -c "import json; from gateway.contract import DESCRIPTORS, read_contract; \
 from gateway.openapi import document; \
 print(json.dumps(document(read_contract(DESCRIPTORS.read_bytes()))))" > /tmp/openapi.json

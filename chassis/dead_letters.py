@@ -20,9 +20,10 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 
 from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
-from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from chassis.clock import utc_now
+from chassis.errors import Unavailable
 from chassis.events import header_text
 from chassis.kafka import open_consumer, open_producer, to_headers
 from chassis.settings import KafkaSettings
@@ -71,11 +72,6 @@ async def send_dead_letter(
         await producer.send_and_wait(topic, b"", key=record.key, headers=kept + left_out)
 
 
-async def list_dead_letters(settings: KafkaSettings, consumer: str, topics: Collection[str]) -> list[DeadLetter]:
-    """The open dead letters of `consumer` on `topics` (the original ones), oldest first."""
-    return [letter for letter, _ in await _open_letters(settings, consumer, topics)]
-
-
 def dead_letter_topic(topic: str) -> str:
     return f"{topic}.dlq"
 
@@ -88,7 +84,7 @@ async def close_dead_letters(
     Every consumer of the topic gets a retried event again, under the same id; those that applied it know that. What
     was kept without its value is not retried: it stays open.
     """
-    letters = await _open_letters(settings, consumer, topics)
+    letters = await read_dead_letters(settings, consumer, topics)
     chosen = [one for one in letters if ids is None or one[0].id in ids]
     chosen = [one for one in chosen if decision == "dropped" or not one[0].left_out]
     async with open_producer(settings) as producer:
@@ -104,19 +100,26 @@ async def close_dead_letters(
     return len(chosen)
 
 
-async def _open_letters(settings: KafkaSettings, consumer: str, topics: Collection[str]) -> list[_Letter]:
-    """Read the dead-letter topics from their beginning to their present end. Raises TimeoutError after a minute."""
+async def read_dead_letters(
+    settings: KafkaSettings, consumer: str, topics: Collection[str]
+) -> list[tuple[DeadLetter, ConsumerRecord[bytes, bytes]]]:
+    """The open dead letters of `consumer` on `topics` (the original ones), oldest first, with their records.
+
+    Reads the dead-letter topics from their beginning to their present end. Raises Unavailable, after a minute at most.
+    """
     found: dict[str, _Letter] = {}
-    async with open_consumer(settings) as reader:
-        partitions = [TopicPartition(dead_letter_topic(topic), 0) for topic in topics]
-        reader.assign(partitions)
-        await reader.seek_to_beginning(*partitions)
-        ends = await reader.end_offsets(partitions)
-        async with asyncio.timeout(READ_SECONDS):
+    try:
+        async with asyncio.timeout(READ_SECONDS), open_consumer(settings) as reader:
+            partitions = [TopicPartition(dead_letter_topic(topic), 0) for topic in topics]
+            reader.assign(partitions)
+            await reader.seek_to_beginning(*partitions)
+            ends = await reader.end_offsets(partitions)
             while any([await reader.position(partition) < end for partition, end in ends.items()]):
                 for records in (await reader.getmany(timeout_ms=1000)).values():
                     for record in records:
                         _fold(found, consumer, record)
+    except (KafkaError, TimeoutError) as error:
+        raise Unavailable("The event broker does not answer for the dead letters.") from error
     return sorted(found.values(), key=lambda letter: letter[0].failed_at)
 
 

@@ -1,4 +1,4 @@
-"""The catalog's processes: `python -m services.catalog serve|migrate|job NAME|dead-letters …`."""
+"""The catalog's processes: `python -m services.catalog serve|migrate|job NAME`, and what operators do."""
 
 import asyncio
 import os
@@ -27,8 +27,11 @@ from nextplay.catalog.v1.playback_service_pb2_grpc import add_PlaybackServiceSer
 from nextplay.catalog.v1.publishing_service_pb2_grpc import add_PublishingServiceServicer_to_server
 from nextplay.catalog.v1.videos_service_pb2_grpc import add_VideoServiceServicer_to_server
 from services.catalog import maintenance
+from operating.desk import desk_for
+from operating.shared import SHARED
 from services.catalog.characters import count_characters
 from services.catalog.consumers import facts, feeds
+from services.catalog.commands import GROUPS
 from services.catalog.consumers.signals import signal_handlers
 from services.catalog.domain.wording import Rules
 from services.catalog.peers import media_over_grpc, upload_over_grpc
@@ -163,6 +166,6 @@ if __name__ == "__main__":
                 "clean-up": clean_up,
             },
             migrations="services.catalog.migrations",
-            consumes=HANDLERS,
+            operate=desk_for("catalog", consumes=HANDLERS, groups=SHARED | GROUPS),
         )
     )

@@ -1,4 +1,4 @@
-"""Media's processes: `python -m services.media serve|worker|migrate|job NAME|dead-letters …`."""
+"""Media's processes: `python -m services.media serve|worker|migrate|job NAME`, and what operators do."""
 
 import asyncio
 import os
@@ -26,7 +26,10 @@ from chassis.transaction import transactions
 from chassis.work import waking, work
 from nextplay.media.v1.media_service_pb2_grpc import add_MediaServiceServicer_to_server
 from services.media import maintenance, reads
+from operating.desk import desk_for
+from operating.shared import SHARED
 from services.media.consumers import HANDLERS
+from services.media.commands import GROUPS
 from services.media.observe import observe_queue
 from services.media.ports import Begin
 from services.media.probe import SandboxedProber
@@ -187,6 +190,6 @@ if __name__ == "__main__":
             worker_settings=WorkerSettings,
             jobs={"sweep-outputs": sweep_outputs, "retry-failed-jobs": retry_failed_jobs, "clean-up": clean_up},
             migrations="services.media.migrations",
-            consumes=HANDLERS,
+            operate=desk_for("media", consumes=HANDLERS, groups=SHARED | GROUPS),
         )
     )

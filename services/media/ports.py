@@ -75,7 +75,7 @@ class Asset:
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a transcoder stored, and how long it encoded."""
+    """What a transcoder stored, and how long it encoded with what (ffmpeg, mediaconvert)."""
 
     assets: tuple[Asset, ...]
     encode_ms: int
@@ -108,6 +108,18 @@ class Store(Protocol):
     async def is_superseded(self, job: Job) -> bool: ...
     async def insert_job(self, job: Job) -> bool: ...
     async def cancel_jobs(self, video_id: UUID, *, below_generation: int) -> int: ...
+    async def lock_job_under_way(self, job_id: UUID) -> tuple[Job, int] | None:
+        """A job that has not ended, and how many attempts were begun. No run of it ends before the transaction does."""
+
+    async def end_open_runs(self, job_id: UUID, outcome: RunOutcome, code: str | None = None) -> int:
+        """End the runs of the job that never ended, whoever carries them out; how many."""
+
+    async def stop_job(self, job_id: UUID, code: str, message: str) -> None:
+        """Let a job fail that no run has ended; who holds it holds it no more."""
+
+    async def queue_anew(self, job_id: UUID, returned: int) -> None:
+        """Queue a job at once, as if `returned` of its attempts had not been; who holds it holds it no more."""
+
     async def bury(self, video_id: UUID, user_id: UUID) -> None: ...
 
     async def claim_run(self, run_id: UUID, owner: str, lease_seconds: float, *, take_up: bool = False) -> Run | None:

@@ -27,6 +27,20 @@ ON CONFLICT ON CONSTRAINT transcode_jobs_once DO NOTHING
 UPDATE transcode_jobs SET status = 'CANCELLED', completed_at = now(), lease_owner = NULL
 WHERE video_id = $1 AND generation < $2 AND status IN ('QUEUED', 'PROCESSING')
 
+-- name: lock_job_under_way
+-- By primary key; locks the row, for which a run's end waits.
+SELECT * FROM transcode_jobs WHERE job_id = $1 AND status IN ('QUEUED', 'PROCESSING') FOR UPDATE
+
+-- name: end_open_runs
+-- By transcode_runs_open, under the job's lock.
+UPDATE transcode_runs SET outcome = $2, error_code = $3, ended_at = now() WHERE job_id = $1 AND outcome IS NULL
+
+-- name: queue_anew
+-- By primary key, under the row's lock. Without an owner no fence holds the job: its worker stops at its next heartbeat.
+UPDATE transcode_jobs
+SET status = 'QUEUED', next_at = now(), attempts = attempts - $2, lease_owner = NULL, lease_until = NULL
+WHERE job_id = $1
+
 -- name: mark_processing
 -- By primary key; the time of the first run stays.
 UPDATE transcode_jobs SET status = 'PROCESSING', started_at = coalesce(started_at, now())
@@ -185,9 +199,74 @@ SELECT EXISTS (
 )
 
 -- name: count_waiting
--- By transcode_jobs_active: as long as the queue, not as the table.
-SELECT tier, count(*) AS depth FROM transcode_jobs WHERE status = 'QUEUED' GROUP BY tier
+-- By transcode_jobs_active: as long as the queue, not as the table. A job is due since it was asked for, and one that
+-- failed since its pause was over, or not yet.
+SELECT tier, count(*) AS depth, greatest(0, extract(epoch FROM now() - min(next_at)))::float8 AS oldest_seconds
+FROM transcode_jobs WHERE status = 'QUEUED' GROUP BY tier
 
 -- name: count_completed_lately
 -- By transcode_jobs_completed_at.
 SELECT count(*) FROM transcode_jobs WHERE status = 'COMPLETED' AND completed_at > now() - interval '1 minute'
+
+-- What operators ask.
+
+-- name: list_jobs
+-- Those under way by transcode_jobs_active, in the order of the queue; failed ones by transcode_jobs_failed, the latest
+-- first. $2 is a tier, $4 ids, each null for any; $3 seconds since they were asked for.
+SELECT * FROM (
+    (
+        SELECT job_id AS id, video_id, generation, status, tier, created_at, attempts, losses, next_at, lease_owner AS worker,
+               error_code
+        FROM transcode_jobs
+        WHERE status IN ('QUEUED', 'PROCESSING') AND status = ANY ($1) AND ($2::text IS NULL OR tier = $2)
+          AND created_at <= now() - make_interval(secs => $3) AND ($4::text[] IS NULL OR job_id::text = ANY ($4))
+        ORDER BY queue_rank
+        LIMIT $5
+    )
+    UNION ALL
+    (
+        SELECT job_id, video_id, generation, status, tier, created_at, attempts, losses, next_at, lease_owner, error_code
+        FROM transcode_jobs
+        WHERE status = 'FAILED' AND status = ANY ($1) AND ($2::text IS NULL OR tier = $2)
+          AND created_at <= now() - make_interval(secs => $3) AND ($4::text[] IS NULL OR job_id::text = ANY ($4))
+        ORDER BY completed_at DESC
+        LIMIT $5
+    )
+) AS found
+LIMIT $5
+
+-- name: count_jobs
+-- By transcode_jobs_active: as long as the queue.
+SELECT status, tier, count(*) AS jobs, min(created_at) AS oldest, count(*) FILTER (WHERE attempts > 1) AS tried_before
+FROM transcode_jobs WHERE status IN ('QUEUED', 'PROCESSING')
+GROUP BY status, tier
+ORDER BY status, tier
+
+-- name: count_failures
+-- By transcode_jobs_failed.
+SELECT error_code, count(*) AS jobs, max(error_message) AS for_example, (array_agg(video_id))[1] AS of_video
+FROM transcode_jobs
+WHERE status = 'FAILED' AND completed_at > now() - make_interval(secs => $1)
+GROUP BY error_code
+ORDER BY jobs DESC
+
+-- name: find_jobs_of_video
+-- By transcode_jobs_once.
+SELECT job_id, generation, upload_id, user_id, tier, input_s3_key, size_bytes, status, error_code, error_message, attempts,
+       losses, lease_owner AS worker, lease_until, next_at, created_at, started_at, completed_at, output_s3_prefix
+FROM transcode_jobs WHERE video_id = $1
+ORDER BY generation DESC
+LIMIT $2
+
+-- name: find_runs_of_video
+-- By transcode_jobs_once and transcode_runs_job, and the primary key of what was handed on.
+SELECT run.run_id, generation, attempt, run.started_at, ended_at, outcome, run.error_code, swept_at, remote_id,
+       remote.status AS remote_status
+FROM transcode_jobs AS job JOIN transcode_runs AS run USING (job_id) LEFT JOIN remote_jobs AS remote USING (run_id)
+WHERE video_id = $1
+ORDER BY run.started_at DESC
+LIMIT $2
+
+-- name: find_deletion
+-- By primary key.
+SELECT user_id, deleted_at, first_purged_at, purged_at FROM deleted_videos WHERE video_id = $1

@@ -57,6 +57,19 @@ class Repository:
         )
         return written > 0
 
+    async def lock_job_under_way(self, job_id: UUID) -> tuple[Job, int] | None:
+        row = await self._connection.fetchrow(QUERIES["lock_job_under_way"], job_id)
+        return (_job(row), row["attempts"]) if row else None
+
+    async def end_open_runs(self, job_id: UUID, outcome: RunOutcome, code: str | None = None) -> int:
+        return await self._count("end_open_runs", job_id, outcome, code)
+
+    async def stop_job(self, job_id: UUID, code: str, message: str) -> None:
+        await self._count("end_job", job_id, JobStatus.FAILED, code, message, None)
+
+    async def queue_anew(self, job_id: UUID, returned: int) -> None:
+        await self._count("queue_anew", job_id, returned)
+
     async def cancel_jobs(self, video_id: UUID, *, below_generation: int) -> int:
         return await self._count("cancel_jobs", video_id, below_generation)
 
@@ -161,16 +174,20 @@ def _run(row: asyncpg.Record, run_id: UUID) -> Run:
         run_id=run_id,
         attempt=row["attempts"],
         fence=row["fence"],
-        job=Job(
-            job_id=row["job_id"],
-            video_id=row["video_id"],
-            generation=row["generation"],
-            upload_id=row["upload_id"],
-            user_id=row["user_id"],
-            tier=row["tier"],
-            input_s3_key=row["input_s3_key"],
-            size_bytes=row["size_bytes"],
-        ),
+        job=_job(row),
         queued_at=row["created_at"],
         traceparent=row["traceparent"],
+    )
+
+
+def _job(row: asyncpg.Record) -> Job:
+    return Job(
+        job_id=row["job_id"],
+        video_id=row["video_id"],
+        generation=row["generation"],
+        upload_id=row["upload_id"],
+        user_id=row["user_id"],
+        tier=row["tier"],
+        input_s3_key=row["input_s3_key"],
+        size_bytes=row["size_bytes"],
     )

@@ -1,4 +1,4 @@
-"""Notify's processes: `python -m services.notify serve|migrate|job NAME|dead-letters …`."""
+"""Notify's processes: `python -m services.notify serve|migrate|job NAME`, and what operators do."""
 
 import asyncio
 import os
@@ -21,9 +21,12 @@ from chassis.work import waking, work
 from nextplay.notify.v1.devices_service_pb2_grpc import add_DeviceServiceServicer_to_server
 from nextplay.notify.v1.notifications_service_pb2_grpc import add_NotificationServiceServicer_to_server
 from nextplay.notify.v1.webhooks_service_pb2_grpc import add_WebhookServiceServicer_to_server
+from operating.desk import desk_for
+from operating.shared import SHARED
 from services.notify import maintenance
 from services.notify.addresses import Resolve, host_of_field, open_client, open_resolver, open_transport
 from services.notify.channels import open_channels
+from services.notify.commands import GROUPS
 from services.notify.consumers import HANDLERS
 from services.notify.delivering import deliver
 from services.notify.domain.device import Vendor
@@ -188,6 +191,6 @@ if __name__ == "__main__":
                 "clean-up": clean_up,
             },
             migrations="services.notify.migrations",
-            consumes=HANDLERS,
+            operate=desk_for("notify", consumes=HANDLERS, groups=SHARED | GROUPS),
         )
     )

@@ -307,3 +307,51 @@ DELETE FROM reconcile_walks WHERE walk = $1
 UPDATE uploads SET original_deleted_at = now(), original_expires_at = least(original_expires_at, now())
 WHERE upload_id = $1 AND status = 'COMPLETED' AND original_deleted_at IS NULL
 RETURNING *, now() AS read_at
+
+-- What operators ask. Names of files, which people chose, are left out.
+
+-- name: show_uploads
+-- By the unique constraint uploads_of_video; the parts by the head of their primary key.
+SELECT upload_id, generation, user_id, status, tier, content_type, file_size_bytes, s3_key, created_at, expires_at,
+       completing_at, completed_at, ended_at, failure_code, failure_message, catalog_status, catalog_sequence,
+       wanted_generation, settled_generation, original_expires_at, original_deleted_at, parts.signed, parts.received
+FROM uploads
+CROSS JOIN LATERAL (
+    SELECT count(*) AS signed, count(*) FILTER (WHERE is_uploaded) AS received
+    FROM upload_parts WHERE upload_parts.upload_id = uploads.upload_id
+) AS parts
+WHERE video_id = $1
+ORDER BY generation DESC
+LIMIT $2
+
+-- name: show_purges
+-- By purges_prefix: those whose prefix begins so.
+SELECT prefix, reason, created_at, attempts, next_at, lease_owner AS worker FROM purges
+WHERE prefix COLLATE "C" >= $1 AND prefix COLLATE "C" < $1 || chr(1114111)
+ORDER BY created_at
+LIMIT $2
+
+-- name: show_deletion
+-- By primary key.
+SELECT deleted_at FROM deleted_videos WHERE video_id = $1
+
+-- name: list_findings
+-- By the index on first_seen_at; $1 is a kind, or null for any.
+SELECT finding_id AS id, kind, s3_key, s3_upload_id, first_seen_at, last_seen_at FROM reconcile_findings
+WHERE $1::text IS NULL OR kind = $1
+ORDER BY first_seen_at
+LIMIT $2
+
+-- name: count_ended
+-- By uploads_without_original and uploads_with_original, in which every upload that ended lately is: an upload ends two
+-- hours after its beginning at most, and an original is kept for days.
+SELECT status, failure_code, count(*) AS uploads, min(ended_at) AS first, max(ended_at) AS last
+FROM (
+    SELECT status, failure_code, ended_at FROM uploads
+    WHERE status IN ('ABORTED', 'EXPIRED', 'FAILED') AND created_at > now() - make_interval(secs => $1, hours => 2)
+    UNION ALL
+    SELECT status, failure_code, ended_at FROM uploads WHERE status = 'COMPLETED' AND original_deleted_at IS NULL
+) AS upload
+WHERE ended_at > now() - make_interval(secs => $1)
+GROUP BY status, failure_code
+ORDER BY status, failure_code

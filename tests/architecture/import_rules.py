@@ -20,7 +20,7 @@ from typing import Any
 from grimp import ImportGraph
 from importlinter import Contract, ContractCheck, fields, output
 
-OURS = ("chassis", "services", "gateway", "deploy", "nextplay", "nextplay_client")
+OURS = ("chassis", "services", "operating", "gateway", "deploy", "nextplay", "nextplay_client")
 
 
 class ImportsContract(Contract):

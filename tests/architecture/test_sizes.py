@@ -35,7 +35,7 @@ def test_blank_lines_comments_and_docstrings_are_no_code() -> None:
     assert lines_of_code(source) == 2
 
 
-@pytest.mark.parametrize(("package", "most"), [("chassis", 2700), ("gateway", 899)])
+@pytest.mark.parametrize(("package", "most"), [("chassis", 2700), ("operating", 300), ("gateway", 899)])
 def test_a_package_that_everybody_reads_stays_small(package: str, most: int) -> None:
     sizes = {
         str(file.relative_to(ROOT)): lines_of_code(file.read_text()) for file in sorted((ROOT / package).rglob("*.py"))
@@ -46,7 +46,7 @@ def test_a_package_that_everybody_reads_stays_small(package: str, most: int) -> 
 
 def test_no_file_has_more_than_one_subject_by_its_length() -> None:
     """About 300 lines: what is longer becomes a package of the same name."""
-    roots = ("chassis", "services", "gateway", "deploy", "clients/python/src", "benchmarks")
+    roots = ("chassis", "services", "operating", "gateway", "deploy", "clients/python/src", "benchmarks")
     files = [file for root in roots for file in sorted((ROOT / root).rglob("*.py"))]
     long = {str(file.relative_to(ROOT)): lines for file in files if (lines := len(file.read_text().splitlines())) > 350}
     assert not long

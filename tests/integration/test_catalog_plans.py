@@ -61,6 +61,12 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "remove_entries": (ID, NOON, OTHER, 1000, NOON, OTHER),
     "advance_feed_fanout": (ID, NOON, OTHER),
     "finish_feed_fanout": (ID,),
+    "list_not_ready": ("PROCESSING_FAILED", 3600.0, None, 51),
+    "count_not_ready": (3600.0, 51),
+    "find_failed": ([ID, OTHER],),
+    "show_video": (ID,),
+    "show_timeline": (ID, 50),
+    "show_fanout": (ID,),
 }
 WRITES = {
     "insert_video",

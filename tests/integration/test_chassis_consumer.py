@@ -15,7 +15,7 @@ from travel import has_noted, note, noted, running
 
 from chassis import consumer, group_member
 from chassis.consumer import ConsumerHealth, NotYet, apply_once, consume, forget_applied_events, handle_signals
-from chassis.dead_letters import DeadLetter, close_dead_letters, list_dead_letters
+from chassis.dead_letters import DeadLetter, close_dead_letters, read_dead_letters
 from chassis.errors import Unavailable
 from chassis.events import EventMeta, describe, encode_headers, key_of, topic_of
 from chassis.kafka import send_signal, to_headers
@@ -66,7 +66,7 @@ def consuming(
 @pytest.fixture
 def letters(kafka: KafkaSettings, topic: str, scratch: Scratch) -> Callable[[], Awaitable[list[DeadLetter]]]:
     async def read() -> list[DeadLetter]:
-        return await list_dead_letters(kafka, scratch.schema, [topic])
+        return [letter for letter, _ in await read_dead_letters(kafka, scratch.schema, [topic])]
 
     return read
 
@@ -314,7 +314,7 @@ async def test_a_dead_letter_can_be_tried_again_or_dropped(
         first, second, third = await letters()
         assert await close_dead_letters(kafka, scratch.schema, [topic], [first.id], "dropped") == 1
         assert [letter.id for letter in await letters()] == [second.id, third.id]
-        assert await list_dead_letters(kafka, "another-consumer", [topic]) == []
+        assert await read_dead_letters(kafka, "another-consumer", [topic]) == []
         assert await close_dead_letters(kafka, scratch.schema, [topic], None, "retried") == 2
         assert await letters() == []
         await until(has_noted(notes, ("a", 1), ("a", 2)))

@@ -1,4 +1,5 @@
-"""That an index serves every named query of upload, media, notify and the chassis, so that none reads a whole table."""
+"""That an index serves every named query of upload, media, notify, the chassis and the operators' desk, so that none
+reads a whole table."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -59,7 +60,10 @@ def on_work(leases: Leases) -> dict[str, str]:
     """The chassis' own statements, with the names of a work table in their braces."""
     names = {"table": leases.table, "key": leases.key, "claimable": leases.claimable, "order_by": leases.order_by}
     own = queries.load("chassis")
-    return {name: own[name].format(change="lease_owner = NULL", **names) for name in own if name != "prepare_schema"}
+    formatted = {
+        name: own[name].format(change="lease_owner = NULL", **names) for name in own if name != "prepare_schema"
+    }
+    return {**formatted, **queries.load("operating")}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,12 @@ from chassis.migrations import MigrationError, migrate
 from chassis.postgres import acquire, open_pool
 from deploy.local.stack import Stack
 
-CHASSIS = ["0001_create_outbox.sql", "0002_create_inbox.sql", "0003_create_idempotency_keys.sql"]
+CHASSIS = [
+    "0001_create_outbox.sql",
+    "0002_create_inbox.sql",
+    "0003_create_idempotency_keys.sql",
+    "0004_create_operator_actions.sql",
+]
 
 
 @pytest.fixture

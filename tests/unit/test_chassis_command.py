@@ -1,19 +1,14 @@
 """The command line that every context has. What the commands start is replaced; each has tests of its own."""
 
-import json
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from google.protobuf.message import Message
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from chassis import command, dead_letters
-from chassis.dead_letters import DeadLetter
+from chassis import command
 from chassis.run import Service
 from chassis.settings import HostPort, TelemetrySettings
-from nextplay.upload.v1.upload_events_pb2 import UploadCompleted, UploadStarted
 
 
 class Settings(BaseSettings):
@@ -29,7 +24,6 @@ class WorkerSettings(BaseSettings):
 
 
 Main = Callable[..., int]
-CONSUMES: list[type[Message]] = [UploadStarted, UploadCompleted]
 
 
 @pytest.fixture
@@ -57,6 +51,10 @@ def call(monkeypatch: pytest.MonkeyPatch, started: list[tuple[Any, ...]]) -> Mai
     async def expire(service: Service, settings: Settings) -> str:
         return settings.metrics_bind
 
+    def operate(parsers: Any) -> None:
+        actions = parsers.add_parser("things").add_subparsers(required=True)
+        actions.add_parser("end").set_defaults(run=lambda settings, asked: 3 if settings.metrics_bind else 0)
+
     def main(*arguments: str) -> int:
         monkeypatch.setattr("sys.argv", ["trial", *arguments])
         return command.main(
@@ -67,7 +65,7 @@ def call(monkeypatch: pytest.MonkeyPatch, started: list[tuple[Any, ...]]) -> Mai
             worker_settings=WorkerSettings,
             jobs={"expire-trials": expire},
             migrations="chassis.migrations",
-            consumes=CONSUMES,
+            operate=operate,
         )
 
     return main
@@ -115,46 +113,13 @@ def test_migrate_asks_for_nothing_but_the_owners_dsn(
     assert "NEXTPLAY_TRIAL_POSTGRES_OWNER_DSN: is not set" in capsys.readouterr().err
 
 
-@pytest.fixture
-def letters(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """What was asked about dead letters; two are open."""
-    asked: list[tuple[Any, ...]] = []
-    monkeypatch.setenv("NEXTPLAY_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9092")
-
-    async def listing(settings: Any, consumer: str, topics: set[str]) -> list[DeadLetter]:
-        asked.append(("list", consumer, topics))
-        at = datetime(2026, 1, 2, tzinfo=UTC)
-        return [DeadLetter(f"trial/t/0/{n}", consumer, "t", "UploadStarted", "e", "k", "why", at) for n in range(2)]
-
-    async def closing(settings: Any, consumer: str, topics: set[str], ids: list[str] | None, decision: str) -> int:
-        asked.append((decision, consumer, ids))
-        return 2 if ids is None else len([name for name in ids if name.startswith("trial/")])
-
-    monkeypatch.setattr(dead_letters, "list_dead_letters", listing)
-    monkeypatch.setattr(dead_letters, "close_dead_letters", closing)
-    return asked
-
-
-def test_dead_letters_are_listed_one_json_object_a_line(
-    call: Main, letters: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert call("dead-letters", "list") == 0
-    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [line["id"] for line in printed] == ["trial/t/0/0", "trial/t/0/1"]
-    assert letters == [("list", "trial", {"nextplay.upload.events.v1"})]
-
-
-def test_dead_letters_are_decided_about_by_id_or_all(call: Main, letters: list[tuple[Any, ...]]) -> None:
-    assert call("dead-letters", "retry", "--all") == 0
-    assert call("dead-letters", "drop", "--id", "trial/t/0/0", "--id", "trial/t/0/1") == 0
-    assert call("dead-letters", "drop", "--id", "other") == 1, "a letter that does not exist was not decided about"
-    assert [asked[0] for asked in letters] == ["retried", "dropped", "dropped"]
-    assert [asked[2] for asked in letters] == [None, ["trial/t/0/0", "trial/t/0/1"], ["other"]]
+def test_what_operators_do_gets_the_settings_and_its_exit_code_counts(call: Main) -> None:
+    assert call("things", "end") == 3
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["unknown"], ["job"], ["job", "unknown"], ["dead-letters"], ["dead-letters", "retry"], ["serve", "--fast"]],
+    [[], ["unknown"], ["job"], ["job", "unknown"], ["things"], ["things", "begin"], ["serve", "--fast"]],
 )
 def test_a_wrong_command_line_exits_with_2_and_the_usage(
     call: Main, arguments: list[str], capsys: pytest.CaptureFixture[str]
@@ -170,7 +135,7 @@ def test_help_names_every_command_and_the_exit_codes(call: Main, capsys: pytest.
         call("--help")
     assert stopped.value.code == 0
     said = capsys.readouterr().out
-    for expected in ("serve", "worker", "migrate", "job", "dead-letters", "exit codes: 0"):
+    for expected in ("serve", "worker", "migrate", "job", "expire-trials", "things", "exit codes: 0"):
         assert expected in said
 
 
@@ -182,4 +147,4 @@ def test_a_context_without_worker_and_jobs_has_no_such_commands(
     monkeypatch.setattr("sys.argv", ["trial", "worker"])
     with pytest.raises(SystemExit):
         command.main("trial", Settings, serve=serve, migrations="chassis.migrations")
-    assert "{serve,migrate,dead-letters}" in capsys.readouterr().err
+    assert "{serve,migrate}" in capsys.readouterr().err

@@ -55,6 +55,7 @@ NEXT_ACTIONS = {
     "TOO_LARGE_FRAME": "Scale the clip down and upload it again.",
     "TRANSCODE_TIMEOUT": "Export the clip with simpler settings and upload it.",
     "TRANSCODER_ERROR": "Export the clip again and upload it.",
+    "TRANSCODE_STOPPED": "Upload another clip.",
 }
 RETRY_FIRST = {
     "TRANSCODE_TIMEOUT": "Retry; if it fails again, export the clip with simpler settings and upload it.",

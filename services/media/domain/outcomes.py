@@ -85,6 +85,11 @@ def disk_full() -> Fault:
     return Fault("DISK_FULL", "There was no room to convert the video.", transient=True)
 
 
+def stopped(why: str) -> Fault:
+    """An operator decided against the clip; `why` is the operator's, for the owner to read."""
+    return Fault("TRANSCODE_STOPPED", f"Converting the video was stopped by our operators: {why}", transient=False)
+
+
 def service_away(what: str) -> Fault:
     """A service to which runs are handed on is out of reach, or refuses us for what an operator has to mend."""
     return Fault("SERVICE_AWAY", f"The converting service {what}.", transient=True)

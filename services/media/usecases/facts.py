@@ -75,9 +75,9 @@ def retry_scheduled(run: Run, fault: Fault, attempt: int, next_at: datetime) -> 
     return TranscodeRetryScheduled(**_names(run.job), attempt=attempt, code=fault.code, next_at=_timestamp(next_at))
 
 
-def failed(run: Run, fault: Fault, attempts: int) -> TranscodeFailed:
+def failed(job: Job, fault: Fault, attempts: int) -> TranscodeFailed:
     return TranscodeFailed(
-        **_names(run.job),
+        **_names(job),
         code=public_code(fault.code),
         message=str(fault),
         attempts=attempts,

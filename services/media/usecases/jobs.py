@@ -4,8 +4,10 @@ from uuid import UUID
 
 from chassis.telemetry import logger
 from services.media import metrics
-from services.media.domain.job import Job
+from services.media.domain.job import Job, JobStatus, RunOutcome
+from services.media.domain.outcomes import stopped
 from services.media.ports import Begin, Tx
+from services.media.usecases import facts
 
 EVERY_GENERATION = 2**31 - 1
 
@@ -34,6 +36,40 @@ async def retry_failed(begin: Begin) -> int:
         jobs = await tx.store.retry_at_once()
     log.info("retries_brought_forward", jobs=jobs)
     return jobs
+
+
+async def stop(begin: Begin, job_id: UUID, why: str) -> bool:
+    """An operator decided that the job shall not go on: it fails, and its owner is told `why`. False when it has ended.
+
+    A worker that runs it is stopped at its next heartbeat, and can't announce anything from now on.
+    """
+    async with begin() as tx:
+        under_way = await tx.store.lock_job_under_way(job_id)
+        if under_way is None:
+            return False
+        (job, attempts), fault = under_way, stopped(why)
+        fact = facts.failed(job, fault, attempts)
+        await tx.store.end_open_runs(job_id, RunOutcome.FAILED, fault.code)
+        await tx.store.stop_job(job_id, fault.code, str(fault))
+        await tx.store.record_fact(job_id, fact)
+        tx.emit(fact)
+    metrics.jobs_ended.add(1, {"status": JobStatus.FAILED, "code": fault.code})
+    log.info("transcode_stopped", video_id=job.video_id, job_id=job_id)
+    return True
+
+
+async def requeue(begin: Begin, job_id: UUID) -> bool:
+    """Queue a job at once that waits for its next attempt, or that a worker holds and does not get on with.
+
+    The worker's run uses no attempt up, and stops as in `stop`. False when the job has ended: a failed one is retried
+    by the catalog, as its owner would.
+    """
+    async with begin() as tx:
+        if await tx.store.lock_job_under_way(job_id) is None:
+            return False
+        await tx.store.queue_anew(job_id, await tx.store.end_open_runs(job_id, RunOutcome.RETURNED))
+    log.info("transcode_requeued", job_id=job_id)
+    return True
 
 
 async def forget_video(tx: Tx, video_id: UUID, user_id: UUID) -> None:

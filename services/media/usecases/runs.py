@@ -126,7 +126,7 @@ async def _holding(begin: Begin, run: Run) -> AsyncIterator[Tx]:
 
 async def _fail(tx: Tx, run: Run, fault: Fault, *, attempts: int) -> None:
     await tx.store.end_job(run, JobStatus.FAILED, code=public_code(fault.code), message=str(fault))
-    await _tell(tx, run, facts.failed(run, fault, attempts))
+    await _tell(tx, run, facts.failed(run.job, fault, attempts))
     metrics.jobs_ended.add(1, {"status": JobStatus.FAILED, "code": fault.code})
     log.error("transcode_failed", video_id=run.job.video_id, run_id=run.run_id, code=fault.code, attempts=attempts)
 

@@ -9,8 +9,8 @@ class Reason(TypedDict):
     """Why a video is where it is."""
 
     # Stable code for programs: DURATION_TOO_LONG, CODEC_UNSUPPORTED, NOT_A_VIDEO, CORRUPT, NO_VIDEO_TRACK,
-    # TOO_LARGE_FRAME, TRANSCODE_TIMEOUT, TRANSCODER_ERROR, STORAGE_ERROR, or of an upload: UPLOAD_ABORTED,
-    # UPLOAD_EXPIRED, MULTIPART_LOST, SIZE_MISMATCH.
+    # TOO_LARGE_FRAME, TRANSCODE_TIMEOUT, TRANSCODER_ERROR, STORAGE_ERROR, TRANSCODE_STOPPED, or of an upload:
+    # UPLOAD_ABORTED, UPLOAD_EXPIRED, MULTIPART_LOST, SIZE_MISMATCH.
     code: str
     # A sentence for a person, with the measured value, the limit and the unit.
     message: str

@@ -326,7 +326,7 @@ class TranscodeFailed(_message.Message):
     generation: _builtins.int
     """The generation of the video."""
     code: _builtins.str
-    """CORRUPT, TRANSCODE_TIMEOUT, TRANSCODER_ERROR or STORAGE_ERROR."""
+    """CORRUPT, TRANSCODE_TIMEOUT, TRANSCODER_ERROR, STORAGE_ERROR, or TRANSCODE_STOPPED where operators decided so."""
     message: _builtins.str
     """The reason as a sentence for the owner."""
     attempts: _builtins.int

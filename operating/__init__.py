@@ -1,0 +1,1 @@
+"""What operators look at and decide: the subcommands of `python -m services.<context>` that run no process."""

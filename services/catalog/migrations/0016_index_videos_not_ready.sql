@@ -1,0 +1,3 @@
+-- Serves operators, who look at what failed or was refused lately.
+CREATE INDEX videos_not_ready ON videos (status, changed_at)
+    WHERE status IN ('PROCESSING_FAILED', 'REJECTED_TOO_LONG', 'REJECTED_FORMAT');

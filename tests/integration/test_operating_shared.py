@@ -1,0 +1,243 @@
+"""What every context's operators do: about dead letters and the outbox, on the real broker and database."""
+
+import asyncio
+from argparse import Namespace
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import asyncpg
+import pytest
+from aiokafka import AIOKafkaProducer
+from desk_of_tests import DECIDED, AtDesk, DeskSettings
+from pydantic import SecretStr
+from scratch import Scratch, until
+from travel import has_noted, note, noted, running
+
+from chassis import group_member
+from chassis.consumer import ConsumerHealth, consume
+from chassis.dead_letters import read_dead_letters
+from chassis.errors import Unavailable
+from chassis.events import EventMeta, describe, encode, encode_headers
+from chassis.kafka import to_headers
+from chassis.outbox import relay
+from chassis.postgres import Connection, Pool
+from chassis.settings import KafkaSettings
+from chassis.transaction import Begin, Tx
+from nextplay.catalog.v1.catalog_events_pb2 import VideoPublished
+from operating.desk import Change, Desk, Group, Row, Rows
+from operating.shared import SHARED
+
+Send = Callable[[Any], Awaitable[None]]
+
+
+@pytest.fixture
+def desk(scratch: Scratch, kafka: KafkaSettings, event_type: Any, capsys: pytest.CaptureFixture[str]) -> AtDesk:
+    settings = DeskSettings(SecretStr(scratch.dsn), kafka)
+    return AtDesk(scratch.schema, settings, SHARED, capsys, consumes=[event_type])
+
+
+@pytest.fixture
+def send(producer: AIOKafkaProducer) -> Send:
+    async def publish(event: Any) -> None:
+        topic, key, headers, data = encode(event, describe(event))
+        await producer.send_and_wait(topic, data, key=key.encode(), headers=to_headers(headers))
+
+    return publish
+
+
+class Faulty:
+    """A handler that refuses what is in `refuses`."""
+
+    def __init__(self, *refuses: int) -> None:
+        self.refuses = set(refuses)
+
+    async def __call__(self, event: Any, tx: Tx[Connection], meta: EventMeta) -> None:
+        if event.number in self.refuses:
+            raise LookupError(f"no thing of number {event.number}")
+        await note(event, tx, meta)
+
+
+@pytest.fixture
+def consuming(
+    kafka: KafkaSettings,
+    begin: Begin[Connection],
+    producer: AIOKafkaProducer,
+    event_type: Any,
+    scratch: Scratch,
+    topic: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Any:
+    """Runs a consumer until a number of its events are dead letters."""
+    monkeypatch.setattr(group_member, "SESSION_MS", 1_500)
+
+    @asynccontextmanager
+    async def run(handler: Faulty) -> AsyncIterator[None]:
+        expected = len(handler.refuses)
+        handlers, health = {event_type: handler}, ConsumerHealth()
+        loop = consume(kafka, name=scratch.schema, handlers=handlers, begin=begin, producer=producer, health=health)
+
+        async def have_died() -> bool:
+            return len(await read_dead_letters(kafka, scratch.schema, [topic])) == expected
+
+        async with running(loop):
+            await until(have_died)
+            yield
+
+    return run
+
+
+async def test_a_replayed_letter_whose_cause_is_gone_is_applied_once(
+    desk: AtDesk, consuming: Any, send: Send, notes: Pool, event_type: Any
+) -> None:
+    handler = Faulty(1, 2)
+    for number in (1, 2, 3):
+        await send(event_type(thing_id="a", number=number))
+    async with consuming(handler):
+        listed = (await desk("dead-letters", "list", "--json")).rows
+        assert [row["reason"] for row in listed] == [f"LookupError: no thing of number {n}" for n in (1, 2)]
+        first, second = (row["id"] for row in listed)
+        handler.refuses.clear()
+        replayed = await desk("dead-letters", "replay", first, *DECIDED)
+        assert (replayed.code, f"1/1 {first}: done" in replayed.out) == (0, True)
+        await until(has_noted(notes, ("a", 1)))
+        again = await desk("dead-letters", "replay", first, *DECIDED)
+        assert (again.code, again.err) == (1, f"{first} is not there, or not in a state for this.\n")
+        assert (await desk("dead-letters", "replay", "--all", "--matching", "number 2", *DECIDED)).code == 0
+        await until(has_noted(notes, ("a", 2)))
+    assert sorted(await noted(notes)) == [("a", 1), ("a", 2), ("a", 3)]
+    done = (await desk("actions", "list", "--json")).rows
+    assert [(one["operator"], one["action"], one["subject"], one["reason"], one["outcome"]) for one in done] == [
+        ("ann", "dead-letters replay", subject, "it was mended", "done") for subject in (second, first)
+    ]
+
+
+async def test_a_letter_can_be_read_and_a_drop_is_recorded(
+    desk: AtDesk, consuming: Any, send: Send, notes: Pool, event_type: Any
+) -> None:
+    await send(event_type(thing_id="a", number=1))
+    async with consuming(Faulty(1)):
+        [row] = (await desk("dead-letters", "list", "--json")).rows
+        [letter] = (await desk("dead-letters", "show", row["id"], "--json")).rows
+        assert letter["headers"]["ce_id"] == row["event_id"]
+        assert (await desk("dead-letters", "show", "none/such/0/0")).code == 1
+        assert (await desk("dead-letters", "drop", row["id"], *DECIDED)).code == 0
+        assert (await desk("dead-letters", "list")).out == "none\n"
+    assert await noted(notes) == []
+    assert await notes.fetchval("SELECT subject FROM operator_actions WHERE outcome = 'done'") == row["id"]
+
+
+async def set_aside(pool: Pool, event: Any, *reasons: str) -> list[int]:
+    """Rows of the outbox that Kafka is said to have refused for these reasons."""
+    topic, key, _, data = encode(event, meta := describe(event))
+    return [
+        await pool.fetchval(
+            "INSERT INTO outbox (topic, key, headers, data, set_aside_reason) VALUES ($1, $2, $3, $4, $5) RETURNING id",
+            topic,
+            f"{key}-{number}",
+            encode_headers(event, meta),
+            data,
+            reason,
+        )
+        for number, reason in enumerate(reasons)
+    ]
+
+
+async def test_events_that_were_set_aside_are_sent_again_or_dropped_as_an_operator_says(
+    desk: AtDesk, notes: Pool, event_type: Any, producer: AIOKafkaProducer, scratch: Scratch, wake: asyncio.Event
+) -> None:
+    event = event_type(thing_id="a", number=1)
+    large, forbidden = await set_aside(notes, event, "MessageSizeTooLargeError: x", "TopicAuthorizationFailedError: y")
+    [lag] = (await desk("outbox", "lag", "--json")).rows
+    assert (lag["rows"], lag["set_aside"]) == (2, 2)
+    found = (await desk("outbox", "list", "--matching", "TooLarge", "--json")).rows
+    assert [row["id"] for row in found] == [large]
+    assert (await desk("outbox", "drop", str(large), *DECIDED)).code == 0
+    assert (await desk("outbox", "retry", "--all", *DECIDED)).code == 0
+    assert await notes.fetchval("SELECT array_agg(id) FROM outbox WHERE set_aside_reason IS NULL") == [forbidden]
+    assert (await desk("outbox", "drop", str(forbidden), *DECIDED)).code == 1, "what the relay may be sending stays"
+
+    async def is_sent() -> bool:
+        return not await notes.fetchval("SELECT count(*) FROM outbox")
+
+    async with running(relay(notes, producer, wake=wake, schema=scratch.schema)):
+        await until(is_sent)
+
+
+async def test_an_event_is_shown_without_what_people_wrote(desk: AtDesk, notes: Pool) -> None:
+    [row] = await set_aside(notes, VideoPublished(video_id="v", title="My holiday"), "MessageSizeTooLargeError: x")
+    shown = await desk("outbox", "show", str(row))
+    assert "title: (left out)" in shown.out
+    assert "video_id: v" in shown.out
+    assert "holiday" not in shown.out
+    assert (await desk("outbox", "show", str(row + 1))).code == 1
+
+
+async def test_nothing_is_done_without_a_terminal_to_ask_on_or_yes(desk: AtDesk, notes: Pool, event_type: Any) -> None:
+    [row] = await set_aside(notes, event_type(thing_id="a"), "MessageSizeTooLargeError: x")
+    refused = await desk("outbox", "drop", str(row), "--reason", "r", "--by", "ann")
+    assert refused.code == 2
+    assert "MessageSizeTooLargeError: x" in refused.out, "it shows what it would be done to"
+    assert refused.err.endswith("Nothing was done: there is no terminal to ask on, so say --yes.\n")
+    assert await notes.fetchval("SELECT count(*) FROM outbox") == 1
+    assert await notes.fetchval("SELECT count(*) FROM operator_actions") == 0
+
+
+@pytest.mark.parametrize(("answer", "code", "left"), [("", 1, 1), ("n", 1, 1), ("y", 0, 0)])
+async def test_on_a_terminal_it_asks(
+    desk: AtDesk, notes: Pool, event_type: Any, monkeypatch: pytest.MonkeyPatch, answer: str, code: int, left: int
+) -> None:
+    [row] = await set_aside(notes, event_type(thing_id="a"), "MessageSizeTooLargeError: x")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", lambda asked: answer)
+    assert (await desk("outbox", "drop", str(row), "--reason", "r", "--by", "ann")).code == code
+    assert await notes.fetchval("SELECT count(*) FROM outbox") == left
+
+
+@pytest.mark.parametrize("which", [(), ("1", "--all"), ("1", "--limit", "0"), ("1", "--limit", "10001")])
+async def test_a_change_says_to_what_and_stays_within_its_limit(desk: AtDesk, which: tuple[str, ...]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        await desk("outbox", "drop", *which, *DECIDED)
+    assert stopped.value.code == 2
+
+
+async def test_no_more_than_the_limit_is_printed_or_done_and_the_rest_is_told(
+    desk: AtDesk, notes: Pool, event_type: Any
+) -> None:
+    await set_aside(notes, event_type(thing_id="a"), *["InvalidTopicError: x"] * 3)
+    listed = await desk("outbox", "list", "--limit", "2", "--json")
+    assert (len(listed.rows), listed.err) == (2, "There are more than 2; --limit says how many to take.\n")
+    dropped = await desk("outbox", "drop", "--all", "--limit", "2", *DECIDED)
+    assert dropped.err == "There are more than 2; --limit says how many to take.\n"
+    assert await notes.fetchval("SELECT count(*) FROM outbox") == 1
+
+
+async def test_the_role_of_a_service_rewrites_nothing_that_was_recorded(desk: AtDesk, notes: Pool) -> None:
+    await notes.execute("INSERT INTO operator_actions (operator, action, subject, reason) VALUES ('a', 'b', 'c', 'd')")
+    for statement in ("UPDATE operator_actions SET operator = 'x'", "DELETE FROM operator_actions"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await notes.execute(statement)
+
+
+async def test_what_is_refused_or_breaks_is_recorded_and_the_others_are_done(desk: AtDesk, notes: Pool) -> None:
+    async def find(place: Desk, asked: Namespace) -> Rows:
+        return [{"id": what} for what in ("changed", "refused", "fine", "broken")]
+
+    async def do(place: Desk, row: Row, reason: str) -> bool:
+        if row["id"] == "refused":
+            raise Unavailable("The thing is away.")
+        if row["id"] == "broken":
+            raise LookupError(reason)
+        return bool(row["id"] == "fine")
+
+    with pytest.raises(LookupError):
+        await replace(desk, groups={"things": Group("things", {"end": Change("end them", find, do)})})(
+            "things", "end", "--all", *DECIDED
+        )
+    assert [tuple(row) for row in await notes.fetch("SELECT subject, outcome FROM operator_actions ORDER BY id")] == [
+        ("changed", "left as it is: it has changed meanwhile"),
+        ("refused", "refused: The thing is away."),
+        ("fine", "done"),
+        ("broken", "interrupted"),
+    ]
