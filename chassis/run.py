@@ -30,7 +30,6 @@ Check = Callable[[], Awaitable[object]]
 Compose = Callable[["Service"], Awaitable[object]]
 
 CHECK_SECONDS, PART_SECONDS, STOP_SECONDS = 2.0, 12.0, 24.0
-DONE, FAILED = 0, 1
 
 log = logger(__name__)
 
@@ -84,7 +83,7 @@ class Service:
                 self._composer.cancel()
 
     async def operate(self, compose: Compose, *, until_stopped: bool = True) -> int:
-        """Compose, stay until stopped (unless composing is all there is to do), close; the exit code."""
+        """Compose, stay until stopped (unless composing is all there is to do), close; the exit code, 0 or 1."""
         try:
             await compose(self)
             self._composer = None
@@ -102,7 +101,7 @@ class Service:
             self._failed = True
         finally:
             await self._close()
-        return FAILED if self._failed else DONE
+        return int(self._failed)
 
     async def _close(self) -> None:
         self._composer = None

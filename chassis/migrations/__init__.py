@@ -3,8 +3,10 @@
 chassis' own tables (the files beside this module: outbox, inbox, idempotency keys) come first, then the service's.
 """
 
+import asyncio
 import hashlib
 import re
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -18,7 +20,7 @@ QUERIES = queries.load("chassis")
 
 _NAME = re.compile(r"^(\d{4})_[a-z0-9]+(_[a-z0-9]+)+\.sql$")
 _LOCK = 0x6E706D67  # the first half of the advisory lock; the schema is the second
-_WAIT_SECONDS = 300.0
+_WAIT_SECONDS, _LOCK_SECONDS, _APART_SECONDS = 300.0, 15, 1500
 
 
 class MigrationError(Exception):
@@ -40,7 +42,9 @@ class _Migration:
 async def migrate(owner_dsn: str, schema: str, directory: Traversable) -> list[str]:
     """Bring `schema` up to date with chassis' files and those in `directory`; the names of the files applied now.
 
-    Each file is one transaction. Instances that start at once queue behind an advisory lock, five minutes at most.
+    Each file is one transaction, unless its first line is `-- without transaction`: then each statement is one, has 25
+    minutes, and ends its last line with a semicolon; such a file can be run again from its beginning.
+    Instances that start at once queue behind an advisory lock, five minutes at most.
     Everything created is usable (DML, no DDL) by the login role that is named like the schema.
     A database that is ahead of the files, because a newer release migrated it, is left as it is.
 
@@ -48,16 +52,13 @@ async def migrate(owner_dsn: str, schema: str, directory: Traversable) -> list[s
     fails; asyncpg's errors and OSError when the database can't be reached.
     """
     scopes = {"chassis": _read("chassis", resources.files(__package__)), schema: _read(schema, directory)}
-    connection = await asyncpg.connect(
-        owner_dsn,
-        timeout=10,
-        command_timeout=_WAIT_SECONDS,
-        # A migration that waits for a lock makes everybody else wait behind it: rather fail and be run again.
-        server_settings={"application_name": f"migrate-{schema}", "lock_timeout": f"{int(_WAIT_SECONDS)}s"},
-    )
+    settings = {"application_name": f"migrate-{schema}", "lock_timeout": f"{_LOCK_SECONDS}s"}
+    connection = await asyncpg.connect(owner_dsn, timeout=10, command_timeout=_WAIT_SECONDS, server_settings=settings)
     try:
-        await connection.execute("SELECT pg_advisory_lock($1, hashtext($2))", _LOCK, schema)
-        await connection.execute("SET lock_timeout = '15s'")
+        # Asked for again and again: who waits in a statement has a snapshot, for whose end a concurrent index waits.
+        async with asyncio.timeout(_WAIT_SECONDS):
+            while not await connection.fetchval("SELECT pg_try_advisory_lock($1, hashtext($2))", _LOCK, schema):  # noqa: ASYNC110
+                await asyncio.sleep(0.2)
         await _prepare(connection, schema)
         pending = [one for scope, files in scopes.items() for one in await _pending(connection, scope, files)]
         for migration in pending:
@@ -107,12 +108,15 @@ async def _pending(connection: Connection, scope: str, files: list[_Migration]) 
     return files[len(applied) :]
 
 
-async def _apply(connection: Connection, migration: _Migration) -> None:
+async def _apply(connection: Connection, one: _Migration) -> None:
+    apart = one.sql.startswith("-- without transaction\n")
+    insert = "INSERT INTO schema_migrations (scope, version, name, checksum) VALUES ($1, $2, $3, $4)"
     try:
-        async with connection.transaction():
-            await connection.execute(migration.sql)
-            insert = "INSERT INTO schema_migrations (scope, version, name, checksum) VALUES ($1, $2, $3, $4)"
-            applied = (migration.scope, migration.version, migration.name, migration.checksum)
-            await connection.execute(insert, *applied)
-    except asyncpg.PostgresError as error:
-        raise MigrationError(f"{migration.scope}: {migration.name} failed and was rolled back: {error}") from error
+        # A file that waits for a lock makes everybody else wait behind it, unless nothing but an index is being built.
+        await connection.execute(f"SET lock_timeout = '{_APART_SECONDS if apart else _LOCK_SECONDS}s'")
+        async with nullcontext() if apart else connection.transaction():
+            for statement in one.sql.strip(";\n").split(";\n") if apart else [one.sql]:
+                await connection.execute(statement, timeout=_APART_SECONDS if apart else None)
+            await connection.execute(insert, one.scope, one.version, one.name, one.checksum)
+    except asyncpg.PostgresError as why:
+        raise MigrationError(f"{one.scope}: {one.name} failed{'' if apart else ' and was rolled back'}: {why}") from why

@@ -141,3 +141,44 @@ async def test_who_runs_while_a_column_is_added_fails_once_at_most_in_a_way_that
         with pytest.raises(Unavailable):
             await read()
         assert await read() == []
+
+
+INDEX = """-- without transaction
+DROP INDEX CONCURRENTLY IF EXISTS things_color;
+CREATE UNIQUE INDEX CONCURRENTLY things_color ON things (color);
+"""
+
+
+async def test_instances_that_start_at_once_build_an_index_beside_what_goes_on(empty: Scratch, directory: Path) -> None:
+    (directory / "0003_index_color.sql").write_text(INDEX)
+    runs = await asyncio.gather(*(migrate(empty.owner_dsn, empty.schema, directory) for _ in range(3)))
+    assert [run[-1:] for run in sorted(runs, key=len)] == [[], [], ["0003_index_color.sql"]]
+    assert await valid_indexes(empty) == {"things_pkey", "things_color"}
+
+
+async def test_an_index_whose_building_failed_is_built_by_the_next_run(empty: Scratch, directory: Path) -> None:
+    await migrate(empty.owner_dsn, empty.schema, directory)
+    connection = await asyncpg.connect(empty.owner_dsn)
+    try:
+        await connection.execute("INSERT INTO things VALUES (1, 'red'), (2, 'red')")
+        (directory / "0003_index_color.sql").write_text(INDEX)
+        with pytest.raises(MigrationError, match=r"0003_index_color\.sql failed: .*color"):
+            await migrate(empty.owner_dsn, empty.schema, directory)
+        assert await valid_indexes(empty) == {"things_pkey"}
+        await connection.execute("DELETE FROM things WHERE id = 2")
+    finally:
+        await connection.close()
+    assert await migrate(empty.owner_dsn, empty.schema, directory) == ["0003_index_color.sql"]
+    assert await valid_indexes(empty) == {"things_pkey", "things_color"}
+
+
+async def valid_indexes(scratch: Scratch) -> set[str]:
+    connection = await asyncpg.connect(scratch.owner_dsn)
+    try:
+        rows = await connection.fetch(
+            "SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid "
+            "WHERE indisvalid AND indrelid = 'things'::regclass"
+        )
+    finally:
+        await connection.close()
+    return {row["relname"] for row in rows}
