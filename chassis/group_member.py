@@ -18,7 +18,7 @@ from aiokafka.errors import KafkaError
 from chassis import telemetry
 from chassis.errors import Unavailable
 from chassis.kafka import open_consumer
-from chassis.metrics import CONSUMER_LAG, EVENT_IN_WORK
+from chassis.metrics import CONSUMER_AGE, CONSUMER_LAG, EVENT_IN_WORK
 from chassis.settings import KafkaSettings
 
 POLL_MS = 1_000
@@ -117,6 +117,8 @@ class _Partitions(ConsumerRebalanceListener):
         self._backlogs: dict[TopicPartition, deque[Record]] = {}
         self._tasks: dict[TopicPartition, asyncio.Task[None]] = {}
         self._done: dict[TopicPartition, int] = {}
+        self._reached: dict[TopicPartition, int] = {}
+        self._in_work: dict[TopicPartition, Record] = {}
         self._committed_at = time.monotonic()
 
     def hand(self, partition: TopicPartition, records: list[Record]) -> None:
@@ -133,7 +135,7 @@ class _Partitions(ConsumerRebalanceListener):
         for task in self._tasks.values():
             if task.done():
                 task.result()
-        EVENT_IN_WORK.set(self._health.oldest_in_work_seconds, {"consumer": self._group})
+        self._tell_lag()
         if time.monotonic() - self._committed_at > COMMIT_SECONDS:
             await self._commit()
 
@@ -144,6 +146,10 @@ class _Partitions(ConsumerRebalanceListener):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._commit()
+        for partition in self._reached:  # which others tell of from now on
+            CONSUMER_LAG.set(0, {"consumer": self._group, "partition": _name(partition)})
+        self._reached.clear()
+        self._tell_lag()
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         log.info("partitions_assigned", consumer=self._group, partitions=sorted(map(_name, assigned)))
@@ -153,21 +159,29 @@ class _Partitions(ConsumerRebalanceListener):
             while backlog:
                 record = backlog.popleft()
                 self._health.begins(partition, record.offset)
+                self._reached[partition], self._in_work[partition] = record.offset, record
                 await self._apply(record)
-                self._done[partition] = record.offset + 1
+                self._reached[partition] = self._done[partition] = record.offset + 1
         finally:
             self._health.ended(partition)
+            self._in_work.pop(partition, None)
         del self._tasks[partition]
         if partition in self._consumer.paused():
             self._consumer.resume(partition)
+
+    def _tell_lag(self) -> None:
+        consumer, now = {"consumer": self._group}, time.time()
+        EVENT_IN_WORK.set(self._health.oldest_in_work_seconds, consumer)
+        ages = (now - record.timestamp / 1000 for record in self._in_work.values())
+        CONSUMER_AGE.set(max([0.0, *ages]), consumer)
+        for partition, reached in self._reached.items():
+            end = self._consumer.highwater(partition) or reached
+            CONSUMER_LAG.set(max(0, end - reached), {**consumer, "partition": _name(partition)})
 
     async def _commit(self) -> None:
         """Commit what was applied. A failure is not repeated: the next commit says more, and repeats are recognised."""
         self._committed_at = time.monotonic()
         done, self._done = self._done, {}
-        for partition, offset in done.items():
-            end = self._consumer.highwater(partition)
-            CONSUMER_LAG.set(max(0, (end or offset) - offset), {"consumer": self._group, "partition": _name(partition)})
         try:
             if done:
                 async with asyncio.timeout(COMMIT_DEADLINE_SECONDS):

@@ -28,6 +28,7 @@ from asyncpg import Record
 
 from chassis import queries
 from chassis.errors import Unavailable
+from chassis.metrics import LEASES_LOST
 from chassis.postgres import Connection, Pool, acquire
 
 QUERIES = queries.load("chassis")
@@ -78,7 +79,9 @@ class Leases:
 
     async def held(self, connection: Connection, id: object, fence: int) -> bool:
         """Whether this fence still owns the row. Locks it, so that it stays true until the transaction ends."""
-        return await connection.fetchrow(self._query("hold_work"), id, fence) is not None
+        held = await connection.fetchrow(self._query("hold_work"), id, fence) is not None
+        LEASES_LOST.add(not held, {"table": self.table})
+        return held
 
     async def while_held(self, pool: Pool, id: object, fence: int, seconds: float, work: Coroutine[Any, Any, T]) -> T:
         """Run `work` while a heartbeat extends the lease every third of `seconds`.
@@ -95,6 +98,7 @@ class Leases:
             task.cancel()
             await asyncio.wait({task})
             heart.result()
+            LEASES_LOST.add(1, {"table": self.table})
             raise LeaseLost(f"{self.table} {id}: fence {fence} no longer owns the row")
         finally:
             for pending in (task, heart):

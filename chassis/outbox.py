@@ -35,7 +35,7 @@ from aiokafka.errors import (
 from chassis import queries, telemetry
 from chassis.errors import Unavailable
 from chassis.kafka import to_headers
-from chassis.metrics import OUTBOX_AGE, OUTBOX_SENT, OUTBOX_SET_ASIDE
+from chassis.metrics import OUTBOX_SENT, OUTBOX_SET_ASIDE
 from chassis.postgres import Connection, Pool, acquire
 
 QUERIES = queries.load("chassis")
@@ -97,8 +97,6 @@ async def _drain(
         topics, keys = [topic for topic, _ in resting], [key for _, key in resting]
         rows = await connection.fetch(QUERIES["find_unsent"], BATCH, topics, keys)
         busy_until = loop.time() + BUSY_SECONDS if rows else busy_until
-        if not resting:
-            OUTBOX_AGE.set(rows[0]["age"] if rows else 0.0, {"schema": schema})
         result = await _send(producer, rows)
         if result.sent:
             await connection.execute(QUERIES["delete_sent"], result.sent)

@@ -17,6 +17,7 @@ import stamina
 from asyncpg.pool import PoolConnectionProxy
 
 from chassis.errors import Unavailable
+from chassis.metrics import POOL_CONNECTIONS, POOL_MOST, POOL_WAITING
 
 # asyncpg's classes are generic in its stubs only, hence the quotes.
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -25,6 +26,7 @@ Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record] | asyncpg.Connectio
 POOL_SIZE = 20
 CONNECT_SECONDS = ACQUIRE_SECONDS = 5.0
 START_SECONDS, CLOSE_SECONDS = 60.0, 10.0
+OBSERVE_SECONDS = 1.0
 
 # Conditions that pass by themselves: the same call may succeed a moment later.
 _TRANSIENT = (
@@ -70,7 +72,7 @@ async def open_database(dsn: str, replica_dsn: str | None, *, application_name: 
     for_replica = POOL_SIZE // 3 if replica_dsn else 0
     async with (
         open_pool(dsn, application_name=application_name, max_size=POOL_SIZE - for_replica) as primary,
-        open_pool(replica_dsn, application_name=application_name, min_size=0, max_size=for_replica)
+        open_pool(replica_dsn, application_name=f"{application_name}-replica", min_size=0, max_size=for_replica)
         if replica_dsn
         else nullcontext(primary) as replica,
     ):
@@ -88,6 +90,7 @@ async def open_pool(
 
     Waits up to a minute for a PostgreSQL that is just starting, then raises Unavailable; with a `min_size` of 0 it
     connects when it is used. Closing waits for the connections in use, at most 10 s.
+    `application_name` is who connects, in PostgreSQL's views and in metrics.
     """
     with translated():
         async for attempt in stamina.retry_context(on=_TRANSIENT, attempts=None, timeout=START_SECONDS, wait_max=2.0):
@@ -108,9 +111,11 @@ async def open_pool(
                         "tcp_keepalives_idle": "30",
                     },
                 )
+    observing = asyncio.create_task(_observe(pool, application_name))
     try:
         yield pool
     finally:
+        observing.cancel()
         with suppress(TimeoutError):  # of which the pool makes the end of its connections
             await asyncio.wait_for(pool.close(), CLOSE_SECONDS)
 
@@ -158,6 +163,17 @@ def _passes(error: BaseException) -> bool:
         return any(said in str(error) for said in ("closed", "closing", "released back to the pool"))
     theirs = any("asyncpg." in str(at.f_globals.get("__name__")) for at, _ in traceback.walk_tb(error.__traceback__))
     return theirs or not isinstance(error, OSError)  # TimeoutError is one too
+
+
+async def _observe(pool: Pool, name: str) -> None:
+    """Tell how full the pool is until cancelled; asyncpg has no word for those who wait."""
+    while True:
+        size, idle, waiting = pool.get_size(), pool.get_idle_size(), len(pool._queue._getters)  # type: ignore[attr-defined]
+        for state, connections in (("in_use", size - idle), ("idle", idle)):
+            POOL_CONNECTIONS.set(connections, {"pool": name, "state": state})
+        POOL_MOST.set(pool.get_max_size(), {"pool": name})
+        POOL_WAITING.set(waiting, {"pool": name})
+        await asyncio.sleep(OBSERVE_SECONDS)
 
 
 async def _read_json(connection: Connection) -> None:

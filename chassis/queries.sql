@@ -58,7 +58,7 @@ SELECT pg_try_advisory_lock($1, hashtext($2))
 -- By primary key from the lowest id on: no high-water mark, because a lower id may be committed after a higher one.
 -- Keys with a row that was set aside wait; that index is empty as a rule. So do the keys of $2 (topics) and $3, which
 -- failed a moment ago: the lowest ids are theirs, and would fill every batch.
-SELECT id, topic, key, headers, data, extract(epoch FROM now() - created_at)::float8 AS age
+SELECT id, topic, key, headers, data
 FROM outbox
 WHERE set_aside_reason IS NULL
   AND NOT EXISTS (
@@ -68,6 +68,13 @@ WHERE set_aside_reason IS NULL
   AND (topic, key) NOT IN (SELECT * FROM unnest($2::text[], $3::text[]))
 ORDER BY id
 LIMIT $1
+
+-- name: observe_outbox
+-- By primary key from the lowest id on; bounded, because an outbox grows while Kafka is away.
+SELECT count(*) FILTER (WHERE set_aside_reason IS NULL) AS unsent,
+       count(*) FILTER (WHERE set_aside_reason IS NOT NULL) AS set_aside,
+       coalesce(extract(epoch FROM now() - min(created_at) FILTER (WHERE set_aside_reason IS NULL)), 0)::float8 AS age
+FROM (SELECT created_at, set_aside_reason FROM outbox ORDER BY id LIMIT 100000) AS waiting
 
 -- name: delete_sent
 -- By primary key.

@@ -7,6 +7,22 @@ from typing import Any
 
 _WIDTH, _HEIGHT = 8, 7
 _SOURCE = {"type": "prometheus", "uid": "${datasource}"}
+# Of the platforms below one Prometheus, those that are chosen; one without namespaces is shown too.
+_CHOSEN = 'namespace=~"$namespace"'
+_VARIABLES = [
+    {"name": "datasource", "type": "datasource", "query": "prometheus"},
+    {
+        "name": "namespace",
+        "type": "query",
+        "datasource": _SOURCE,
+        "query": "label_values(rpc_server_duration_seconds_count, namespace)",
+        "refresh": 2,
+        "multi": True,
+        "includeAll": True,
+        "allValue": ".*",
+        "current": {"text": "All", "value": "$__all"},
+    },
+]
 
 
 @dataclass(frozen=True)
@@ -21,58 +37,95 @@ class Panel:
 
 def _p95(histogram: str, by: str = "") -> str:
     labels = f"le, {by}" if by else "le"
-    return f"histogram_quantile(0.95, sum by ({labels}) (rate({histogram}_bucket[$__rate_interval])))"
+    return f"histogram_quantile(0.95, sum by ({labels}) (rate({_only(f'{histogram}_bucket')}[$__rate_interval])))"
 
 
 def _rate(counter: str, by: str) -> str:
-    return f"sum by ({by}) (rate({counter}[$__rate_interval]))"
+    return f"sum by ({by}) (rate({_only(counter)}[$__rate_interval]))"
+
+
+def _average(histogram: str, by: str) -> str:
+    return f"{_rate(f'{histogram}_sum', by)} / {_rate(f'{histogram}_count', by)}"
+
+
+def _of(how: str, gauge: str, by: str = "") -> str:
+    return f"{how} by ({by}) ({_only(gauge)})" if by else f"{how}({_only(gauge)})"
+
+
+def _only(series: str) -> str:
+    """With labels of its own or without."""
+    metric, _, labels = series.partition("{")
+    return f"{metric}{{{_CHOSEN}, {labels}" if labels else f"{metric}{{{_CHOSEN}}}"
 
 
 ROWS: dict[str, list[Panel]] = {
     "What users get": [
-        Panel("Uploads started", "percentunit", [("upload_initiate_success_rate", "success")], 0.95),
-        Panel("Uploads completed", "percentunit", [("upload_complete_success_rate", "success")], 0.90),
-        Panel("Transcodes", "percentunit", [("transcode_success_rate", "success")], 0.95),
+        Panel("Uploads started", "percentunit", [(_only("upload_initiate_success_rate"), "{{namespace}}")], 0.95),
+        Panel("Uploads completed", "percentunit", [(_only("upload_complete_success_rate"), "{{namespace}}")], 0.90),
+        Panel("Transcodes", "percentunit", [(_only("transcode_success_rate"), "{{namespace}}")], 0.95),
         Panel(
             "From UPLOADED to READY",
             "s",
-            [("average_processing_time", "average"), ("processing_time_p95", "p95")],
+            [
+                (_only("average_processing_time"), "average {{namespace}}"),
+                (_only("processing_time_p95"), "p95 {{namespace}}"),
+            ],
             180,
         ),
-        Panel("Clips that are too long", "percentunit", [("duration_rejection_rate", "rejected")], 0.05),
-        Panel("Clips of a wrong format", "percentunit", [("format_rejection_rate", "rejected")], 0.02),
+        Panel("Clips that are too long", "percentunit", [(_only("duration_rejection_rate"), "{{namespace}}")], 0.05),
+        Panel("Clips of a wrong format", "percentunit", [(_only("format_rejection_rate"), "{{namespace}}")], 0.02),
     ],
     "Requests": [
         Panel("Requests", "reqps", [(_rate("http_server_duration_seconds_count", "status"), "{{status}}")]),
         Panel("Time to an answer, p95", "s", [(_p95("http_server_duration_seconds", "route"), "{{route}}")]),
-        Panel("Being answered", "short", [("sum(http_server_active)", "requests and streams")]),
+        Panel("Being answered", "short", [(_of("sum", "http_server_active"), "requests and streams")]),
         Panel("RPCs", "reqps", [(_rate("rpc_server_duration_seconds_count", "code"), "{{code}}")]),
         Panel("RPCs, p95", "s", [(_p95("rpc_server_duration_seconds", "method"), "{{method}}")]),
         Panel("S3", "reqps", [(_rate("object_store_calls_total", "operation, outcome"), "{{operation}} {{outcome}}")]),
     ],
     "Transcoding": [
-        Panel("Clips that wait", "short", [("max by (tier) (transcode_queue_depth)", "{{tier}}")], 100),
+        Panel("Clips that wait", "short", [(_of("max", "transcode_queue_depth", "tier"), "{{tier}}")], 100),
         Panel("Wait for a worker, p95", "s", [(_p95("transcode_queue_duration_seconds", "tier"), "{{tier}}")]),
-        Panel("Encoding, p95", "s", [(_p95("transcode_encode_duration_seconds"), "encoding")]),
+        Panel("Waiting for a worker", "s", [(_of("max", "transcode_queue_oldest_age_seconds", "tier"), "{{tier}}")]),
+        Panel("Encoding, p95", "s", [(_p95("transcode_encode_duration_seconds", "encoder"), "{{encoder}}")]),
+        Panel(
+            "Times real time", "short", [(_average("transcode_encode_speed", "encoder, rung"), "{{encoder}} {{rung}}")]
+        ),
         Panel("Ends", "cpm", [(_rate("transcode_jobs_ended_total", "status, code"), "{{status}} {{code}}")]),
         Panel("Probed", "cpm", [(_rate("originals_probed_total", "verdict"), "{{verdict}}")]),
         Panel("Tried again", "cpm", [(_rate("transcode_retries_scheduled_total", "code"), "{{code}}")]),
+        Panel("Leases lost", "cpm", [(_rate("leases_lost_total", "table"), "{{table}}")]),
     ],
     "Events": [
-        Panel("Oldest unsent", "s", [("max by (schema) (outbox_oldest_age_seconds)", "{{schema}}")], 60),
-        Panel("Behind", "short", [("sum by (consumer) (consumer_lag)", "{{consumer}}")]),
+        Panel("Oldest unsent", "s", [(_of("max", "outbox_oldest_age_seconds", "schema"), "{{schema}}")], 60),
+        Panel("In the outbox", "short", [(_of("max", "outbox_events", "schema, state"), "{{schema}} {{state}}")]),
+        Panel("Behind", "short", [(_of("sum", "consumer_lag", "consumer"), "{{consumer}}")]),
+        Panel("Oldest in hand", "s", [(_of("max", "consumer_oldest_age_seconds", "consumer"), "{{consumer}}")]),
         Panel("From emission to application, p95", "s", [(_p95("event_delay_seconds", "consumer"), "{{consumer}}")]),
         Panel("Applied", "reqps", [(_rate("events_handled_total", "consumer, outcome"), "{{consumer}} {{outcome}}")]),
-        Panel("Longest in work", "s", [("max by (consumer) (event_in_work_seconds)", "{{consumer}}")], 300),
-        Panel("Behind the primary", "s", [("max(replica_lag_seconds)", "replica")]),
+        Panel("Longest in work", "s", [(_of("max", "event_in_work_seconds", "consumer"), "{{consumer}}")], 300),
+        Panel(
+            "Dead letters",
+            "cpm",
+            [(_rate('events_handled_total{outcome="dead_lettered"}', "consumer"), "{{consumer}}")],
+        ),
+    ],
+    "PostgreSQL": [
+        Panel(
+            "Connections in use",
+            "short",
+            [(_of("sum", 'pool_connections{state="in_use"}', "job, pool"), "{{job}} {{pool}}")],
+        ),
+        Panel("Waiting for a connection", "short", [(_of("sum", "pool_waiting", "job, pool"), "{{job}} {{pool}}")]),
+        Panel("Behind the primary", "s", [(_of("max", "replica_lag_seconds"), "replica")]),
     ],
     "Being told": [
         Panel("Written to inboxes", "cpm", [(_rate("notifications_written_total", "kind"), "{{kind}}")]),
-        Panel("Pushes", "cpm", [(_rate("pushes_total", "vendor, outcome"), "{{vendor}} {{outcome}}")]),
-        Panel("Webhooks", "cpm", [(_rate("webhook_attempts_total", "outcome"), "{{outcome}}")]),
-        Panel("Oldest that waits", "s", [("max by (channel) (oldest_delivery_seconds)", "{{channel}}")]),
-        Panel("Being sent", "short", [("sum by (channel) (deliveries_under_way)", "{{channel}}")]),
-        Panel("Hosts left alone", "short", [("max by (channel) (delivery_hosts_left_alone)", "{{channel}}")]),
+        Panel("Attempts", "cpm", [(_rate("delivery_attempts_total", "channel, outcome"), "{{channel}} {{outcome}}")]),
+        Panel("Errors of webhooks", "cpm", [(_rate("webhook_errors_total", "error"), "{{error}}")]),
+        Panel("Oldest that waits", "s", [(_of("max", "oldest_delivery_seconds", "channel"), "{{channel}}")]),
+        Panel("Being sent", "short", [(_of("sum", "deliveries_under_way", "channel"), "{{channel}}")]),
+        Panel("Hosts left alone", "short", [(_of("max", "delivery_hosts_left_alone", "channel"), "{{channel}}")]),
     ],
 }
 
@@ -95,7 +148,7 @@ def dashboard() -> str:
         "schemaVersion": 39,
         "time": {"from": "now-6h", "to": "now"},
         "refresh": "30s",
-        "templating": {"list": [{"name": "datasource", "type": "datasource", "query": "prometheus"}]},
+        "templating": {"list": _VARIABLES},
         "panels": [one | {"id": number} for number, one in enumerate(panels, 1)],
     }
     return json.dumps(described, indent=1) + "\n"

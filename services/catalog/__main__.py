@@ -15,6 +15,7 @@ from chassis.grpc_client import channel
 from chassis.grpc_server import Servicer, grpc_server
 from chassis.kafka import open_producer
 from chassis.object_store import ObjectStore, open_object_store
+from chassis.observe import observe_outbox
 from chassis.outbox import relay
 from chassis.postgres import Database, open_database
 from chassis.run import Service
@@ -74,6 +75,7 @@ async def serve(service: Service, settings: Settings) -> None:
 
     begin = transactions(database.primary, open_store, committed)
     service.task("relay", relay(database.primary, producer, wake=emitted, schema="catalog"))
+    service.task("outbox", observe_outbox(database.primary, "catalog"))
 
     health = ConsumerHealth()
     service.check("consumer", health.check)

@@ -17,6 +17,7 @@ from chassis.consumer import ConsumerHealth, consume
 from chassis.grpc_server import grpc_server
 from chassis.kafka import open_producer, send_signal
 from chassis.object_store import ObjectStore, open_object_store
+from chassis.observe import observe_outbox
 from chassis.outbox import relay
 from chassis.postgres import Pool, open_pool
 from chassis.run import Service
@@ -89,6 +90,7 @@ async def worker(service: Service, settings: WorkerSettings) -> None:
     wake_relay, lanes = asyncio.Event(), Lanes(settings.slots)
     begin = transactions(pool, Repository, wake_relay.set)
     service.task("relay", relay(pool, producer, wake=wake_relay, schema="media"))
+    service.task("outbox", observe_outbox(pool, "media"))
     by_mediaconvert = settings.transcoding.transcoder == "mediaconvert"
     prober = SandboxedProber(objects, workspace)
     service.task("prober", prober.keep_ready())

@@ -114,7 +114,7 @@ class FakeTranscoder:
                 await self.objects.put_file(asset.s3_key, Path(file.name), content_type=asset.content_type)
         if self.ending:
             raise self.ending
-        return Outputs(assets, encode_ms=1)
+        return Outputs(assets, encode_ms=1, encoder="fake")
 
 
 @dataclass

@@ -28,6 +28,7 @@ async def observe_queue(pool: Pool, send: SendSignal, observer: str, *, seconds:
             depths = {tier: state.waiting.get(tier, 0) for tier in HEAD_STARTS}
             for tier, depth in depths.items():
                 metrics.queue_depth.set(depth, {"tier": tier})
+                metrics.queue_age.set(state.oldest_seconds.get(tier, 0.0), {"tier": tier})
             empty = not any(depths.values())
             if not empty and time.monotonic() - logged_at >= LOGGED_SECONDS:
                 log.info("queue_observed", depth=sum(depths.values()))

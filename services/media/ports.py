@@ -79,6 +79,7 @@ class Outputs:
 
     assets: tuple[Asset, ...]
     encode_ms: int
+    encoder: str
 
 
 class Transcoder(Protocol):

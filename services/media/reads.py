@@ -21,9 +21,11 @@ class LastFact:
 
 @dataclass(frozen=True)
 class QueueState:
-    """Jobs that wait by tier, and how many were completed in the last minute."""
+    """By tier the jobs that wait and for how long the first of them has been due; how many were completed in the last
+    minute."""
 
     waiting: Mapping[str, int]
+    oldest_seconds: Mapping[str, float]
     completed_in_a_minute: int
 
 
@@ -44,4 +46,5 @@ async def queue_state(pool: Pool) -> QueueState:
     async with acquire(pool) as connection:
         waiting = await connection.fetch(QUERIES["count_waiting"])
         completed: int = await connection.fetchval(QUERIES["count_completed_lately"])
-    return QueueState({row["tier"]: row["depth"] for row in waiting}, completed)
+    depths, ages = ({row["tier"]: row[column] for row in waiting} for column in ("depth", "oldest_seconds"))
+    return QueueState(depths, ages, completed)

@@ -18,11 +18,12 @@ watchers = _meter.create_up_down_counter(
     "inbox_watchers", unit="{stream}", description="Streams of inboxes that this process serves now."
 )
 
-pushed = _meter.create_counter(
-    "pushes",
-    unit="{push}",
-    description="Attempts to bring a notification to a device, by vendor (web_push, fcm, apns) and how they ended: "
-    "delivered, retry, given_up, refused (will never go well), gone (the device was removed).",
+attempted = _meter.create_counter(
+    "delivery_attempts",
+    unit="{attempt}",
+    description="Attempts to bring a notification out of the app, by channel (web_push, fcm, apns, webhook) and how "
+    "they ended: delivered, retry, given_up, refused (will never go well), gone (the device or webhook was removed). "
+    "What stays in the app is in notifications_written.",
 )
 oldest = _meter.create_gauge(
     "oldest_delivery",
@@ -45,10 +46,8 @@ cancelled = _meter.create_counter(
     "gone (the device), disabled (the webhook).",
 )
 
-webhook_attempts = _meter.create_counter(
-    "webhook_attempts",
-    unit="{request}",
-    description="Requests to webhooks, by outcome (DELIVERED or the error) and by where the delivery stands after it.",
+webhook_errors = _meter.create_counter(
+    "webhook_errors", unit="{request}", description="Requests to webhooks that failed, by error."
 )
 webhook_latency = _meter.create_histogram(
     "webhook_latency", unit="s", description="Until the reply of a webhook, or until its failure."

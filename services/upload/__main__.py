@@ -15,6 +15,7 @@ from chassis.grpc_client import channel
 from chassis.grpc_server import grpc_server
 from chassis.kafka import open_producer
 from chassis.object_store import open_object_store
+from chassis.observe import observe_outbox
 from chassis.outbox import relay
 from chassis.postgres import Pool, open_pool
 from chassis.run import Service
@@ -57,6 +58,7 @@ async def serve(service: Service, settings: Settings) -> None:
     sent = asyncio.Event()
     begin = transactions(pool, Repository, sent.set)
     service.task("relay", relay(pool, producer, wake=sent, schema="upload"))
+    service.task("outbox", observe_outbox(pool, "upload"))
 
     service.task("findings", observe_findings(pool))
 

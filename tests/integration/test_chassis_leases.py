@@ -6,7 +6,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 from scratch import Scratch, until
+from told import Told
 
+from chassis import leases
 from chassis.leases import LeaseLost, Leases
 from chassis.postgres import Pool, acquire
 
@@ -127,7 +129,11 @@ async def test_work_under_a_heartbeat_outlives_the_first_lease(jobs: Pool) -> No
         assert await JOBS.held(connection, 1, row["fence"])
 
 
-async def test_work_is_cancelled_when_its_lease_was_lost(jobs: Pool) -> None:
+async def test_work_is_cancelled_when_its_lease_was_lost_which_is_counted(
+    jobs: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = Told()
+    monkeypatch.setattr(leases, "LEASES_LOST", lost)
     await insert(jobs, (1, 0))
     (row,) = await claim(jobs, "one", seconds=0)
     await claim(jobs, "two")
@@ -142,6 +148,10 @@ async def test_work_is_cancelled_when_its_lease_was_lost(jobs: Pool) -> None:
     with pytest.raises(LeaseLost):
         await JOBS.while_held(jobs, 1, row["fence"], 0.3, work())
     assert cancelled.is_set()
+    assert lost.by == {("jobs",): 1}
+    async with acquire(jobs) as connection:
+        assert not await JOBS.held(connection, 1, row["fence"])
+    assert lost.by == {("jobs",): 2}
 
 
 async def test_work_is_cancelled_when_the_database_is_away_longer_than_the_lease(jobs: Pool, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from notify_pushes import (
 )
 from opentelemetry.metrics import Observation
 from scratch import Scratch, until
+from told import Told
 
 from chassis.clock import utc_now
 from chassis.postgres import Pool, open_pool
@@ -49,20 +50,6 @@ def begin(pool: Pool) -> Begin:
 @pytest.fixture
 def turns() -> Turns:
     return turns_for(10, per_host=3)
-
-
-class Told:
-    """What a counter or a gauge was told, by its attributes."""
-
-    def __init__(self) -> None:
-        self.by: dict[tuple[str, ...], float] = {}
-
-    def add(self, amount: int, attributes: dict[str, str]) -> None:
-        key = tuple(attributes.values())
-        self.by[key] = self.by.get(key, 0) + amount
-
-    def set(self, value: float, attributes: dict[str, str]) -> None:
-        self.by[tuple(attributes.values())] = value
 
 
 @asynccontextmanager
@@ -104,13 +91,13 @@ async def test_the_age_of_what_waits_longest_is_told_for_every_channel(pool: Poo
 async def test_attempts_are_counted_by_how_they_ended(
     pool: Pool, begin: Begin, turns: Turns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pushed = Told()
-    monkeypatch.setattr(metrics, "pushed", pushed)
+    attempted = Told()
+    monkeypatch.setattr(metrics, "attempted", attempted)
     failures = {"gone": Gone("HTTP_410"), "refused": Refused("HTTP_400"), "dead": Retry("TIMEOUT", host_failed=True)}
     for host in ("well", *failures):
         await send_to(pool, await register(begin, host), 3 if host == "dead" else 1)
     await attempt(begin, turns, Scripted(**failures))
-    assert pushed.by == {
+    assert attempted.by == {
         ("web_push", "delivered"): 1,
         ("web_push", "gone"): 1,
         ("web_push", "refused"): 1,

@@ -71,7 +71,11 @@ async def complete_run(begin: Begin, run: Run, source: Source, outputs: Outputs,
         await tx.store.end_job(run, JobStatus.COMPLETED)
         await _tell(tx, run, facts.completed(run, source, outputs, bucket, run_ms))
     metrics.jobs_ended.add(1, {"status": JobStatus.COMPLETED, "code": ""})
-    metrics.encode_seconds.record(outputs.encode_ms / 1000)
+    metrics.encode_seconds.record(outputs.encode_ms / 1000, {"encoder": outputs.encoder})
+    speed = source.duration_ms / max(1, outputs.encode_ms)
+    for asset in outputs.assets:
+        if asset.kind.startswith("MP4_"):
+            metrics.encode_speed.record(speed, {"encoder": outputs.encoder, "rung": asset.kind})
     log.info("transcode_completed", video_id=run.job.video_id, run_id=run.run_id, run_ms=run_ms)
 
 

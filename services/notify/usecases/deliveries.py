@@ -86,7 +86,7 @@ async def write_down(begin: Begin, due: Due, tried: Tried) -> None:
             await _remove_device(tx, due, verdict)
         elif await tx.store.deliveries.hold(delivery):
             await _settle(tx, delivery, verdict)
-    metrics.pushed.add(1, {"vendor": delivery.vendor, "outcome": verdict.word})
+    metrics.attempted.add(1, {"channel": delivery.vendor, "outcome": verdict.word})
     if verdict.code:
         log.info(
             "push_failed",
@@ -109,7 +109,7 @@ async def refuse(begin: Begin, vendor: str) -> None:
     """Give up a portion of what is pending for a vendor without settings: nobody is told late when they come."""
     async with begin() as tx:
         refused = await tx.store.deliveries.refuse(vendor, "CHANNEL_OFF", REFUSED_AT_ONCE)
-    metrics.pushed.add(refused, {"vendor": vendor, "outcome": "refused"})
+    metrics.attempted.add(refused, {"channel": vendor, "outcome": "refused"})
     log.info("pushes_refused", vendor=vendor, refused=refused, reason="CHANNEL_OFF")
 
 

@@ -19,6 +19,7 @@ from services.notify.usecases.withdrawals import withdraw
 
 CLAIM_SECONDS = 60.0
 """Longer than a request may take; what a killed process had claimed is claimed again after this."""
+OUTCOMES = {Status.DELIVERED: "delivered", Status.PENDING: "retry", Status.FAILED: "given_up"}
 
 log = telemetry.logger(__name__)
 
@@ -75,8 +76,10 @@ async def write_attempts(
         for endpoint, gone in to_disable:
             await _disable(tx, endpoint, gone=gone)
     for one in sent:
-        outcome = one.attempt.error or "DELIVERED"
-        metrics.webhook_attempts.add(1, {"outcome": outcome, "status": one.status})
+        outcome = "gone" if one.attempt.error is Error.GONE else OUTCOMES[one.status]
+        metrics.attempted.add(1, {"channel": "webhook", "outcome": outcome})
+        if one.attempt.error:
+            metrics.webhook_errors.add(1, {"error": one.attempt.error})
         metrics.webhook_latency.record(one.attempt.latency_ms / 1000)
     return sent
 

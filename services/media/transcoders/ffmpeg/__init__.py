@@ -60,7 +60,7 @@ class FfmpegTranscoder:
                 store_files(self.objects, task.output_s3_prefix, directory, finished | {commands.THUMBNAIL: JPEG}),
             )
             report("store", 1)
-            return Outputs(made.assets(task.output_s3_prefix), encode_ms)
+            return Outputs(made.assets(task.output_s3_prefix), encode_ms, "ffmpeg")
 
     async def _download(self, task: Task, directory: Path, report: Report) -> None:
         report("download", 0)

@@ -71,7 +71,7 @@ class MediaConvertTranscoder:
             made = await collect(self.objects, self.ffmpeg, self.memory_bytes, task, plan, directory, report)
             report("store", 1)
             encode_seconds = job.age_seconds - job.silent_seconds
-            return Outputs(made.assets(task.output_s3_prefix), round(1000 * encode_seconds))
+            return Outputs(made.assets(task.output_s3_prefix), round(1000 * encode_seconds), "mediaconvert")
 
     async def _submit(self, task: Task, plan: Plan) -> RemoteJob:
         """The run's job, which MediaConvert knows from now on; submitted at most once."""
