@@ -27,12 +27,12 @@ from nextplay.catalog.v1.ingest_service_pb2_grpc import add_IngestServiceService
 from nextplay.catalog.v1.playback_service_pb2_grpc import add_PlaybackServiceServicer_to_server
 from nextplay.catalog.v1.publishing_service_pb2_grpc import add_PublishingServiceServicer_to_server
 from nextplay.catalog.v1.videos_service_pb2_grpc import add_VideoServiceServicer_to_server
-from services.catalog import maintenance
 from operating.desk import desk_for
 from operating.shared import SHARED
+from services.catalog import maintenance
 from services.catalog.characters import count_characters
-from services.catalog.consumers import facts, feeds
 from services.catalog.commands import GROUPS
+from services.catalog.consumers import facts, feeds
 from services.catalog.consumers.signals import signal_handlers
 from services.catalog.domain.wording import Rules
 from services.catalog.peers import media_over_grpc, upload_over_grpc

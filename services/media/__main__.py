@@ -26,11 +26,11 @@ from chassis.telemetry import logger
 from chassis.transaction import transactions
 from chassis.work import waking, work
 from nextplay.media.v1.media_service_pb2_grpc import add_MediaServiceServicer_to_server
-from services.media import maintenance, reads
 from operating.desk import desk_for
 from operating.shared import SHARED
-from services.media.consumers import HANDLERS
+from services.media import maintenance, reads
 from services.media.commands import GROUPS
+from services.media.consumers import HANDLERS
 from services.media.observe import observe_queue
 from services.media.ports import Begin
 from services.media.probe import SandboxedProber

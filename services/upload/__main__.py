@@ -22,14 +22,14 @@ from chassis.run import Service
 from chassis.transaction import transactions
 from chassis.work import waking, work
 from nextplay.upload.v1.upload_service_pb2_grpc import add_UploadServiceServicer_to_server
-from services.upload import maintenance
 from operating.desk import desk_for
 from operating.shared import SHARED
+from services.upload import maintenance
 from services.upload.bucket import BucketRules, watch_bucket
 from services.upload.catalog import CatalogOverGrpc
 from services.upload.characters import count_characters
-from services.upload.consumers import CONSUMED, handlers
 from services.upload.commands import GROUPS
+from services.upload.consumers import CONSUMED, handlers
 from services.upload.domain.announcement import Rules
 from services.upload.inventory import BucketInventory
 from services.upload.observe import observe_findings
