@@ -1,2 +1,4 @@
+-- without transaction
 -- Serves operators, who ask what is still to be deleted of a video: by the beginning of its prefix.
-CREATE INDEX purges_prefix ON purges (prefix COLLATE "C");
+DROP INDEX CONCURRENTLY IF EXISTS purges_prefix;
+CREATE INDEX CONCURRENTLY purges_prefix ON purges (prefix COLLATE "C");
