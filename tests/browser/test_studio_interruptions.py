@@ -93,6 +93,38 @@ async def test_an_upload_is_paused_and_resumed(browser: Browser, platform: Stack
         await studio.stands(card, "Paused", "Ready")
 
 
+async def test_a_file_that_changes_on_the_way_is_told_and_begun_anew(
+    browser: Browser, platform: Stack, clip: Path, tmp_path: Path
+) -> None:
+    changing = padded(clip, 31 * MIB, tmp_path / "changing.mp4")
+    async with studio_of(browser, platform, somebody("alice")) as studio:
+        page = studio.page
+        parts = await held(studio, changing, "Edited once more", held_from=2)
+        padded(clip, 11 * MIB, changing)
+        parts.go_on.set()
+        card = page.get_by_role("article", name="changing.mp4")
+        await expect(card.get_by_role("alert")).to_contain_text("changed or deleted", timeout=WAIT_MS)
+        await card.get_by_label("File of changing.mp4").set_input_files(changing)
+        await expect(card.get_by_role("textbox", name="Title of")).to_have_value("Edited once more")
+        await card.get_by_role("button", name="Upload", exact=False).click()
+        await studio.stands(card, "Edited once more", "Ready")
+        await studio.go("videos", "Your videos")
+        await expect(page.get_by_role("article")).to_have_count(1)
+
+
+async def test_a_new_upload_that_is_cancelled_leaves_no_draft(
+    browser: Browser, platform: Stack, large_clip: Path
+) -> None:
+    async with studio_of(browser, platform, somebody("alice")) as studio:
+        page = studio.page
+        parts = await held(studio, large_clip, "Given up", held_from=2)
+        await page.get_by_role("article", name="large.mp4").get_by_role("button", name="Cancel large.mp4").click()
+        await expect(page.get_by_role("status").filter(has_text="“Given up” is given up.")).to_be_visible()
+        parts.go_on.set()
+        await studio.go("videos", "Your videos")
+        await expect(page.get_by_role("heading", name="No videos yet")).to_be_visible()
+
+
 async def test_a_clip_that_is_too_long_is_refused_before_a_byte_is_sent(
     browser: Browser, platform: Stack, tmp_path: Path
 ) -> None:

@@ -2,14 +2,14 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Api } from "../src/api/client";
 import { Failure } from "../src/api/failure";
 import type { Heard } from "../src/upload/sender";
-import { openSending } from "../src/upload/sending";
+import { FILE_CHANGED, openSending } from "../src/upload/sending";
 import { chosen, type Transfer } from "../src/upload/transfer";
 
 const BEGUN = { uploadId: "u1", videoId: "v1" };
 const AWAY = new Failure("UNREACHABLE", "The platform cannot be reached.", "Check the connection.");
 
 /** A transfer with what sends it, where Uppy and the API only note what they are told. */
-function sent(more: Partial<Transfer> = {}) {
+function sent(more: Partial<Transfer> = {}, status = "DRAFT") {
   const calls: string[] = [];
   let heard: Heard | undefined;
   let transfer: Transfer | undefined = {
@@ -20,10 +20,10 @@ function sent(more: Partial<Transfer> = {}) {
   };
   const noted = (verb: string) => async (path: string) => {
     calls.push(`${verb} ${path}`);
-    return { data: {}, response: new Response("{}") };
+    return { data: { status }, response: new Response("{}") };
   };
   const sending = openSending(
-    { POST: noted("POST"), DELETE: noted("DELETE") } as unknown as Api,
+    { GET: noted("GET"), POST: noted("POST"), DELETE: noted("DELETE") } as unknown as Api,
     (ears) => {
       heard = ears;
       return {
@@ -134,14 +134,57 @@ test("what is paused stays so, whatever fails meanwhile", async () => {
   expect(calls).toEqual(["send into new of u1", "pause", "resume u1"]);
 });
 
-test("an upload is given up when it is cancelled, also while it is announced", async () => {
-  const known = sent({ begun: BEGUN });
-  await known.sending.cancel(known.now());
-  expect(known.calls).toEqual(["forget", "DELETE /v1/uploads/{upload_id}"]);
+test("a file that was changed is told as that, and not tried again", async () => {
+  const { sending, heard, calls, now } = sent();
+  sending.start("t1");
+  heard.begun("t1", BEGUN);
+  const reading = vi.spyOn(Blob.prototype, "arrayBuffer").mockRejectedValue(new DOMException("", "NotReadableError"));
+  heard.failed("t1", AWAY);
+  await vi.advanceTimersByTimeAsync(60_000);
+  reading.mockRestore();
+  expect(now()).toMatchObject({ phase: "failed", failure: { code: FILE_CHANGED } });
+  expect(calls).not.toContain("resume u1");
+});
+
+const ABORTED = "DELETE /v1/uploads/{upload_id}";
+const ABORTED_AND_DELETED = [ABORTED, "GET /v1/videos/{video_id}/status", "DELETE /v1/videos/{video_id}"];
+
+test("a new upload that is cancelled leaves no draft, also while it is announced", async () => {
+  const known = sent();
+  known.sending.start("t1");
+  known.heard.begun("t1", BEGUN);
+  expect(await known.sending.cancel(known.now())).toBe(true);
+  expect(known.calls.slice(1)).toEqual(["forget", ...ABORTED_AND_DELETED]);
   const announced = sent();
   announced.sending.start("t1");
   await announced.sending.cancel(announced.now());
   announced.lose();
   announced.heard.begun("t1", BEGUN);
-  expect(announced.calls).toEqual(["send into new of new", "forget", "DELETE /v1/uploads/{upload_id}"]);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(announced.calls.slice(1)).toEqual(["forget", ...ABORTED_AND_DELETED]);
+});
+
+test("a draft whose upload has expired goes too when it is cancelled", async () => {
+  const { sending, heard, calls, now } = sent();
+  sending.start("t1");
+  heard.begun("t1", BEGUN);
+  heard.failed("t1", new Failure("UPLOAD_EXPIRED", "It expired.", "Start another.", 410));
+  expect(await sending.cancel(now())).toBe(true);
+  expect(calls.slice(1)).toEqual(["forget", ...ABORTED_AND_DELETED.slice(1)]);
+});
+
+test("a video that was there before stays when its upload is cancelled", async () => {
+  const { sending, heard, calls, now } = sent({ into: "v1" });
+  sending.start("t1");
+  heard.begun("t1", BEGUN);
+  expect(await sending.cancel(now())).toBe(false);
+  expect(calls.slice(1)).toEqual(["forget", ABORTED]);
+});
+
+test("a video that has got its file by then stays", async () => {
+  const { sending, heard, calls, now } = sent({}, "PROCESSING");
+  sending.start("t1");
+  heard.begun("t1", BEGUN);
+  expect(await sending.cancel(now())).toBe(false);
+  expect(calls).not.toContain("DELETE /v1/videos/{video_id}");
 });

@@ -1,13 +1,14 @@
 import { type Api, told } from "../api/client";
-import { asFailure, type Failure } from "../api/failure";
+import { asFailure, Failure } from "../api/failure";
 import { pause as wait } from "../api/stream";
+import { giveUp, type GivenUp, OVER } from "./giving-up";
 import type { Heard, Sender } from "./sender";
 import type { Transfer } from "./transfer";
 
 const FIRST_RETRY_MS = 2000;
 const LONGEST_RETRY_MS = 30_000;
-/** Codes at which an upload is over for good, and a new one has to be begun. */
-const OVER = ["UPLOAD_EXPIRED", "UPLOAD_NOT_FOUND", "UPLOAD_NOT_ACTIVE"];
+/** The code of a file that was changed or deleted after it was chosen: no browser reads it any more. */
+export const FILE_CHANGED = "FILE_CHANGED";
 
 /** The list of transfers, as far as sending reads and changes it. */
 export interface Transfers {
@@ -27,11 +28,14 @@ export function openSending(
   signal: AbortSignal,
 ) {
   const failures = new Map<string, number>(); // since bytes were sent last
+  const announced = new Map<string, Transfer>(); // as they were then, until the API has answered
   const sender = openSender({
     begun(id, begun) {
       const transfer = find(id);
-      if (!transfer) return void giveUp(begun.uploadId); // it was cancelled while it was announced
-      change(id, { begun, ...(transfer.phase === "starting" && { phase: "sending" }) });
+      const made = announced.get(id)?.into ? {} : { made: begun.videoId };
+      announced.delete(id);
+      if (!transfer) return void drop({ begun, made: "", ...made }); // it was cancelled while it was announced
+      change(id, { begun, ...made, ...(transfer.phase === "starting" && { phase: "sending" }) });
       if (transfer.publish) void publishWhenReady(transfer, begun.videoId);
     },
     progressed(id, sentBytes, bytesPerSecond) {
@@ -50,13 +54,17 @@ export function openSending(
   async function failed(id: string, failure: Failure) {
     const transfer = find(id);
     if (!transfer || transfer.phase === "paused") return;
-    if (!failure.passes && failure.code !== "REQUEST_IN_FLIGHT") {
-      const into = transfer.begun?.videoId ?? transfer.into;
-      return change(id, { phase: "failed", failure, ...(OVER.includes(failure.code) && { begun: null, into }) });
+    const goesOn = failure.passes || failure.code === "REQUEST_IN_FLIGHT";
+    if (goesOn) change(id, { phase: "waiting", failure });
+    else if (OVER.includes(failure.code)) {
+      change(id, { phase: "failed", failure, begun: null, into: transfer.begun?.videoId ?? transfer.into });
+    } else change(id, { phase: "failed", failure });
+    if (failure.status === 0 && !(await isReadable(transfer.file))) {
+      return change(id, { phase: "failed", failure: changed(transfer.file) });
     }
+    if (!goesOn) return;
     const before = failures.get(id) ?? 0;
     failures.set(id, before + 1);
-    change(id, { phase: "waiting", failure });
     await wait(Math.min(FIRST_RETRY_MS * 2 ** before, LONGEST_RETRY_MS), signal);
     if (find(id)?.phase === "waiting" && navigator.onLine) resume(id);
   }
@@ -68,9 +76,9 @@ export function openSending(
     await told(reply).catch(() => change(id, { publish: false }));
   }
 
-  async function giveUp(uploadId: string) {
-    const reply = api.DELETE("/v1/uploads/{upload_id}", { params: { path: { upload_id: uploadId } } });
-    await told(reply).catch(() => undefined); // it expires within the hour
+  /** Whether the video is gone too. What cannot be given up, for want of a network, ends by itself. */
+  function drop(given: GivenUp): Promise<boolean> {
+    return giveUp(api, given).catch(() => false);
   }
 
   function start(id: string) {
@@ -80,6 +88,7 @@ export function openSending(
     const { contentType } = transfer.verdict;
     const words = { title: title.trim(), description: description.trim(), category, visibility };
     const key = crypto.randomUUID();
+    if (!begun) announced.set(id, transfer);
     change(id, { phase: begun ? "sending" : "starting", failure: null });
     sender.send(file, { transfer: id, ...words, contentType, fingerprint, key, into }, begun);
   }
@@ -105,10 +114,10 @@ export function openSending(
       if (find(id)?.begun) resume(id);
       else start(id);
     },
-    /** Stops sending, and gives the upload up where one was begun. */
-    async cancel({ id, begun }: Transfer): Promise<void> {
-      sender.forget(id);
-      if (begun) await giveUp(begun.uploadId);
+    /** Stops sending, and gives the upload up where one was begun; whether the video went with it. */
+    async cancel(transfer: Transfer): Promise<boolean> {
+      sender.forget(transfer.id);
+      return drop(transfer);
     },
     /** The browser has lost the network: waits for `online`. */
     offline(id: string) {
@@ -116,4 +125,23 @@ export function openSending(
     },
     close: () => sender.close(),
   };
+}
+
+/** Whether a file is still the one that was chosen: browsers refuse to read another. */
+async function isReadable(file: File): Promise<boolean> {
+  return file
+    .slice(0, 1)
+    .arrayBuffer()
+    .then(
+      () => true,
+      () => false,
+    );
+}
+
+function changed(file: File): Failure {
+  return new Failure(
+    FILE_CHANGED,
+    `${file.name} was changed or deleted on this device after it was chosen.`,
+    "Choose it again: the upload then begins anew, and what you wrote stays.",
+  );
 }

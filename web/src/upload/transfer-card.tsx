@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { bytes, remaining } from "../format";
 import { hrefOf } from "../route";
 import { useStudio } from "../studio";
@@ -7,6 +7,8 @@ import { Button, ButtonLink, Trouble } from "../ui/parts";
 import { ReasonNotice } from "../videos/reason";
 import { Progress } from "../videos/steps";
 import { WordsForm, wrongWith } from "./details";
+import { ACCEPTED } from "./drop-zone";
+import { FILE_CHANGED } from "./sending";
 import { isUnderWay, PHASES, type Transfer } from "./transfer";
 
 /** A chosen clip, from the first look at it until it is READY. */
@@ -61,8 +63,13 @@ function Body({ transfer }: { transfer: Transfer }) {
     case "failed":
       return (
         <>
-          <Trouble error={failure} again={() => uploads.again(id)} />
+          {failure?.code === FILE_CHANGED ? (
+            <Trouble error={failure} />
+          ) : (
+            <Trouble error={failure} again={() => uploads.again(id)} />
+          )}
           <div class="actions">
+            {failure?.code === FILE_CHANGED && <ChooseAgain transfer={transfer} />}
             <Cancel transfer={transfer} />
           </div>
         </>
@@ -160,13 +167,38 @@ function Sending({ transfer }: { transfer: Transfer }) {
 function Cancel({ transfer }: { transfer: Transfer }) {
   const { uploads, toasts } = useStudio();
   async function cancel() {
-    await uploads.remove(transfer.id);
-    if (transfer.begun) toasts.say(`The upload is given up; “${transfer.title}” stays as a draft.`);
+    const isGone = await uploads.remove(transfer.id);
+    const { begun, title } = transfer;
+    if (begun) toasts.say(`The upload of “${title}” is given up.${isGone ? "" : " The video stays as a draft."}`);
   }
   return (
     <Button kind="quiet" icon="close" label={`Cancel ${transfer.file.name}`} onClick={cancel}>
       Cancel
     </Button>
+  );
+}
+
+function ChooseAgain({ transfer: { id, file } }: { transfer: Transfer }) {
+  const { uploads } = useStudio();
+  const input = useRef<HTMLInputElement>(null);
+  return (
+    <>
+      <Button kind="primary" icon="film" label={`Choose ${file.name} again`} onClick={() => input.current?.click()}>
+        Choose the file again
+      </Button>
+      <input
+        ref={input}
+        class="hidden"
+        type="file"
+        tabIndex={-1}
+        accept={ACCEPTED}
+        aria-label={`File of ${file.name}`}
+        onChange={(event) => {
+          const again = event.currentTarget.files?.[0];
+          if (again) void uploads.replace(id, again);
+        }}
+      />
+    </>
   );
 }
 

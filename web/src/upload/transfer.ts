@@ -27,6 +27,8 @@ export interface Transfer extends Details {
   /** The own video that this is uploaded into again. */
   into: string;
   begun: Begun | null;
+  /** The video that was made for this upload, and goes with it where it is given up; empty where it was there before. */
+  made: string;
   failure: Failure | null;
   status: VideoStatus | null;
 }
@@ -48,6 +50,7 @@ export function chosen(file: File, categories: string[]): Transfer {
     bytesPerSecond: null,
     into: "",
     begun: null,
+    made: "",
     failure: null,
     status: null,
   };

@@ -70,7 +70,7 @@ function UnfinishedCard({ upload }: { upload: Unfinished }) {
             kind="quiet"
             icon="trash"
             label={`Discard ${filename}`}
-            onClick={() => uploads.unfinished.discard(upload.upload_id).catch(toasts.fail)}
+            onClick={() => uploads.unfinished.discard(upload).catch(toasts.fail)}
           >
             Discard
           </Button>

@@ -2,10 +2,13 @@ import { signal } from "@preact/signals";
 import { type Api, told } from "../api/client";
 import { asFailure, type Failure } from "../api/failure";
 import type { UploadSummary } from "../api/types";
+import { giveUp } from "./giving-up";
 
 /** An upload that was begun, in this tab or elsewhere, and whose file this page does not have. */
 export interface Unfinished extends UploadSummary {
   title: string;
+  /** The upload is the first one of its video, so that nothing is lost with it. */
+  isFirst: boolean;
   receivedBytes: number;
 }
 
@@ -18,11 +21,12 @@ export function openUnfinished(api: Api, mine: () => string[]) {
   let loaded: Promise<void> | undefined;
 
   async function describe(upload: UploadSummary): Promise<Unfinished> {
-    const [{ parts_received }, { title }] = await Promise.all([
+    const [{ parts_received }, { title, generation }] = await Promise.all([
       told(api.GET("/v1/uploads/{upload_id}", { params: { path: { upload_id: upload.upload_id } } })),
       told(api.GET("/v1/videos/{video_id}", { params: { path: { video_id: upload.video_id } } })),
     ]);
-    return { ...upload, title, receivedBytes: parts_received.reduce((sum, part) => sum + part.size_bytes, 0) };
+    const receivedBytes = parts_received.reduce((sum, part) => sum + part.size_bytes, 0);
+    return { ...upload, title, isFirst: generation === 1, receivedBytes };
   }
 
   async function load() {
@@ -51,10 +55,10 @@ export function openUnfinished(api: Api, mine: () => string[]) {
       return list.value.find(({ fingerprint }) => fingerprint === print);
     },
     drop,
-    /** Gives an upload up. */
-    async discard(uploadId: string): Promise<void> {
-      await told(api.DELETE("/v1/uploads/{upload_id}", { params: { path: { upload_id: uploadId } } }));
-      drop(uploadId);
+    /** Gives an upload up, with the draft that was made for it. */
+    async discard({ upload_id, video_id, isFirst }: Unfinished): Promise<void> {
+      await giveUp(api, { begun: { uploadId: upload_id }, made: isFirst ? video_id : "" });
+      drop(upload_id);
     },
   };
 }

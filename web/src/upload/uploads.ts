@@ -49,7 +49,8 @@ export function openUploads(api: Api, watch: Watch, categories: string[]) {
       change(id, { verdict, fingerprint: print, phase: "draft" });
       if (!before || !find(id)) return;
       const begun = { uploadId: before.upload_id, videoId: before.video_id };
-      change(id, { begun, title: before.title, sentBytes: before.receivedBytes });
+      const made = before.isFirst ? before.video_id : "";
+      change(id, { begun, made, title: before.title, sentBytes: before.receivedBytes });
       unfinished.drop(before.upload_id);
       sending.start(id);
     } catch {
@@ -63,6 +64,13 @@ export function openUploads(api: Api, watch: Watch, categories: string[]) {
     const fresh = [...files].filter((file) => !isHere(file)).map((file) => ({ ...chosen(file, categories), ...base }));
     transfers.value = [...fresh, ...transfers.value];
     for (const transfer of fresh) void look(transfer);
+  }
+
+  /** Takes a clip off the list, and gives its upload up where it is under way; whether its video is gone with it. */
+  async function remove(id: string): Promise<boolean> {
+    const transfer = find(id);
+    transfers.value = transfers.value.filter((one) => one !== transfer);
+    return transfer && (isUnderWay(transfer) || transfer.phase === "failed") ? sending.cancel(transfer) : false;
   }
 
   function onNetwork(event: "online" | "offline", act: (transfer: Transfer) => void) {
@@ -86,11 +94,15 @@ export function openUploads(api: Api, watch: Watch, categories: string[]) {
     pause: sending.pause,
     resume: sending.resume,
     again: sending.again,
-    /** Takes a clip off the list, and gives its upload up where it is under way. */
-    async remove(id: string): Promise<void> {
+    remove,
+    /** Begins anew with a file that was chosen in the place of one, with what its owner wrote. */
+    async replace(id: string, file: File): Promise<void> {
       const transfer = find(id);
-      transfers.value = transfers.value.filter((one) => one !== transfer);
-      if (transfer && (isUnderWay(transfer) || transfer.phase === "failed")) await sending.cancel(transfer);
+      if (!transfer) return;
+      const { title, description, category, visibility, publish, made } = transfer;
+      const into = made ? "" : transfer.into;
+      await remove(id);
+      add([file], { title, description, category, visibility, publish, into });
     },
     close() {
       closing.abort();
