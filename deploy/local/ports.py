@@ -7,7 +7,7 @@ import json
 import os
 import random
 import socket
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from deploy.local.home import Trouble, write_json
@@ -32,7 +32,7 @@ def choose(file: Path, names: Iterable[str]) -> dict[str, int]:
         if _wanted(name) and not is_free(port):
             raise Trouble(f"Port {port}, set by {variable(name)} for {name}, is in use by another program.")
         if not port or not is_free(port):
-            ports[name] = _free_port(taken)
+            ports[name] = free_port(taken)
             taken.add(ports[name])
     if ports != kept:
         write_json(file, ports)
@@ -59,7 +59,8 @@ def _wanted(name: str) -> int:
     return int(value)
 
 
-def _free_port(taken: set[int]) -> int:
+def free_port(taken: Collection[int] = ()) -> int:
+    """One that nobody binds, and none of `taken`."""
     candidates = random.sample(range(_FIRST, _LAST), k=_LAST - _FIRST)
     for port in candidates:
         if port not in taken and is_free(port):

@@ -44,6 +44,8 @@ class Process:
     """What the kernel sends when the supervisor was killed."""
     unprivileged: bool = False
     """Runs as another user when we are root."""
+    directory: Path = ROOT
+    """Where it runs: the checkout whose modules Python finds first."""
 
 
 def spawn(process: Process, home: Home) -> subprocess.Popen[bytes]:
@@ -63,7 +65,7 @@ def spawn(process: Process, home: Home) -> subprocess.Popen[bytes]:
     with log_path.open("ab") as log:
         return subprocess.Popen(
             [*as_other_user(process), *process.command],
-            cwd=ROOT,
+            cwd=process.directory,
             env={**_inherited(), **process.environment, MARKER: str(home.path)},
             stdin=subprocess.DEVNULL,
             stdout=log,

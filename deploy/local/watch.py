@@ -7,8 +7,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from deploy.local.home import Home, Trouble, check_disk
@@ -66,6 +66,27 @@ async def keep_running(watch: Watch, others: Mapping[str, Watch], home: Home, ch
         await end(watch)
         if watch.state != "done":
             _enter(watch, "stopped", changed)
+
+
+@contextlib.asynccontextmanager
+async def kept_running(processes: Sequence[Process], home: Home) -> AsyncIterator[list[Watch]]:
+    """Processes beside those of a supervisor, all of them ready, until the block ends.
+
+    Raises `Trouble` when they are not ready in time.
+    """
+    watches = [Watch(replace(process, waits_for=())) for process in processes]
+    keepers = [asyncio.create_task(keep_running(watch, {}, home, lambda: None)) for watch in watches]
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(process.ready_seconds for process in processes)):
+                await asyncio.gather(*(watch.ready.wait() for watch in watches))
+        if late := [str(home.log_of(watch.process.name)) for watch in watches if not watch.ready.is_set()]:
+            raise Trouble(f"Not ready in time; read {', '.join(late)}.")
+        yield watches
+    finally:
+        for keeper in keepers:
+            keeper.cancel()
+        await asyncio.wait(keepers)
 
 
 async def end(watch: Watch) -> None:

@@ -39,7 +39,7 @@ def workloads(home: Home, ports: Ports, values: Values) -> list[Process]:
     migrations = [
         Process(
             f"{context}-migrate",
-            _python((f"services.{context}", "migrate")),
+            python((f"services.{context}", "migrate")),
             waits_for=["database"],
             environment={
                 **environment(home, ports, values, context),
@@ -60,7 +60,7 @@ def job_process(home: Home, ports: Ports, values: Values, name: str) -> Process:
     job = values.jobs[name]
     own = {f"NEXTPLAY_{job.context.upper()}_{port}_BIND": "127.0.0.1:0" for port in ("GRPC", "METRICS")}
     return Process(
-        name, _python(job.command), environment={**environment(home, ports, values, job.context), **own}, nice=5
+        name, python(job.command), environment={**environment(home, ports, values, job.context), **own}, nice=5
     )
 
 
@@ -133,7 +133,7 @@ def _workload(home: Home, ports: Ports, values: Values, name: str, instance: str
     others = [one for other in values.workloads if other != name for one in instances(ports, other)]
     return Process(
         instance,
-        _python(workload.command),
+        python(workload.command),
         ready=answers(ports[_port(instance, workload.probe)], "/readyz"),
         waits_for=["bucket", "topics", f"{workload.context}-migrate"] if workload.context else [],
         stops_before=[] if workload.context else others,
@@ -143,7 +143,8 @@ def _workload(home: Home, ports: Ports, values: Values, name: str, instance: str
     )
 
 
-def _python(command: Sequence[str]) -> list[str]:
+def python(command: Sequence[str]) -> list[str]:
+    """What runs a module as the values name it."""
     return [sys.executable, "-m", *command]
 
 
