@@ -27,16 +27,16 @@ import stamina
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 from google.protobuf.message import Message
-from opentelemetry import trace
+from opentelemetry.trace import SpanKind, get_current_span
 
-from chassis import queries, telemetry
+from chassis import queries, telemetry, tracing
 from chassis.clock import utc_now
 from chassis.dead_letters import send_dead_letter
 from chassis.errors import DeadlineExceeded, Unavailable
 from chassis.events import EventMeta, Undecodable, decode, header_text, topic_of
 from chassis.group_member import ConsumerHealth as ConsumerHealth
 from chassis.group_member import Record, be_member
-from chassis.kafka import open_consumer
+from chassis.kafka import about_event, open_consumer
 from chassis.metrics import EVENT_DELAY, EVENTS_HANDLED, EVENTS_RETRIED
 from chassis.postgres import Pool, delete_in_portions
 from chassis.settings import KafkaSettings
@@ -52,7 +52,6 @@ DEAD_LETTER_WINDOW_SECONDS = 600.0
 S = TypeVar("S")
 
 log = telemetry.logger(__name__)
-tracer = trace.get_tracer("nextplay.chassis")
 
 Handler: TypeAlias = Callable[[Any, Tx[S], EventMeta], Awaitable[None]]
 """`async def on_upload_completed(event: UploadCompleted, tx: Tx[Store], meta: EventMeta) -> None`: database only, no
@@ -140,13 +139,14 @@ class _Application(Generic[S]):
             EVENTS_HANDLED.add(1, {**labels, "outcome": "skipped"})
             return
         meta, event = decoded
-        with tracer.start_as_current_span(
-            f"apply {meta.type}",
-            context=telemetry.context_from(headers.get("traceparent")),
-            kind=trace.SpanKind.CONSUMER,
-        ):
+        about: dict[str, str | int] = {**about_event("process", record.topic, headers)}
+        about |= {"messaging.consumer.group.name": self.consumer, "messaging.kafka.offset": record.offset}
+        about["messaging.destination.partition.id"] = str(record.partition)
+        came_with = tracing.received(headers, event)
+        with tracing.span(f"process {record.topic}", SpanKind.CONSUMER, about, context=came_with) as span:
             reason = await self._apply_patiently(record, meta, event, labels)
             if reason:
+                tracing.failed(span, "dead_lettered")
                 await self._bury(record, labels, reason)
 
     async def _apply_patiently(
@@ -181,6 +181,7 @@ class _Application(Generic[S]):
                     log.error("event_failed", consumer=self.consumer, type=meta.type, event_id=meta.id)
                     return f"{type(error).__name__}: {error}"
             EVENTS_RETRIED.add(1, {**labels, "error": type(problem).__name__})
+            get_current_span().add_event("retried", {"error.type": type(problem).__name__})
             log.warning("event_retried", consumer=self.consumer, type=meta.type, event_id=meta.id, reason=repr(problem))
             await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
             delay = min(delay * 2, MAX_BACKOFF_SECONDS)

@@ -2,7 +2,8 @@
 
 An event message says where it travels, `option (nextplay.api.v1.event) = {topic: "…", key: "video_id"}`, so neither
 producer nor consumer names a topic. The payload is the message, the headers are `ce_id`, `ce_type` (the full proto
-name), `ce_source`, `ce_time`, `ce_subject` (the key), `ce_specversion`, `content-type` and W3C's `traceparent`.
+name), `ce_source`, `ce_time`, `ce_subject` (the key), `ce_specversion`, `content-type`, and those of the trace
+(chassis/tracing).
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -13,7 +14,7 @@ from uuid import UUID
 from google.protobuf.message import DecodeError, Message
 
 from chassis.clock import new_id, utc_now
-from chassis.telemetry import traceparent_of_current_span
+from chassis.tracing import carried
 from nextplay.api.v1 import options_pb2
 
 CONTENT_TYPE = "application/protobuf"
@@ -65,7 +66,7 @@ def encode(event: Message, meta: EventMeta) -> tuple[str, str, dict[str, str], b
 
 def encode_headers(event: Message, meta: EventMeta) -> dict[str, str]:
     """The Kafka headers, the current span's trace context included."""
-    headers = {
+    return {
         "ce_specversion": "1.0",
         "ce_id": str(meta.id),
         "ce_type": meta.type,
@@ -73,9 +74,8 @@ def encode_headers(event: Message, meta: EventMeta) -> dict[str, str]:
         "ce_time": meta.time.isoformat(),
         "ce_subject": key_of(event),
         "content-type": CONTENT_TYPE,
+        **carried(event),
     }
-    traceparent = traceparent_of_current_span()
-    return headers | {"traceparent": traceparent} if traceparent else headers
 
 
 def header_text(headers: Iterable[tuple[str, bytes]]) -> dict[str, str]:

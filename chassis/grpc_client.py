@@ -10,16 +10,17 @@
 """
 
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
+from opentelemetry.trace import SpanKind
 
 from chassis.auth import ServiceToken
 from chassis.grpc_errors import failure_from as failure_from
-from chassis.telemetry import traceparent_of_current_span
+from chassis.tracing import about, carried, failed, span
 
 TIMEOUT_SECONDS = 5.0
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
@@ -49,8 +50,8 @@ def channel(
     It connects when it is first used.
 
     A unary call without a timeout gets `timeout_seconds`. Calls that end UNAVAILABLE are tried up to 3 times within
-    their deadline. With `token`, calls carry the service's identity. Each call carries the traceparent of the current
-    span.
+    their deadline. With `token`, calls carry the service's identity. Each call has a span and
+    carries its trace.
     """
     return plain_channel(address, added=[_Unary(token, timeout_seconds)])
 
@@ -59,7 +60,7 @@ def channel(
 async def plain_channel(
     address: str, *, retried: Sequence[str] | None = None, added: Sequence[grpc.aio.ClientInterceptor] = ()
 ) -> AsyncIterator[grpc.aio.Channel]:
-    """The same for who gives each call its deadline, identity and traceparent: interceptors cost a call a task.
+    """The same for who gives each call its deadline, identity, span and trace: interceptors cost a call a task.
 
     Tried again is every method, or those named in `retried` ("nextplay.upload.v1.UploadService/GetUpload").
     """
@@ -94,8 +95,24 @@ class _Unary(grpc.aio.UnaryUnaryClientInterceptor):
         metadata = dict(given.metadata or ())
         if self.token is not None:
             metadata["authorization"] = f"Bearer {self.token.read()}"
-        if traceparent := traceparent_of_current_span():
-            metadata["traceparent"] = traceparent
-        timeout, sent = given.timeout or self.timeout_seconds, grpc.aio.Metadata(*metadata.items())
-        details = grpc.aio.ClientCallDetails(given.method, timeout, sent, given.credentials, given.wait_for_ready)
-        return await continuation(details, request)
+        with suppress(grpc.aio.AioRpcError), call_span(given.method, request):
+            timeout, sent = given.timeout or self.timeout_seconds, grpc.aio.Metadata(*(metadata | carried()).items())
+            details = grpc.aio.ClientCallDetails(given.method, timeout, sent, given.credentials, given.wait_for_ready)
+            call = await continuation(details, request)
+            await call
+        return call
+
+
+@contextmanager
+def call_span(method: str | bytes, request: Any) -> Iterator[None]:
+    """A span around a call to `method` ("/nextplay.upload.v1.UploadService/GetUpload"), which tells how it ended."""
+    name = (method if isinstance(method, str) else method.decode()).removeprefix("/")
+    known = {"rpc.system.name": "grpc", "rpc.method": name}
+    with span(name, SpanKind.CLIENT, known, context=about(request), marks_errors=False) as called:
+        try:
+            yield
+            called.set_attribute("rpc.response.status_code", "OK")
+        except grpc.aio.AioRpcError as error:
+            called.set_attribute("rpc.response.status_code", error.code().name)
+            failed(called, error.code().name)
+            raise

@@ -19,7 +19,7 @@ from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import MethodDescriptor
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from opentelemetry import trace
+from opentelemetry.trace import SpanKind
 
 from chassis.auth import Caller, User, Verifier, acting_as
 from chassis.errors import DeadlineExceeded, Failure, Internal, Kind, Unavailable
@@ -27,7 +27,8 @@ from chassis.grpc_errors import DETAILS_KEY, status_from
 from chassis.grpc_policy import Policy, identify, policy_of
 from chassis.limits import limited
 from chassis.metrics import RPC_DURATION
-from chassis.telemetry import context_from, current_trace_id, logger
+from chassis.telemetry import logger
+from chassis.tracing import current_trace_id, failed, received, span
 
 UNARY_SECONDS, STREAM_SECONDS = 30.0, 3600.0
 GRACE_SECONDS, GATHERED_SECONDS = 10.0, 0.1
@@ -52,7 +53,7 @@ _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 _Work: TypeAlias = Callable[[asyncio.Timeout], Awaitable[Any]]
 
 log = logger(__name__)
-_tracer = trace.get_tracer(__name__)
+_OUR_FAULT = {Kind.INTERNAL, Kind.DEADLINE_EXCEEDED, Kind.UNAVAILABLE}
 _idempotency_key: ContextVar[str | None] = ContextVar("idempotency_key", default=None)
 
 
@@ -124,7 +125,7 @@ class _Guard:
         serve = limited(method.input_type, handler.unary_stream if many else handler.unary_unary)
 
         async def answer_once(request: Any, context: _Context) -> Any:
-            return await self._answer(policy, context, many, lambda _: serve(request, context))
+            return await self._answer(policy, request, context, many, lambda _: serve(request, context))
 
         # Writes instead of yielding: context variables hold to the end of a coroutine, but not in a generator.
         async def answer_many(request: Any, context: _Context) -> None:
@@ -137,7 +138,7 @@ class _Guard:
                 finally:
                     self.streams.discard(limit)
 
-            await self._answer(policy, context, many, work)
+            await self._answer(policy, request, context, many, work)
 
         if handler.request_streaming:
             raise ValueError(f"{policy.method} takes a stream of requests; only single requests are supported")
@@ -146,31 +147,32 @@ class _Guard:
             return grpc.unary_stream_rpc_method_handler(answer_many, *coders)
         return grpc.unary_unary_rpc_method_handler(answer_once, *coders)
 
-    async def _answer(self, policy: Policy, context: _Context, many: bool, work: _Work) -> Any:
+    async def _answer(self, policy: Policy, request: Any, context: _Context, many: bool, work: _Work) -> Any:
         """Do `work` as the caller, within the caller's deadline and ours; what it raises becomes the call's status."""
         metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
         started, caller, code = time.monotonic(), None, "CANCELLED"
         fields: dict[str, object] = {"method": policy.method}
-        parent = context_from(metadata.get("traceparent"))
-        span = _tracer.start_span(policy.method, parent, trace.SpanKind.SERVER)
-        with trace.use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
+        name, status_code, came_with = "/".join(policy.method.rsplit(".", 1)), "CANCELLED", received(metadata, request)
+        about = {"rpc.system.name": "grpc", "rpc.method": name}
+        with span(name, SpanKind.SERVER, about, context=came_with, marks_errors=False) as answered:
             try:
                 caller = await identify(metadata.get("authorization"), policy, self.verifier)
                 _idempotency_key.set(metadata.get("idempotency-key"))
                 with acting_as(caller):
                     result = await self._within(many, context, work)
-                code = "OK"
+                code = status_code = "OK"
                 return result
             except Exception as error:
                 failure = error if isinstance(error, Failure) else Internal()
-                code = failure.code
+                code, status_code = failure.code, failure.kind.grpc_code
                 fields |= {"detail": str(failure)} | ({"cause": repr(error.__cause__)} if error.__cause__ else {})
                 if failure.kind is Kind.INTERNAL:
                     log.error("rpc_broke", cause=error, method=policy.method)
-                    span.record_exception(error)
-                    span.set_status(trace.StatusCode.ERROR)
                 elif failure.kind not in policy.fails:
                     log.error("rpc_failure_undeclared", method=policy.method, kind=failure.kind.name, code=code)
+                answered.set_attribute("nextplay.code", code)
+                if failure.kind in _OUR_FAULT:
+                    failed(answered, code)
                 status = status_from(failure, current_trace_id())
                 slow = time.monotonic() - started > SLOW_SECONDS  # then the channel itself is not to try again
                 details = ((DETAILS_KEY, status.SerializeToString()), *[("grpc-retry-pushback-ms", b"-1")] * slow)
@@ -180,7 +182,7 @@ class _Guard:
                 self.measured.append((copy_context(), seconds, {"method": policy.method, "code": code}))
                 if len(self.measured) == 1:
                     asyncio.get_running_loop().call_later(GATHERED_SECONDS, self.record)
-                span.set_attribute("code", code)
+                answered.set_attribute("rpc.response.status_code", status_code)
                 if code != "OK" or not policy.reads or seconds > SLOW_SECONDS:
                     log.info("rpc_answered", **fields, code=code, ms=round(seconds * 1000, 1), caller=_named(caller))
 

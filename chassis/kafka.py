@@ -5,7 +5,7 @@ Topics are made by whoever runs the broker: `<topic>` with the partitions it nee
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, TypeVar
 
@@ -13,8 +13,9 @@ import stamina
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from google.protobuf.message import Message
+from opentelemetry.trace import SpanKind
 
-from chassis import events
+from chassis import events, tracing
 from chassis.errors import Unavailable
 from chassis.metrics import SIGNALS_LOST
 from chassis.settings import KafkaSettings
@@ -84,6 +85,26 @@ async def _running(client: C) -> AsyncIterator[C]:
 def to_headers(headers: dict[str, str]) -> list[tuple[str, bytes]]:
     """Headers as Kafka carries them."""
     return [(name, value.encode()) for name, value in headers.items()]
+
+
+def about_event(operation: str, topic: str, headers: Mapping[str, str]) -> dict[str, str]:
+    """What a span tells of a record that is sent ("send") or applied ("process")."""
+    said = {"system": "kafka", "operation.name": operation, "operation.type": operation, "destination.name": topic}
+    said["message.id"] = headers.get("ce_id", "")
+    return {f"messaging.{name}": value for name, value in said.items()} | {"nextplay.event": headers.get("ce_type", "")}
+
+
+async def send_event(producer: AIOKafkaProducer, topic: str, key: str, headers: dict[str, str], data: bytes) -> None:
+    """Send a record and wait for its acknowledgement, as a step of its headers' trace. Raises KafkaError."""
+    if not tracing.is_recorded(headers):
+        await producer.send_and_wait(topic, data, key=key.encode(), headers=to_headers(headers))
+        return
+    about, came_with = about_event("send", topic, headers), tracing.received(headers)
+    with tracing.span(f"send {topic}", SpanKind.PRODUCER, about, context=came_with) as span:
+        carried = to_headers(headers | tracing.carried())
+        kept = await producer.send_and_wait(topic, data, key=key.encode(), headers=carried)
+        span.set_attribute("messaging.destination.partition.id", str(kept.partition))
+        span.set_attribute("messaging.kafka.offset", kept.offset)
 
 
 async def send_signal(producer: AIOKafkaProducer, signal: Message) -> None:

@@ -25,6 +25,7 @@ import aiohttp
 from aiobotocore.config import AioConfig
 from aiobotocore.credentials import AioCredentials
 from botocore.exceptions import BotoCoreError, ClientError
+from opentelemetry.trace import SpanKind, get_current_span
 
 from chassis.clock import utc_now
 from chassis.errors import Unavailable
@@ -32,6 +33,7 @@ from chassis.metrics import OBJECT_STORE_CALLS
 from chassis.presigning import presign
 from chassis.settings import ObjectStoreSettings
 from chassis.telemetry import logger
+from chassis.tracing import span
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -308,15 +310,21 @@ def _count(event_name: str, http_response: Any = None, **_: Any) -> None:
     """Of a request that ended; without a response if it got none. Retries that botocore makes itself are one."""
     status = http_response.status_code if http_response else 503
     outcome = "ok" if status < 400 else "refused" if status < 500 and status != 429 else "failed"
-    OBJECT_STORE_CALLS.add(1, {"operation": event_name.rpartition(".")[2], "outcome": outcome})
+    operation = event_name.rpartition(".")[2]
+    OBJECT_STORE_CALLS.add(1, {"operation": operation, "outcome": outcome})
+    get_current_span().set_attributes({"rpc.method": f"S3/{operation}", "http.response.status_code": status})
 
 
 @asynccontextmanager
 async def call(seconds: float = CALL_SECONDS) -> AsyncIterator[None]:
-    """A deadline around a call of the client, and its errors in neutral words: for what only one service asks of S3."""
+    """A deadline around a call of the client, and its errors in neutral words: for what only one service asks of S3.
+
+    Its span has no key: keys name users.
+    """
     try:
         async with asyncio.timeout(seconds):
-            yield
+            with span("S3", SpanKind.CLIENT, {"rpc.system.name": "aws-api"}):
+                yield
     except ClientError as error:
         code, status = error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"]
         if code in _NEUTRAL:

@@ -16,8 +16,8 @@ keys go on, a metric and an error line say so. It is tried again every five minu
 """
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
@@ -32,9 +32,9 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from chassis import queries, telemetry
+from chassis import queries, telemetry, tracing
 from chassis.errors import Unavailable
-from chassis.kafka import to_headers
+from chassis.kafka import send_event
 from chassis.metrics import OUTBOX_SENT, OUTBOX_SET_ASIDE
 from chassis.postgres import Connection, Pool, acquire
 
@@ -97,7 +97,8 @@ async def _drain(
         topics, keys = [topic for topic, _ in resting], [key for _, key in resting]
         rows = await connection.fetch(QUERIES["find_unsent"], BATCH, topics, keys)
         busy_until = loop.time() + BUSY_SECONDS if rows else busy_until
-        result = await _send(producer, rows)
+        with tracing.joint_span(f"relay {schema}", [row["headers"] for row in rows]):
+            result = await _send(producer, rows)
         if result.sent:
             await connection.execute(QUERIES["delete_sent"], result.sent)
         for row, error in result.refused:
@@ -112,7 +113,7 @@ async def _drain(
         elif len(rows) < BATCH:
             busy = loop.time() < busy_until
             # Not `wait_for`, which in Python 3.11 may swallow a cancellation that comes together with the wake.
-            with contextlib.suppress(TimeoutError):
+            with suppress(TimeoutError):
                 async with asyncio.timeout(BUSY_POLL_SECONDS if busy else poll_seconds):
                     await wake.wait()
         if (len(rows) < BATCH and loop.time() >= rested_at) or len(resting) > MAX_RESTING:
@@ -133,8 +134,7 @@ async def _send(producer: AIOKafkaProducer, rows: Sequence[asyncpg.Record]) -> _
     async def send_key(of_one_key: Sequence[asyncpg.Record]) -> None:
         for row in of_one_key:
             try:
-                key, headers = row["key"].encode(), to_headers(row["headers"])
-                await producer.send_and_wait(row["topic"], row["data"], key=key, headers=headers)
+                await send_event(producer, row["topic"], row["key"], row["headers"], row["data"])
             except REFUSED as error:
                 result.refused.append((row, error))
                 return

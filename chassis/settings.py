@@ -115,12 +115,19 @@ class PageTokenSettings(BaseSettings):
 
 
 class TelemetrySettings(BaseSettings):
-    """How much is logged and where traces go; without an endpoint nothing is exported."""
+    """How much is logged, and whether and how traces and metrics are sent. Without an endpoint nothing is; the other
+    variables of OpenTelemetry's (headers, certificates, timeouts, batches) its SDK reads itself."""
 
     model_config = _prefix("NEXTPLAY_")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     otlp_endpoint: HttpUrl | None = Field(
-        default=None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT", description="URL of an OTLP collector (gRPC)"
+        default=None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT", description="URL of an OTLP collector"
+    )
+    otlp_protocol: Literal["grpc", "http/protobuf"] = Field(
+        default="grpc", validation_alias="OTEL_EXPORTER_OTLP_PROTOCOL", description="what the collector speaks there"
+    )
+    traces_sampler: str = Field(
+        default="", validation_alias="OTEL_TRACES_SAMPLER", pattern="^((parentbased_)?(always_(on|off)|traceidratio))?$"
     )
 
 

@@ -9,49 +9,55 @@ Logs are one line of JSON per event on stderr, in the shape of
     log.info("upload_initiated", user_id=user_id, file_size_bytes=size)
 
 Metrics are made with `opentelemetry.metrics.get_meter(...)`, in the metrics.py of each package, with a description and
-a unit; /metrics prints them for Prometheus. Traces leave the process only if an OTLP endpoint is set.
+a unit; /metrics prints them for Prometheus. Spans are made by chassis/tracing. Both go to an OTLP collector where an
+endpoint is set, by OpenTelemetry's own variables: `OTEL_EXPORTER_OTLP_*`, `OTEL_TRACES_SAMPLER`, `OTEL_BSP_*`.
 """
 
 import json
 import logging
+import os
 import re
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from importlib import import_module
+from threading import Thread
 from typing import Any
 
 from opentelemetry import metrics, trace
-from opentelemetry.context import Context
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, DEFAULT_ON
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from chassis.settings import TelemetrySettings
+from chassis.tracing import IdsOfBaggage
 
 _BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0]
 SECONDS: dict[str, Any] = {"unit": "s", "explicit_bucket_boundaries_advisory": _BUCKETS}
 """What histograms of durations are created with."""
-EXPORT_SECONDS = 2
+EXPORT_SECONDS, SHUTDOWN_SECONDS = 2, 2.0
+"""How long a collector is waited for: with one batch, unless a variable says otherwise, and with all that is left when
+the process ends. What it does not take by then is lost."""
 
 _ROOT = "nextplay"  # our loggers hang below it, so that their level is set apart from the libraries'
-_PROPAGATOR = TraceContextTextMapPropagator()
-# What must not be read in a log, wherever it came from: bearer tokens and JWTs, passwords in URLs, signed queries,
-# and fields that are named like secrets.
+# What must not be read in a log, wherever it came from: bearer tokens and JWTs, passwords in URLs, signed queries, fields
+# that are named like secrets, and the row that PostgreSQL adds to its complaint.
 _SECRETS = re.compile(
     r"""(?P<field>"\w*(?:password|secret|authorization|api_key|token)\w*":\s")(?:[^"\\]|\\.)*
       | (?P<before>bearer\s+|[?&](?:token|Signature|X-Amz-(?:Signature|Credential|Security-Token))=)[^"\\\s&]+
       | (?P<user>://[^:/@"\s]+:)[^@"\s]+(?=@)
+      | (?P<row>\\nDETAIL:\s+)(?:[^"\\]|\\.)*?(?="|\\n\\n(?:The\ above|During)\ )
       | eyJ[\w-]{8,}\.[\w-]+\.[\w-]*""",
     re.IGNORECASE | re.VERBOSE,
 )
 # One of these is in each of them. Almost no line has one, and looking for words costs a tenth of the expression.
-_SIGNS = ("password", "secret", "authorization", "api_key", "token", "bearer", "amz", "signature", "://", "eyj")
+_SIGNS = ("password", "secret", "authorization", "api_key", "token", "bearer", "amz", "signature", "://", "eyj", "ndetail")
 _ENCODE = json.JSONEncoder(default=str, ensure_ascii=False).encode
 
 
@@ -120,19 +126,30 @@ def open_telemetry(service: str, settings: TelemetrySettings) -> Iterator[None]:
     A process opens it once: OpenTelemetry keeps the first providers it is given.
     """
     resource = Resource.create({"service.name": service, "service.namespace": "nextplay"})
-    # Ids are made and carried in any case; what a span holds is only kept where somebody collects it.
-    tracers = TracerProvider(DEFAULT_ON if settings.otlp_endpoint else ALWAYS_OFF, resource)
+    # Ids are made and carried in any case; what a span holds is only kept where somebody collects it, and there all of
+    # it unless OTEL_TRACES_SAMPLER says otherwise: a collector that chooses does so at the end of a trace.
+    sampler = None if settings.otlp_endpoint else ALWAYS_OFF
+    tracers = TracerProvider(sampler, resource, shutdown_on_exit=False)
     readers: list[MetricReader] = [PrometheusMetricReader()]
     with ExitStack() as opened:
         opened.enter_context(_json_logs(service, settings.log_level))
-        if settings.otlp_endpoint is not None:
-            readers.append(_export(str(settings.otlp_endpoint), tracers))
-        meters = MeterProvider(readers, resource)
-        opened.callback(tracers.shutdown)
-        opened.callback(meters.shutdown)
+        if settings.otlp_endpoint:
+            readers.append(_export(settings.otlp_protocol, tracers))
+        meters = MeterProvider(readers, resource, shutdown_on_exit=False)
+        opened.callback(_shut_down, tracers, meters)
         trace.set_tracer_provider(tracers)
         metrics.set_meter_provider(meters)
         yield
+
+
+def _shut_down(*providers: TracerProvider | MeterProvider) -> None:
+    """Send what is left. In threads, because the SDK has no limit for a collector that hangs."""
+    ends_at = time.monotonic() + SHUTDOWN_SECONDS
+    threads = [Thread(target=provider.shutdown, daemon=True) for provider in providers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, ends_at - time.monotonic()))
 
 
 @contextmanager
@@ -155,34 +172,20 @@ def _json_logs(service: str, level: str) -> Iterator[None]:
         root.handlers[:], root.level, ours.level = before
 
 
-def _export(endpoint: str, tracers: TracerProvider) -> MetricReader:
-    """Send spans and metrics to an OTLP collector, from threads of their own.
+def _export(protocol: str, tracers: TracerProvider) -> MetricReader:
+    """Send spans and metrics to an OTLP collector, from threads of their own, out of a queue that is bounded.
 
-    Imported here, because a process without a collector need not carry the exporters, nor spans of each SQL statement.
+    Imported here, because a process without a collector need not carry the exporters.
     """
-    from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
-    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-    from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
+    exporters = f"opentelemetry.exporter.otlp.proto.{protocol.partition('/')[0]}"
+    of_spans, of_metrics = (import_module(f"{exporters}.{kind}_exporter") for kind in ("trace", "metric"))
     from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint, timeout=EXPORT_SECONDS)))
-    AsyncPGInstrumentor().instrument(tracer_provider=tracers)  # type: ignore[no-untyped-call]
-    return PeriodicExportingMetricReader(OTLPMetricExporter(endpoint, timeout=EXPORT_SECONDS))
-
-
-def traceparent_of_current_span() -> str | None:
-    """The W3C `traceparent` of the current span, to be carried in an outbox row or a Kafka header; None without one."""
-    span = trace.get_current_span().get_span_context()
-    return f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}" if span.is_valid else None
-
-
-def context_from(traceparent: str | None) -> Context:
-    """The trace context of a `traceparent`, for `tracer.start_as_current_span(…, context=context_from(header))`."""
-    return _PROPAGATOR.extract({"traceparent": traceparent} if traceparent else {})
-
-
-def current_trace_id() -> str | None:
-    """The 32 hexadecimal digits of the current trace; None without one."""
-    span = trace.get_current_span().get_span_context()
-    return trace.format_trace_id(span.trace_id) if span.is_valid else None
+    # The exporters read their variables themselves.
+    os.environ.setdefault("OTEL_EXPORTER_OTLP_TIMEOUT", str(EXPORT_SECONDS))
+    # It would warn of each span for which the queue has no room; that batches fail is told by the exporter, as errors.
+    logging.getLogger("opentelemetry.sdk._shared_internal").setLevel(logging.ERROR)
+    tracers.add_span_processor(IdsOfBaggage())
+    tracers.add_span_processor(BatchSpanProcessor(of_spans.OTLPSpanExporter()))
+    return PeriodicExportingMetricReader(of_metrics.OTLPMetricExporter())

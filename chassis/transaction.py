@@ -16,7 +16,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 from google.protobuf.message import Message
 
-from chassis import events, queries
+from chassis import events, queries, tracing
 from chassis.events import EventMeta
 from chassis.postgres import Connection, Pool, acquire
 
@@ -39,6 +39,7 @@ class Tx(Generic[S_co]):
         Returns its meta, for who hands the same event over on a second way (`DeliverEvent`).
         """
         meta = events.describe(event)
+        tracing.about(event)
         self._emitted.append(events.encode(event, meta))
         return meta
 

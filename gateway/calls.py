@@ -15,8 +15,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from chassis.errors import Failure, FieldViolation, Internal, InvalidArgument, Unavailable
-from chassis.grpc_client import failure_from
-from chassis.telemetry import logger, traceparent_of_current_span
+from chassis.grpc_client import call_span, failure_from
+from chassis.telemetry import logger
+from chassis.tracing import carried
 from gateway.contract import HTTP_BODY, Comments, Endpoint
 from gateway.printing import printed
 from gateway.problems import CLIENT_CLOSED_REQUEST, BodyTooSlow, problem, problem_response
@@ -45,11 +46,12 @@ def endpoint_answer(
 
     async def answer(request: Request) -> Response:
         try:
-            metadata = grpc.aio.Metadata(*_metadata(request))
-            call = rpc(await read(request), timeout=seconds, metadata=metadata)
-            if streams:
-                return await _stream(call, stopping, settings.heartbeat_seconds)
-            return _rendered(request, endpoint, await _reply(call, request))
+            known, message = _metadata(request), await read(request)
+            with call_span(endpoint.grpc_path, message):
+                call = rpc(message, timeout=seconds, metadata=grpc.aio.Metadata(*known, *carried().items()))
+                if streams:
+                    return await _stream(call, stopping, settings.heartbeat_seconds)
+                return _rendered(request, endpoint, await _reply(call, request))
         except ClientDisconnect:
             return Response(status_code=CLIENT_CLOSED_REQUEST)
         except BodyTooSlow as failure:
@@ -66,14 +68,13 @@ def endpoint_answer(
 
 
 def _metadata(request: Request) -> list[tuple[str, str]]:
-    """What travels on: who calls, the idempotency key, and the trace."""
+    """What travels on, beside the trace: who calls, and the idempotency key."""
     given = {name: value.decode("latin-1") for name, value in request.scope["headers"]}
     key = given.get(b"idempotency-key")
     if key is not None and (wrong := _wrong_in_key(key)):
         rule = f"must be 1 to 255 printable ASCII characters, {wrong}"
         raise InvalidArgument(fields=[FieldViolation("Idempotency-Key", rule)])
     sent = {"authorization": given.get(b"authorization"), "idempotency-key": key}
-    sent["traceparent"] = traceparent_of_current_span()
     # An Authorization that cannot be a token is not sent, so that the service answers as it does without one.
     return [(name, value) for name, value in sent.items() if value and re.fullmatch("[ -~]{1,8192}", value)]
 
@@ -142,7 +143,7 @@ async def _events(call: Any, first: Awaitable[Any], stopping: asyncio.Event) -> 
     stop = asyncio.create_task(stopping.wait())
     stop.add_done_callback(lambda _: call.cancel())
     # Spread, because all clients of an instance are told at once.
-    resume: dict[str, Any] = {"comment": "resume with Last-Event-ID", "retry": random.randint(500, 3000)}  # noqa: S311
+    resume: dict[str, Any] = {"comment": "resume with Last-Event-ID", "retry": random.randint(500, 3000)}  # noqa: S311 - spreads who comes again
     try:
         message = await first
         while message is not grpc.aio.EOF:

@@ -5,10 +5,11 @@ import time
 from contextvars import Context, copy_context
 from typing import Any
 
-from opentelemetry import trace
+from opentelemetry.trace import SpanKind
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chassis.telemetry import context_from, logger
+from chassis.telemetry import logger
+from chassis.tracing import received, span, tell_http
 from gateway import metrics
 from gateway.problems import CLIENT_CLOSED_REQUEST
 
@@ -16,7 +17,6 @@ PROBES = {"/healthz", "/readyz", "/metrics"}
 GATHERED_SECONDS = 0.1
 
 log = logger(__name__)
-_tracer = trace.get_tracer(__name__)
 
 
 def observed(app: ASGIApp, stopping: asyncio.Event) -> ASGIApp:
@@ -52,8 +52,8 @@ def observed(app: ASGIApp, stopping: asyncio.Event) -> ASGIApp:
             await send(message)
 
         active += 1
-        parent = context_from(dict(scope["headers"]).get(b"traceparent", b"").decode("latin-1"))
-        with trace.use_span(_tracer.start_span("HTTP", parent, trace.SpanKind.SERVER), end_on_exit=True) as span:
+        came_with = received({"traceparent": dict(scope["headers"]).get(b"traceparent", b"").decode("latin-1")})
+        with span("HTTP", SpanKind.SERVER, context=came_with) as answered:
             try:
                 await app(scope, receive, note)
             finally:
@@ -61,8 +61,7 @@ def observed(app: ASGIApp, stopping: asyncio.Event) -> ASGIApp:
                 seconds = time.monotonic() - started
                 verb, route = (scope["method"], scope["route"]) if "route" in scope else ("other", "none")
                 request = {"method": verb, "route": route, "status": status}
-                span.update_name(f"{verb} {route}")
-                span.set_attributes(request)
+                tell_http(answered, verb, route, status)
                 more = {"path": scope["path"], "ms": round(seconds * 1000, 1)}
                 ended.append((copy_context(), waited or seconds, request, more))
                 if stopping.is_set():

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from chassis.errors import Failure, Kind
-from chassis.telemetry import current_trace_id
+from chassis.tracing import current_trace_id
 
 PROBLEM_TYPE = "application/problem+json"
 CLIENT_CLOSED_REQUEST = 499  # what logs and metrics say of a request whose caller did not wait for the answer

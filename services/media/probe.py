@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from chassis.telemetry import logger
+from chassis.tracing import span
 from services.media.domain.outcomes import (
     MAX_CODED_PIXELS,
     MAX_FRAME_PIXELS,
@@ -103,7 +104,7 @@ class SandboxedProber:
         child = await self._next()
         program = child.program
         try:
-            with child.directory:
+            with span("probe", attributes={"process.executable.name": "probe"}), child.directory:
                 async with within(_LIMITS.wall_seconds, program):
                     program.stdin.write(f"{size_bytes} {MAX_FRAME_PIXELS} {MAX_CODED_PIXELS}\n".encode())
                     result = await self._answer(program, key, size_bytes)

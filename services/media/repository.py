@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from chassis import queries
 from chassis.leases import Leases
 from chassis.postgres import Connection
-from chassis.telemetry import traceparent_of_current_span
+from chassis.tracing import traceparent_of_current_span
 from services.media.domain.job import Job, JobStatus, Losses, Purge, Run, RunOutcome
 from services.media.domain.remote import News, RemoteJob, RemoteStatus
 

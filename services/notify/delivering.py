@@ -5,11 +5,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
+from chassis import tracing
 from services.notify.apart import work_apart
-from services.notify.domain.turns import OfHostAndUser, Turns
-from services.notify.ports.ways import Result, Way
+from services.notify.domain.turns import Turns
+from services.notify.ports.ways import Claimed, Result, Way
 
-C = TypeVar("C", bound=OfHostAndUser)
+C = TypeVar("C", bound=Claimed)
 M = TypeVar("M")
 R = TypeVar("R", bound=Result)
 
@@ -32,7 +33,8 @@ async def deliver(way: Way[C, M, R], turns: Turns, *, wake: asyncio.Event, poll_
         return await claim_next()
 
     async def make(claimed: C) -> None:
-        await deliver_one(way, turns, claimed, room_made=wake.set)
+        with tracing.span(f"deliver {way.name}", context=tracing.received(claimed.trace)):
+            await deliver_one(way, turns, claimed, room_made=wake.set)
 
     await work_apart(way.name, claim, make, wake=wake, poll_seconds=poll_seconds)
 

@@ -8,7 +8,7 @@ from opentelemetry import trace
 from scratch import make_event_type
 
 from chassis.events import Undecodable, decode, describe, encode_headers, header_text, key_of, topic_of
-from chassis.telemetry import context_from
+from chassis.tracing import received
 
 Happened: Any = make_event_type("test.events.v1")
 NAME = Happened.DESCRIPTOR.full_name
@@ -83,7 +83,7 @@ def test_fields_that_a_newer_producer_added_do_not_matter() -> None:
 def test_the_trace_goes_on_behind_kafka() -> None:
     with trace.use_span(trace.NonRecordingSpan(SPAN)):
         headers = headers_of(Happened(thing_id="a"))
-    continued = trace.get_current_span(context_from(headers["traceparent"])).get_span_context()
+    continued = trace.get_current_span(received(headers)).get_span_context()
     assert (continued.trace_id, continued.span_id) == (SPAN.trace_id, SPAN.span_id)
     assert "traceparent" not in headers_of(Happened(thing_id="a"))
 

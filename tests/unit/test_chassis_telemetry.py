@@ -1,4 +1,4 @@
-"""The lines of the log, the carried trace context, and what /metrics prints."""
+"""The lines of the log."""
 
 import json
 import logging
@@ -8,7 +8,7 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
-from chassis.telemetry import JsonFormatter, context_from, current_trace_id, logger, traceparent_of_current_span
+from chassis.telemetry import JsonFormatter, logger
 
 log = logger(__name__)
 Lines = Callable[[], list[dict[str, object]]]
@@ -113,21 +113,3 @@ def test_a_field_of_any_kind_is_printed(lines: Lines) -> None:
     log.info("seen", path=JsonFormatter, number=1.5, nothing=None, many=[1, "é"])
     [line] = lines()
     assert (line["number"], line["nothing"], line["many"]) == (1.5, None, [1, "é"])
-
-
-def test_the_trace_context_survives_being_carried() -> None:
-    assert traceparent_of_current_span() is None
-    assert current_trace_id() is None
-    tracer = TracerProvider().get_tracer("test")
-    with tracer.start_as_current_span("request") as request:
-        carried = traceparent_of_current_span()
-        trace_id = current_trace_id()
-    with tracer.start_as_current_span("delivery", context=context_from(carried)) as delivery:
-        assert current_trace_id() == trace_id
-        assert delivery.get_span_context().trace_id == request.get_span_context().trace_id
-
-
-@pytest.mark.parametrize("traceparent", [None, "", "nonsense", "00-0-0-00"])
-def test_a_wrong_trace_context_begins_a_new_trace(traceparent: str | None) -> None:
-    with TracerProvider().get_tracer("test").start_as_current_span("work", context=context_from(traceparent)) as span:
-        assert span.get_span_context().is_valid

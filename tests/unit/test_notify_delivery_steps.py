@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from services.notify.delivering import claiming, deliver, deliver_one
-from services.notify.domain.turns import Found, Rooms, Turns
+from services.notify.domain.turns import Rooms, Turns
+from services.notify.domain.webhooks import Claim
 from services.notify.ports.ways import Way
 from services.notify.usecases.together import together
 
@@ -23,15 +24,15 @@ class Answer:
 class Channel:
     """Deliveries that wait, and what became of them."""
 
-    waiting: list[Found] = field(default_factory=list)
-    cancelled: list[Found] = field(default_factory=list)
-    sent: list[Found] = field(default_factory=list)
-    written: list[Found] = field(default_factory=list)
+    waiting: list[Claim] = field(default_factory=list)
+    cancelled: list[Claim] = field(default_factory=list)
+    sent: list[Claim] = field(default_factory=list)
+    written: list[Claim] = field(default_factory=list)
     answer: Answer = field(default_factory=Answer)
     places: list[str] = field(default_factory=list)
-    pages: dict[str, tuple[Sequence[Found], str]] = field(default_factory=dict)
+    pages: dict[str, tuple[Sequence[Claim], str]] = field(default_factory=dict)
 
-    async def claim(self, rooms: Rooms, place: str) -> tuple[Sequence[Found], str]:
+    async def claim(self, rooms: Rooms, place: str) -> tuple[Sequence[Claim], str]:
         self.places.append(place)
         if self.pages:
             return self.pages.get(place, ([], ""))
@@ -40,18 +41,18 @@ class Channel:
         self.waiting = [one for one in self.waiting if one.delivery_id not in fitting]
         return claimed, ""
 
-    async def look_again(self, one: Found) -> Found | None:
+    async def look_again(self, one: Claim) -> Claim | None:
         return None if one in self.cancelled else one
 
-    async def send(self, one: Found) -> Answer:
+    async def send(self, one: Claim) -> Answer:
         self.sent.append(one)
         return self.answer
 
-    async def write_down(self, one: Found, answer: Answer) -> None:
+    async def write_down(self, one: Claim, answer: Answer) -> None:
         self.written.append(one)
 
     @property
-    def way(self) -> Way[Found, Found, Answer]:
+    def way(self) -> Way[Claim, Claim, Answer]:
         return Way("test", self.claim, self.look_again, self.send, self.write_down)
 
 
@@ -60,8 +61,8 @@ def turns() -> Turns:
     return Turns(in_all=4, per_host=4, per_user=4)
 
 
-def to(host: str, user_id: UUID | None = None) -> Found:
-    return Found(uuid4(), host, user_id or uuid4())
+def to(host: str, user_id: UUID | None = None) -> Claim:
+    return Claim(uuid4(), user_id or uuid4(), host, fence=1)
 
 
 async def test_what_was_cancelled_since_the_claim_is_not_sent_and_leaves_its_turn(turns: Turns) -> None:
@@ -76,10 +77,10 @@ async def test_the_turn_is_left_before_it_is_written_down_and_also_when_sending_
     channel = Channel(waiting=[to("a"), to("a")])
     under_way: list[int] = []
 
-    async def write_down(one: Found, answer: Answer) -> None:
+    async def write_down(one: Claim, answer: Answer) -> None:
         under_way.append(turns.under_way())
 
-    async def breaks(one: Found) -> Answer:
+    async def breaks(one: Claim) -> Answer:
         raise RuntimeError
 
     first, second = await claiming(channel.way, turns)()
@@ -125,14 +126,14 @@ async def test_one_that_hangs_holds_up_no_other_and_no_user_takes_all_turns() ->
     channel = Channel(waiting=[*of_alice, *others])
     all_written, slow = asyncio.Event(), 0
 
-    async def send(one: Found) -> Answer:
+    async def send(one: Claim) -> Answer:
         nonlocal slow
         if one.user_id == alice:
             slow += 1
             await asyncio.Event().wait()
         return Answer()
 
-    async def write_down(one: Found, answer: Answer) -> None:
+    async def write_down(one: Claim, answer: Answer) -> None:
         channel.written.append(one)
         if len(channel.written) == len(others):
             all_written.set()
@@ -156,7 +157,7 @@ async def test_what_comes_while_a_portion_is_done_is_done_next_all_at_once_and_e
         await go_on.wait()
         return [2 * number for number in numbers]
 
-    do = together(double)
+    do = together("double", double)
     first = asyncio.create_task(do(0))
     await begun.wait()
     others = [asyncio.create_task(do(number)) for number in range(1, 10)]
@@ -172,7 +173,7 @@ async def test_a_portion_that_cannot_be_done_raises_for_each_of_it_and_for_no_ot
             raise ValueError
         return numbers
 
-    do = together(fails)
+    do = together("fail", fails)
     told = await asyncio.gather(do(0), do(1), return_exceptions=True)
     assert [type(one) for one in told] == [ValueError, ValueError]
     assert await do(2) == 2

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from chassis import telemetry
+from chassis import telemetry, tracing
 from services.catalog import metrics
 from services.catalog.domain.states import Outcome
 from services.catalog.domain.video import Status, Video
@@ -23,7 +23,7 @@ async def tell(tx: Tx, outcome: Outcome) -> Video:
     video, transitions = outcome.video, outcome.transitions
     if outcome.assets is not None:
         await tx.store.videos.replace_assets(video.video_id, outcome.assets)
-    trace_id = telemetry.current_trace_id() or ""
+    trace_id = tracing.current_trace_id() or ""
     for entry in (outcome.entry, outcome.sequel):
         if entry:
             await tx.store.videos.note(video.video_id, replace(entry, trace_id=trace_id))

@@ -8,11 +8,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from opentelemetry import trace
-
+from chassis import tracing
 from chassis.errors import Unavailable
 from chassis.leases import LeaseLost
-from chassis.telemetry import context_from, logger
+from chassis.telemetry import logger
 from services.media import metrics
 from services.media.domain.job import Run, RunOutcome
 from services.media.domain.outcomes import Fault, Rejected, check, disk_full
@@ -22,7 +21,6 @@ from services.media.usecases.lanes import Lanes
 from services.media.usecases.progress import Progress, telling
 
 log = logger(__name__)
-tracer = trace.get_tracer(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,17 +41,25 @@ async def transcode(tools: Tools, run: Run) -> None:
 
     Raises LeaseLost, and Unavailable when nothing can be recorded: then the lease decides what becomes of the job.
     """
-    with tracer.start_as_current_span("transcode", context=context_from(run.traceparent)) as span:
-        span.set_attribute("video_id", str(run.job.video_id))
+    asked_for = tracing.resumed(run.traceparent, video_id=run.job.video_id, upload_id=run.job.upload_id)
+    about: tracing.Attributes = {
+        "nextplay.run_id": str(run.run_id),
+        "nextplay.attempt": run.attempt,
+        "nextplay.tier": run.job.tier,
+    }
+    with tracing.span("transcode", attributes=about, context=asked_for) as span:
         try:
             await _work(tools, run)
         except Rejected as why:
+            span.set_attribute("nextplay.code", why.code)
             await runs.reject_run(tools.begin, run, why)
         except Fault as fault:
+            tracing.failed(span, fault.code)
             await runs.fail_run(tools.begin, run, fault, random.random)
         except (LeaseLost, Unavailable):
             raise
         except Exception as error:
+            tracing.failed(span, type(error).__name__)
             log.error("run_broken", video_id=run.job.video_id, run_id=run.run_id)
             await runs.fail_run(tools.begin, run, _our_fault(error), random.random)
 

@@ -10,7 +10,7 @@ import httpx
 
 from chassis.clock import utc_now
 from services.notify.addresses import AddressRefused, NotResolved
-from services.notify.answers import is_of_tls, retry_after
+from services.notify.answers import http_span, is_of_tls, retry_after, tell_answer
 from services.notify.domain.delivery import Refused, Retry
 
 ANSWER_SECONDS = 10.0
@@ -37,6 +37,16 @@ class Answer:
 
 async def ask(client: httpx.AsyncClient, request: httpx.Request) -> Answer | Retry | Refused:
     """The answer; Retry where none came within 10 s, and Refused where the host is not one that is called."""
+    with http_span(request.method) as asked:
+        answer = await _ask(client, request)
+        if isinstance(answer, Answer):
+            tell_answer(asked, answer.status)
+        else:
+            tell_answer(asked, None, answer.code)
+    return answer
+
+
+async def _ask(client: httpx.AsyncClient, request: httpx.Request) -> Answer | Retry | Refused:
     # What is packed may unpack to any size, and is read as it comes.
     request.headers["accept-encoding"] = "identity"
     try:

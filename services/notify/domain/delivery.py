@@ -1,6 +1,7 @@
 """One notification on its way to one device: what is sent, how an attempt ends, and when the next one is made."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeAlias
 from uuid import UUID
@@ -20,7 +21,7 @@ PUSH_INTERVAL_SECONDS, PUSHES_AHEAD = 12.0, 5
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A claimed delivery; `fence` and `attempts` are of the present claim."""
+    """A claimed delivery; `fence` and `attempts` are of the present claim, `trace` is what it continues."""
 
     delivery_id: UUID
     user_id: UUID
@@ -29,6 +30,7 @@ class Delivery:
     host: str
     fence: int
     attempts: int
+    trace: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Telling one publication to all followers of its author, a page of followers at a time."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from services.notify.domain.notification import Publication
 
@@ -11,13 +12,15 @@ MAX_WAIT_SECONDS = 60.0
 class Fanout:
     """A claimed fan-out. `page_token` names the page that comes next, empty for the first.
 
-    `fence` and `attempts` are of the present claim, `attempts` counts the claims since the last page that was written.
+    `fence` and `attempts` are of the present claim, `attempts` counts the claims since the last page that was written;
+    `trace` is the publication's.
     """
 
     publication: Publication
     page_token: str
     fence: int
     attempts: int
+    trace: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def wait_seconds(self) -> float:

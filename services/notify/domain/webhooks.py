@@ -1,6 +1,6 @@
 """Webhooks: what is sent to an endpoint, how often it is tried, and when nothing is sent to it any more."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -112,12 +112,13 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A claimed delivery, before it is known what is sent; `fence` is of the present claim."""
+    """A claimed delivery, before it is known what is sent; `fence` is of the claim, `trace` what it continues."""
 
     delivery_id: UUID
     user_id: UUID
     host: str
     fence: int
+    trace: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

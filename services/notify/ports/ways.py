@@ -1,14 +1,22 @@
 """How deliveries are made, of whatever channel; `services.notify.delivering` goes that way."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from services.notify.domain.turns import OfHostAndUser, Rooms
 
-C = TypeVar("C", bound=OfHostAndUser)
+C = TypeVar("C", bound="Claimed")
 M = TypeVar("M")
 R = TypeVar("R", bound="Result")
+
+
+class Claimed(OfHostAndUser, Protocol):
+    """A delivery that is to be made now."""
+
+    @property
+    def trace(self) -> Mapping[str, str]:
+        """The headers of the trace that it continues."""
 
 
 class Result(Protocol):

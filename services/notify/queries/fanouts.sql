@@ -11,9 +11,9 @@ INSERT INTO deleted_videos (video_id) VALUES ($1) ON CONFLICT DO NOTHING
 -- name: start_fanout
 -- A cancelled one begins again with the first page: the ledger knows whom it has told. One that is under way or done
 -- stays as it is.
-INSERT INTO fanouts (video_id, author_id, video_title) VALUES ($1, $2, $3)
+INSERT INTO fanouts (video_id, author_id, video_title, trace) VALUES ($1, $2, $3, $4)
 ON CONFLICT (video_id) DO UPDATE
-SET status = 'PENDING', page_token = '', video_title = excluded.video_title, attempts = 0, next_at = now()
+SET status = 'PENDING', page_token = '', video_title = excluded.video_title, trace = excluded.trace, attempts = 0, next_at = now()
 WHERE fanouts.status = 'CANCELLED'
 
 -- name: cancel_fanout

@@ -38,7 +38,7 @@ WITH told AS MATERIALIZED (
     RETURNING notification_id, user_id
 ), sent AS (
     INSERT INTO deliveries (
-        delivery_id, notification_id, user_id, kind, video_id, actor_user_id, device_id, vendor, host, priority
+        delivery_id, notification_id, user_id, kind, video_id, actor_user_id, device_id, vendor, host, priority, trace
     )
     SELECT encode(
                set_bit(set_bit(
@@ -47,7 +47,7 @@ WITH told AS MATERIALIZED (
                        PLACING substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3)
                        FROM 1 FOR 6
                    ), 52, 1), 53, 1), 'hex')::uuid,
-           notification_id, user_id, $3, $7, $8, device_id, vendor, host, $11
+           notification_id, user_id, $3, $7, $8, device_id, vendor, host, $11, $12
     FROM written JOIN devices USING (user_id)
     WHERE NOT EXISTS (
         SELECT FROM preferences

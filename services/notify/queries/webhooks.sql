@@ -81,8 +81,8 @@ RETURNING old_secret_until
 -- name: queue_event
 -- By webhooks_user: a row for each endpoint of the user that wants it. Locks the endpoints, so that one who disables one
 -- of them sees what was added to it.
-INSERT INTO webhook_deliveries (delivery_id, webhook_id, user_id, host, event_id, event_type, payload)
-SELECT gen_random_uuid(), webhook_id, $1, host, $2, $3, $4
+INSERT INTO webhook_deliveries (delivery_id, webhook_id, user_id, host, event_id, event_type, payload, trace)
+SELECT gen_random_uuid(), webhook_id, $1, host, $2, $3, $4, $5
 FROM (
     SELECT webhook_id, host FROM webhooks
     WHERE user_id = $1 AND disabled_reason IS NULL AND (event_types = '{}' OR $3 = ANY (event_types))
@@ -93,8 +93,8 @@ ON CONFLICT ON CONSTRAINT webhook_deliveries_once DO NOTHING
 
 -- name: queue_test
 -- For an endpoint that is locked. The id is of an idempotency key, as is that of an endpoint.
-INSERT INTO webhook_deliveries (delivery_id, webhook_id, user_id, host, event_id, event_type, payload)
-SELECT $1, webhook_id, user_id, host, $1, 'webhook.test', $3 FROM webhooks WHERE webhook_id = $2
+INSERT INTO webhook_deliveries (delivery_id, webhook_id, user_id, host, event_id, event_type, payload, trace)
+SELECT $1, webhook_id, user_id, host, $1, 'webhook.test', $3, $4 FROM webhooks WHERE webhook_id = $2
 ON CONFLICT (delivery_id) DO NOTHING
 
 -- name: find_delivery

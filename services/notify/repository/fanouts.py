@@ -8,6 +8,7 @@ import asyncpg
 from chassis import queries
 from chassis.leases import Leases
 from chassis.postgres import Connection
+from chassis.tracing import carried
 from services.notify.domain.fanout import Fanout
 from services.notify.domain.notification import Publication
 
@@ -30,7 +31,7 @@ class Fanouts:
         await self._count("delete_video", video_id)
 
     async def start(self, publication: Publication) -> bool:
-        values = publication.video_id, publication.author_id, publication.video_title
+        values = publication.video_id, publication.author_id, publication.video_title, carried()
         return await self._count("start_fanout", *values) > 0
 
     async def cancel(self, video_id: UUID) -> bool:
@@ -69,4 +70,5 @@ def _fanout(row: asyncpg.Record) -> Fanout:
         page_token=row["page_token"],
         fence=row["fence"],
         attempts=row["attempts"],
+        trace=row["trace"],
     )

@@ -6,6 +6,7 @@ from uuid import UUID
 from chassis import queries
 from chassis.clock import NewId, new_id
 from chassis.postgres import Connection
+from chassis.tracing import carried
 from services.notify.domain.notification import Notification
 
 QUERIES = queries.load("services.notify.queries", "ledger.sql")
@@ -35,6 +36,7 @@ class Ledger:
             reason.code if reason else None,
             reason.next_action if reason else None,
             notification.priority,
+            carried(),
         )
         return written
 

@@ -1,6 +1,7 @@
 """Webhooks in PostgreSQL."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import datetime
 from uuid import UUID
 
@@ -9,6 +10,7 @@ import asyncpg
 from chassis import queries
 from chassis.leases import Leases
 from chassis.postgres import Connection
+from chassis.tracing import carried
 from services.notify.domain.turns import Rooms
 from services.notify.domain.webhooks import Claim, Dispatch, Endpoint, Event, Sent, Status, Webhook
 from services.notify.ports.webhooks import Health
@@ -19,6 +21,8 @@ QUERIES = queries.load("services.notify.queries", "webhooks.sql")
 DELIVERIES = Leases("webhook_deliveries", claimable="status = 'PENDING'", order_by="next_at", key="delivery_id")
 IN_TURNS = InTurns(DELIVERIES, channel="true", urgent="true")
 ONE_PRIORITY = (0,)
+
+_CLAIMED = [field.name for field in fields(Claim)]
 
 
 class Webhooks:
@@ -63,11 +67,11 @@ class Webhooks:
         return until
 
     async def queue(self, event: Event) -> int:
-        values = event.user_id, event.event_id, event.event_type, event.payload
+        values = event.user_id, event.event_id, event.event_type, event.payload, carried()
         return await self._count("queue_event", *values)
 
     async def queue_test(self, delivery_id: UUID, webhook_id: UUID, payload: str) -> None:
-        await self._connection.execute(QUERIES["queue_test"], delivery_id, webhook_id, payload)
+        await self._connection.execute(QUERIES["queue_test"], delivery_id, webhook_id, payload, carried())
 
     async def find_delivery(self, delivery_id: UUID, webhook_id: UUID) -> Status | None:
         status = await self._connection.fetchval(QUERIES["find_delivery"], delivery_id, webhook_id)
@@ -79,7 +83,7 @@ class Webhooks:
 
     async def claim(self, owner: str, seconds: float, rooms: Rooms, place: str) -> tuple[Sequence[Claim], str]:
         rows, place = await IN_TURNS.claim(self._connection, owner, seconds, rooms, place, ONE_PRIORITY)
-        return [Claim(row["delivery_id"], row["user_id"], row["host"], row["fence"]) for row in rows], place
+        return [Claim(*(row[name] for name in _CLAIMED)) for row in rows], place
 
     async def look_again(self, claims: Sequence[Claim]) -> Sequence[Dispatch | None]:
         asked = [(claim.delivery_id, claim.fence, claim.host) for claim in claims]

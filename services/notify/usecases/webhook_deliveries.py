@@ -33,7 +33,7 @@ async def tell_endpoints(tx: Tx, event: Event) -> None:
 def way_to_webhooks(begin: Begin, owner: str, send: Send, failing_seconds: float) -> Way[Claim, Dispatch, Attempt]:
     """How `owner` sends events to endpoints: what is looked at, and what is written down, at the same time is so in one
     transaction."""
-    write = together(partial(write_attempts, begin, failing_seconds))
+    write = together("write attempts", partial(write_attempts, begin, failing_seconds))
 
     async def write_down(dispatch: Dispatch, attempt: Attempt) -> None:
         await write((dispatch, attempt))
@@ -41,7 +41,7 @@ def way_to_webhooks(begin: Begin, owner: str, send: Send, failing_seconds: float
     return Way(
         "webhooks",
         claim=partial(claim, begin, owner),
-        look_again=together(partial(look_again, begin)),
+        look_again=together("look again", partial(look_again, begin)),
         send=send,
         write_down=write_down,
     )

@@ -11,7 +11,7 @@ from standardwebhooks.webhooks import Webhook as Signer
 from chassis import telemetry
 from chassis.clock import Clock
 from services.notify.addresses import CONNECT_SECONDS, AddressRefused
-from services.notify.answers import is_of_tls, retry_after
+from services.notify.answers import http_span, is_of_tls, retry_after, tell_answer
 from services.notify.domain.webhooks import Attempt, Dispatch, Error
 from services.notify.ports.webhooks import Send, Unseal
 
@@ -32,6 +32,12 @@ def sender(transport: httpx.AsyncBaseTransport, unseal: Unseal, clock: Clock) ->
     """
 
     async def send(dispatch: Dispatch) -> Attempt:
+        with http_span("POST") as asked:
+            attempt = await post(dispatch)
+            tell_answer(asked, attempt.http_status, attempt.error)
+        return attempt
+
+    async def post(dispatch: Dispatch) -> Attempt:
         sent_at, started = clock(), time.monotonic()
         if dispatch.is_too_late:
             return Attempt(sent_at, 0, error=Error.NOT_SENT)

@@ -85,6 +85,8 @@ class FfmpegTranscoder:
             directory,
             Bounds(encode_seconds(source, expected), self.stall_seconds, self.memory_bytes),
             lambda frames: report("encode", frames / expected),
+            step="encode",
+            renditions=[rendition.rung.name for rendition in plan.renditions],
         )
         if frames < LEAST_FRAMES * expected - 1:
             raise corrupt(
@@ -101,7 +103,9 @@ class FfmpegTranscoder:
         report("package", 0)
         (directory / commands.HLS).mkdir()
         bounds = Bounds(PACKAGE_SECONDS, PACKAGE_SECONDS, self.memory_bytes)
-        await run_ffmpeg(commands.package_command(self.ffmpeg, plan), directory, bounds)
+        packaged = [rendition.rung.name for rendition in plan.renditions]
+        command = commands.package_command(self.ffmpeg, plan)
+        await run_ffmpeg(command, directory, bounds, step="package", renditions=packaged)
         made = Made.read(directory, plan, audio=task.source.audio is not None)
         made.check_length(task.source)
         report("store", 0)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chassis.telemetry import logger
+from chassis.tracing import failed, span
 from services.media.domain.outcomes import Fault, Rejected, corrupt, disk_full
 from services.media.sandbox import Confined, Limits, OutOfTime, confined
 from services.media.workspace import NotPlain, used_bytes
@@ -31,9 +32,16 @@ class Bounds:
 
 
 async def run_ffmpeg(
-    command: Sequence[str], directory: Path, bounds: Bounds, on_frame: Callable[[int], None] = lambda frames: None
+    command: Sequence[str],
+    directory: Path,
+    bounds: Bounds,
+    on_frame: Callable[[int], None] = lambda frames: None,
+    *,
+    step: str = "run",
+    renditions: Sequence[str] = (),
 ) -> int:
-    """Run to the end; how many frames were made, where the command tells its progress on standard output.
+    """Run to the end; how many frames were made, where the command tells its progress on standard output. Its span
+    tells for which `step` of the work it ran, and of which renditions.
 
     Raises Rejected when the input can't be decoded, Fault for whatever else goes wrong.
     """
@@ -43,14 +51,19 @@ async def run_ffmpeg(
         memory_bytes=bounds.memory_bytes,
         file_bytes=MAX_FILE_BYTES,
     )
+    about = {"process.executable.name": "ffmpeg", "nextplay.step": step, "nextplay.renditions": renditions}
     try:
-        async with confined(command, directory=directory, limits=limits) as program:
-            watching = asyncio.create_task(_watch(directory, program))
-            try:
-                frames = await _follow(program, bounds.stall_seconds, on_frame)
-                code = await program.ended()
-            finally:
-                watching.cancel()
+        with span(f"ffmpeg {step}", attributes=about) as told:
+            async with confined(command, directory=directory, limits=limits) as program:
+                watching = asyncio.create_task(_watch(directory, program))
+                try:
+                    frames = await _follow(program, bounds.stall_seconds, on_frame)
+                    code = await program.ended()
+                finally:
+                    watching.cancel()
+            told.set_attributes({"process.exit.code": code, "nextplay.frames": frames})
+            if code != 0:
+                failed(told, str(code))
         _check_directory(directory)
     except OutOfTime as error:
         raise _timeout(f"took longer than {bounds.seconds:.0f} s") from error

@@ -110,7 +110,7 @@ def _segments(playlist: Path, plan: Plan) -> list[str]:
 async def _cut_preview(ffmpeg: Path, memory_bytes: int, plan: Plan, directory: Path) -> None:
     bounds = Bounds(PACKAGE_SECONDS, PACKAGE_SECONDS, memory_bytes)
     try:
-        await run_ffmpeg(commands.preview_command(ffmpeg, plan), directory, bounds)
+        await run_ffmpeg(commands.preview_command(ffmpeg, plan), directory, bounds, step="preview")
     except Rejected as error:  # the rendition can't be read, which is not the original's fault
         raise _incomplete(str(error)) from error
 
