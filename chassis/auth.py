@@ -1,7 +1,8 @@
 """Who calls: tokens verified here, in every service, with the issuer's public keys.
 
-A user's token has the public audience, `sub` (UUID) and `tier`; a service's has the internal audience and
-`sub` = `service:<name>`. Only asymmetric algorithms are accepted, whatever the token's header says.
+A user's token has the public audience, `sub` (UUID) and `tier`; a service's has the internal audience, `sub` =
+`service:<name>`, and lasts an hour at most. A service's may be another issuer's, as Kubernetes' is. Only asymmetric
+algorithms are accepted, whatever the token's header says.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias
 
 import httpx
 import jwt
@@ -23,13 +24,10 @@ from chassis.settings import IdentitySettings
 from chassis.telemetry import logger
 
 ALGORITHMS = ("ES256", "RS256", "EdDSA")
-SKEW_SECONDS = 5
-FETCH_SECONDS = 3.0
-REFRESH_SECONDS = 300.0
-UNKNOWN_KEY_SECONDS = 30.0
-NO_KEYS_SECONDS = 1.0
-REMEMBERED_TOKENS = 4096
-REMEMBERED_SECONDS = 300.0
+SKEW_SECONDS, SERVICE_TOKEN_SECONDS = 5, 3600
+FETCH_SECONDS, REFRESH_SECONDS = 3.0, 300.0
+UNKNOWN_KEY_SECONDS, NO_KEYS_SECONDS = 30.0, 1.0
+REMEMBERED_TOKENS, REMEMBERED_SECONDS = 4096, 300.0
 
 _REQUIRED: Any = {"require": ["exp", "iss", "aud", "sub"]}
 _REFUSALS: dict[type[Exception], str] = {
@@ -136,37 +134,39 @@ class Verifier:
     Both methods raise `Unauthenticated`, whose sentence says what is wrong with the token, or `Unavailable`.
     """
 
-    def __init__(self, keys: SigningKeys, settings: IdentitySettings, now: Callable[[], float] = time.time) -> None:
-        self._keys, self._settings, self._now = keys, settings, now
-        self._verified: OrderedDict[tuple[str, str], tuple[float, Caller]] = OrderedDict()
+    def __init__(
+        self, keys: Mapping[str, SigningKeys], settings: IdentitySettings, now: Callable[[], float] = time.time
+    ) -> None:
+        self._keys, self._settings, self._now = keys, settings, now  # the keys by their issuer
+        self._verified: OrderedDict[tuple[str, str], tuple[float, Mapping[str, Any]]] = OrderedDict()
 
     async def user(self, token: str) -> User:
         """The user whose token this is."""
-        return cast(User, await self._remembered(token, self._settings.audience, _user))
+        return _user(await self._claims(token, self._settings.audience, self._settings.issuer))
 
     async def service(self, token: str) -> ServiceCaller:
         """The service whose token this is."""
-        return cast(ServiceCaller, await self._remembered(token, self._settings.service_audience, _service))
+        given = self._settings
+        claims = await self._claims(token, given.service_audience, given.service_issuer or given.issuer)
+        return _service(claims, given.service_subject)
 
-    async def _remembered(self, token: str, audience: str, read: Callable[[Mapping[str, Any]], Caller]) -> Caller:
-        until, caller = self._verified.get((audience, token), (0.0, None))
-        if caller is not None and self._now() < until:
+    async def _claims(self, token: str, audience: str, issuer: str) -> Mapping[str, Any]:
+        until, claims = self._verified.get((audience, token), (0.0, {}))
+        if self._now() < until:
             self._verified.move_to_end((audience, token))
-            return caller
-        claims = await self._claims(token, audience)
-        caller = read(claims)
-        self._verified[audience, token] = (min(float(claims["exp"]), self._now() + REMEMBERED_SECONDS), caller)
+            return claims
+        claims = await self._verify(token, audience, issuer)
+        self._verified[audience, token] = (min(float(claims["exp"]), self._now() + REMEMBERED_SECONDS), claims)
         if len(self._verified) > REMEMBERED_TOKENS:
             self._verified.popitem(last=False)
-        return caller
+        return claims
 
-    async def _claims(self, token: str, audience: str) -> dict[str, Any]:
+    async def _verify(self, token: str, audience: str, issuer: str) -> Mapping[str, Any]:
         try:
             header = jwt.get_unverified_header(token)
             if header.get("alg") not in ALGORITHMS:
                 raise Unauthenticated(f"The token's algorithm is not accepted; accepted are {', '.join(ALGORITHMS)}.")
-            key = await self._keys.get(header.get("kid"))
-            issuer = self._settings.issuer
+            key = await self._keys[issuer].get(header.get("kid"))
             return jwt.decode(token, key, ALGORITHMS, _REQUIRED, audience=audience, issuer=issuer, leeway=SKEW_SECONDS)
         except jwt.PyJWTError as error:
             raise Unauthenticated(_REFUSALS.get(type(error), "The token is not valid.")) from error
@@ -182,19 +182,23 @@ def _user(claims: Mapping[str, Any]) -> User:
         raise Unauthenticated("The token's subject is not a user id.") from error
 
 
-def _service(claims: Mapping[str, Any]) -> ServiceCaller:
-    kind, _, name = claims["sub"].partition(":")
-    if kind != "service" or not name:
+def _service(claims: Mapping[str, Any], subject: str) -> ServiceCaller:
+    name = claims["sub"].removeprefix(subject)
+    if not name or name == claims["sub"]:
         raise Unauthenticated("The token's subject is not a service.")
+    if claims["exp"] - claims.get("iat", 0) > SERVICE_TOKEN_SECONDS:
+        raise Unauthenticated(f"The token of a service may last {SERVICE_TOKEN_SECONDS} s, and this one lasts longer.")
     return ServiceCaller(name)
 
 
 @asynccontextmanager
 async def open_verifier(settings: IdentitySettings) -> AsyncIterator[Verifier]:
     """A verifier whose keys are kept fresh in the background."""
+    urls = {settings.service_issuer or settings.issuer: settings.service_jwks_url or settings.jwks_url}
+    urls[settings.issuer] = settings.jwks_url
     async with httpx.AsyncClient() as http:
-        keys = SigningKeys(http, str(settings.jwks_url))
-        refreshing = asyncio.create_task(keys.keep_fresh())
+        keys = {issuer: SigningKeys(http, str(url)) for issuer, url in urls.items()}
+        refreshing = asyncio.gather(*(one.keep_fresh() for one in keys.values()))
         try:
             yield Verifier(keys, settings)
         finally:

@@ -91,13 +91,18 @@ class ObjectStoreSettings(BaseSettings):
 
 
 class IdentitySettings(BaseSettings):
-    """Whose tokens are accepted, and for which audiences."""
+    """Whose tokens are accepted, and for which audiences. Services' tokens may come from an issuer of their own."""
 
     model_config = _prefix("NEXTPLAY_IDENTITY_")
     issuer: str = Field(description="the `iss` claim of accepted tokens")
     jwks_url: HttpUrl = Field(description="URL of the issuer's public keys (JWKS)")
     audience: str = Field(default="nextplay", description="the `aud` claim of user tokens")
+    service_issuer: str | None = Field(
+        default=None, description="the `iss` claim of service tokens; if unset, the same"
+    )
+    service_jwks_url: HttpUrl | None = Field(default=None, description="URL of that issuer's keys; if unset, the same")
     service_audience: str = Field(default="nextplay-internal", description="the `aud` claim of service tokens")
+    service_subject: str = Field(default="service:", description="what their `sub` has before the service's name")
 
 
 class ServiceTokenSettings(BaseSettings):

@@ -138,6 +138,7 @@ def test_each_process_gets_the_settings_by_which_the_local_stack_starts_it(objec
         ({"workloads": {"upload": {"cluster": {"scaling": {"least": 0}}}}}, "scaling/least"),
         ({"settings": {"kafka": "broker:9092"}}, "kafka"),
         ({"securityContext": {"runAsNonRoot": False}}, "runAsNonRoot"),
+        ({"serviceTokens": {"issuer": "https://cluster.example"}}, "serviceTokens/jwksUrl"),
         ({"jobs": {"upload-reconcile": {"schedule": "hourly"}}}, "jobs/upload-reconcile/schedule"),
     ],
 )

@@ -366,8 +366,9 @@ def test_an_rpc_lets_in_those_whom_its_option_names_and_nobody_else(
 
     if option.access == options_pb2.SERVICE:
         assert call(method, request, issuer.user_token(owner)).status == "UNAUTHENTICATED"
-        expired = issuer.service_token(option.callers[0], exp=int(time.time()) - 3600)
-        assert call(method, request, expired).status == "UNAUTHENTICATED"
+        for lasting in (-3600, 3600 + 60):
+            wrong_for_long = issuer.service_token(option.callers[0], exp=int(time.time()) + lasting)
+            assert call(method, request, wrong_for_long).status == "UNAUTHENTICATED", lasting
     else:
         assert call(method, request, issuer.user_token(other)).status == row.other
         assert call(method, request, issuer.user_token(owner)).status == row.owner

@@ -24,6 +24,12 @@ from chassis.settings import IdentitySettings
 
 ISSUER = "https://id.example"
 URL = "https://id.example/jwks"
+OF_UPLOAD: dict[str, Any] = {
+    "sub": "service:upload",
+    "aud": "nextplay-internal",
+    "iat": int(time.time()),
+    "exp": int(time.time()) + 3600,
+}
 ALICE = uuid.UUID("0197f3a0-0000-7000-8000-000000000001")
 
 
@@ -78,7 +84,7 @@ def issuer() -> Issuer:
 async def verifier(issuer: Issuer) -> AsyncIterator[Verifier]:
     settings = IdentitySettings(issuer=ISSUER, jwks_url=URL)  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=httpx.MockTransport(issuer.serve)) as http:
-        yield Verifier(SigningKeys(http, URL, lambda: issuer.now), settings, lambda: issuer.now)
+        yield Verifier({ISSUER: SigningKeys(http, URL, lambda: issuer.now)}, settings, lambda: issuer.now)
 
 
 @pytest.mark.parametrize("kid", ["ec", "rsa", "ed"])
@@ -91,8 +97,51 @@ async def test_a_token_without_tier_is_free(issuer: Issuer, verifier: Verifier) 
 
 
 async def test_a_service_token_names_its_service(issuer: Issuer, verifier: Verifier) -> None:
-    token = issuer.token(sub="service:upload", aud="nextplay-internal")
-    assert await verifier.service(token) == ServiceCaller("upload")
+    assert await verifier.service(issuer.token(**OF_UPLOAD)) == ServiceCaller("upload")
+
+
+@pytest.mark.parametrize("claims", [{"iat": OF_UPLOAD["iat"] - 1}, {"iat": None}])
+async def test_a_service_token_that_lasts_longer_than_an_hour_is_refused(
+    issuer: Issuer, verifier: Verifier, claims: dict[str, Any]
+) -> None:
+    with pytest.raises(Unauthenticated, match="may last 3600 s"):
+        await verifier.service(issuer.token(**(OF_UPLOAD | claims)))
+
+
+@pytest.fixture
+def clusters_issuer() -> Issuer:
+    """Kubernetes, which signs the tokens of service accounts, with a key of the same name as the users' issuer."""
+    return Issuer({"ec": ec.generate_private_key(ec.SECP256R1())})
+
+
+async def test_a_cluster_may_be_the_issuer_of_service_tokens_and_of_no_others(
+    issuer: Issuer, clusters_issuer: Issuer
+) -> None:
+    settings = IdentitySettings(
+        issuer=ISSUER,
+        jwks_url=URL,  # type: ignore[arg-type]
+        service_issuer="https://cluster.example",
+        service_subject="system:serviceaccount:video:np-",
+    )
+    of_cluster = OF_UPLOAD | {"iss": "https://cluster.example", "sub": "system:serviceaccount:video:np-upload"}
+    async with (
+        httpx.AsyncClient(transport=httpx.MockTransport(issuer.serve)) as ours,
+        httpx.AsyncClient(transport=httpx.MockTransport(clusters_issuer.serve)) as theirs,
+    ):
+        keys = {ISSUER: SigningKeys(ours, URL), "https://cluster.example": SigningKeys(theirs, URL)}
+        verifier = Verifier(keys, settings)
+        assert await verifier.service(clusters_issuer.token(**of_cluster)) == ServiceCaller("upload")
+        assert await verifier.user(issuer.token()) == User(ALICE, "free")
+        for forged in (
+            issuer.token(**of_cluster),
+            issuer.token(**(of_cluster | {"iss": ISSUER})),
+            clusters_issuer.token(**(of_cluster | {"sub": "system:serviceaccount:elsewhere:np-upload"})),
+            clusters_issuer.token(**(of_cluster | {"aud": "https://kubernetes.default.svc"})),
+        ):
+            with pytest.raises(Unauthenticated):
+                await verifier.service(forged)
+        with pytest.raises(Unauthenticated):
+            await verifier.user(clusters_issuer.token(iss="https://cluster.example"))
 
 
 @pytest.mark.parametrize(
@@ -119,7 +168,7 @@ async def test_a_user_token_with_a_wrong_claim_is_refused(
 @pytest.mark.parametrize("sub", [str(ALICE), "service:", "other:upload"])
 async def test_a_service_token_without_a_service_is_refused(issuer: Issuer, verifier: Verifier, sub: str) -> None:
     with pytest.raises(Unauthenticated, match="not a service"):
-        await verifier.service(issuer.token(sub=sub, aud="nextplay-internal"))
+        await verifier.service(issuer.token(**(OF_UPLOAD | {"sub": sub})))
 
 
 async def test_a_users_token_is_no_service_token(issuer: Issuer, verifier: Verifier) -> None:
@@ -227,7 +276,7 @@ async def test_a_verified_token_is_remembered_until_it_expires_and_for_5_minutes
     token = issuer.token(exp=int(issuer.now) + lives_seconds)
     await verifier.user(token)
     del issuer.keys["ec"]
-    await verifier._keys.refresh()
+    await verifier._keys[ISSUER].refresh()
     issuer.now += remembered_seconds - 2
     assert await verifier.user(token)
     issuer.now += 3

@@ -90,7 +90,13 @@ volumes:
   {{- end }}
   {{- if and $context (not .before) }}
   - name: token
+    {{- if $root.Values.serviceTokens.issuer }}
+    projected:
+      defaultMode: 0440
+      sources: [{ serviceAccountToken: { path: token, audience: nextplay-internal, expirationSeconds: 3600 } }]
+    {{- else }}
     secret: { secretName: {{ $release }}-{{ $context }}-token, defaultMode: 0440 }
+    {{- end }}
   {{- end }}
 {{- end }}
 
@@ -113,6 +119,13 @@ volumes:
 {{- end }}
 {{- if and .context (not .before) }}
 {{- $_ := set $all "NEXTPLAY_SERVICE_TOKEN_FILE" "/var/run/nextplay/token" }}
+{{- with $root.Values.serviceTokens }}
+{{- if .issuer }}
+{{- $_ := set $all "NEXTPLAY_IDENTITY_SERVICE_ISSUER" .issuer }}
+{{- $_ := set $all "NEXTPLAY_IDENTITY_SERVICE_JWKS_URL" .jwksUrl }}
+{{- $_ := set $all "NEXTPLAY_IDENTITY_SERVICE_SUBJECT" (printf "system:serviceaccount:%s:%s-" $root.Release.Namespace $root.Release.Name) }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- range $name, $value := (.cluster | default dict).environment }}
 {{- $_ := set $all $name $value }}
