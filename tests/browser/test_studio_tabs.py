@@ -42,5 +42,7 @@ async def test_what_is_read_in_one_tab_is_read_in_the_other(browser: Browser, pl
         await expect(studio.page.get_by_role("link", name=unread)).to_be_visible(timeout=WAIT_MS)
         await expect(other.get_by_role("link", name=unread)).to_be_visible(timeout=WAIT_MS)
         await studio.go("inbox", "Inbox")
+        told = studio.page.get_by_role("list", name="Notifications").get_by_role("listitem")
+        await expect(told.get_by_role("link", name="Video ready! “Read once”")).to_be_visible()
         await studio.page.get_by_role("button", name="Mark all as read").click()
         await expect(other.get_by_role("link", name="Inbox", exact=True)).to_be_visible()

@@ -14,7 +14,9 @@ import { openApi } from "./api/client";
 import { Failure } from "./api/failure";
 import { App } from "./app";
 import { readConfig } from "./config";
+import type { Notification } from "./api/types";
 import { isBad, openInbox } from "./inbox/inbox";
+import { openTitles } from "./inbox/titles";
 import { openFollows } from "./people/follows";
 import { openPush } from "./push/push";
 import { openRoute } from "./route";
@@ -49,12 +51,19 @@ function SignedIn({ opened, me }: { opened: Opened; me: string }) {
   const studio = useMemo<Studio>(() => {
     const { api, config, toasts } = opened;
     const watch = watching(api);
+    const titles = openTitles(api);
+    async function tell(notification: Notification) {
+      const title = await titles.of(notification);
+      const text = title ? `“${title}”: ${notification.body}` : notification.body;
+      if (isBad(notification.kind)) toasts.warn(text);
+      else toasts.say(text);
+    }
     return {
       ...opened,
-      ...{ me, watch },
+      ...{ me, watch, titles },
       places: openPlaces(opened.route),
       uploads: openUploads(api, watch, config.categories),
-      inbox: openInbox(api, me, ({ kind, body }) => (isBad(kind) ? toasts.warn(body) : toasts.say(body))),
+      inbox: openInbox(api, me, (notification) => void tell(notification)),
       follows: openFollows(api, me),
       push: openPush(api, me),
     };

@@ -4,6 +4,7 @@ import type { ReadonlySignal } from "@preact/signals";
 import type { Api } from "./api/client";
 import type { Config } from "./config";
 import type { Inbox } from "./inbox/inbox";
+import type { Titles } from "./inbox/titles";
 import type { Follows } from "./people/follows";
 import type { Push } from "./push/push";
 import type { Route } from "./route";
@@ -26,6 +27,7 @@ export interface Studio {
   watch: Watch;
   uploads: Uploads;
   inbox: Inbox;
+  titles: Titles;
   follows: Follows;
   push: Push;
   theme: ReturnType<typeof openTheme>;

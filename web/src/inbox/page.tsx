@@ -5,7 +5,7 @@ import { ago } from "../format";
 import { hrefOf } from "../route";
 import { useStudio } from "../studio";
 import { Icon, type IconName } from "../ui/icon";
-import { usePages } from "../ui/load";
+import { useLoad, usePages } from "../ui/load";
 import { Button, Empty, Loading, PageTitle, Trouble } from "../ui/parts";
 
 const PAGE = 30;
@@ -77,7 +77,7 @@ export function InboxPage() {
               <p class="row-title">
                 {one.video_id ? (
                   <a href={hrefOf({ page: "video", id: one.video_id })} onClick={() => void read(one)}>
-                    {one.title}
+                    {one.title} <VideoTitle notification={one} />
                   </a>
                 ) : (
                   one.title
@@ -108,4 +108,11 @@ export function InboxPage() {
       )}
     </>
   );
+}
+
+/** What a notification's video is called, where its text does not say so. */
+function VideoTitle({ notification }: { notification: Notification }) {
+  const { titles } = useStudio();
+  const { value } = useLoad(notification.notification_id, () => titles.of(notification));
+  return value ? <>“{value}”</> : null;
 }
