@@ -2,6 +2,8 @@ import { signal } from "@preact/signals";
 import { type Api, told } from "../api/client";
 import { asFailure, Failure } from "../api/failure";
 
+const SUBSCRIBE_MS = 20_000;
+
 export type PushState = "unknown" | "unsupported" | "refused" | "off" | "on";
 
 /** Web Push of this browser for one user: the service worker, the browser's subscription and the device at the API. */
@@ -38,7 +40,12 @@ export function openPush(api: Api, me: string) {
     const { public_key } = await told(api.GET("/v1/devices/web-push-key"));
     await navigator.serviceWorker.register(workerUrl());
     const worker = await navigator.serviceWorker.ready;
-    const subscribe = () => worker.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: public_key });
+    const subscribe = () =>
+      Promise.race([
+        worker.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: public_key }),
+        // A browser whose push service does not answer asks on, without end.
+        new Promise<never>((_, reject) => setTimeout(() => reject(browserFailure()), SUBSCRIBE_MS)),
+      ]);
     const subscription = await subscribe().catch(async (error: unknown) => {
       if (!(error instanceof DOMException) || error.name !== "InvalidStateError") throw browserFailure();
       await (await worker.pushManager.getSubscription())?.unsubscribe(); // it was made with another key
