@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -25,6 +26,7 @@ def main() -> int:
             "run": _run,
             "demo": _demo,
             "clean": _clean,
+            "operate": _operate,
             "supervise": _supervise,
             "set-up": _set_up,
         }[options.command](options)
@@ -100,6 +102,17 @@ def _clean(options: argparse.Namespace) -> None:
     print(f"{did[0].upper()}{did[1:]}." if did else f"There is nothing to remove: {options.home} does not exist.")
 
 
+def _operate(options: argparse.Namespace) -> None:
+    """Becomes `python -m services.<context> …` with the settings of the platform's own processes."""
+    from deploy.local.stack import attach
+
+    if supervisor_pid(options.home) is None:
+        raise Trouble(f"Nothing runs in {options.home}; start it with `make up`.")
+    settings = attach(options.home).environment_beside(options.context)
+    command = [sys.executable, "-m", f"services.{options.context}", *options.arguments]
+    os.execve(sys.executable, command, os.environ | settings)  # noqa: S606 - our own program
+
+
 def _supervise(options: argparse.Namespace) -> None:
     from deploy.local.supervisor import supervise
 
@@ -124,6 +137,7 @@ def _parser() -> argparse.ArgumentParser:
         "status": "show what runs and where",
         "demo": "take a clip through the running platform or a temporary one",
         "clean": "stop and remove the data",
+        "operate": "do what operators do: a context, and a command of `python -m services.<context>`",
         "supervise": "(used by up and run) own the processes",
         "set-up": "(used by the supervisor) one step of setting up the infrastructure",
     }.items():
@@ -135,6 +149,9 @@ def _parser() -> argparse.ArgumentParser:
             add_options(command)
         if name in {"run", "demo"}:
             command.add_argument("--clip", type=Path, help="an MP4 or MOV file (default: a sample that is made)")
+        if name == "operate":
+            command.add_argument("context", choices=["upload", "media", "catalog", "notify"])
+            command.add_argument("arguments", nargs=argparse.REMAINDER, metavar="…", help="the command")
         if name == "status":
             command.add_argument("--json", action="store_true", help="everything, for programs")
         if name == "supervise":

@@ -15,7 +15,7 @@ from deploy.local.identity import Issuer, open_issuer
 from deploy.local.infrastructure import postgres_dsn, s3_access
 from deploy.local.lifecycle import wait_until_ready
 from deploy.local.values import Context, read_values
-from deploy.local.workloads import environment
+from deploy.local.workloads import environment, environment_beside
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,10 @@ class Stack:
         """The settings that the platform gives to a process of `context`, or to the gateway (None), but for the
         addresses that it binds."""
         return environment(self.home, self.ports, read_values(), context)
+
+    def environment_beside(self, context: Context) -> dict[str, str]:
+        """The whole settings of a short process of `context`, such as an operator's command."""
+        return environment_beside(self.home, self.ports, read_values(), context)
 
     def add_platform(self) -> None:
         """Starts all services and jobs on top of the infrastructure; returns when they are ready."""

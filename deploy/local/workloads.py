@@ -58,10 +58,13 @@ def workloads(home: Home, ports: Ports, values: Values) -> list[Process]:
 def job_process(home: Home, ports: Ports, values: Values, name: str) -> Process:
     """A job as a process that runs to its end."""
     job = values.jobs[name]
-    own = {f"NEXTPLAY_{job.context.upper()}_{port}_BIND": "127.0.0.1:0" for port in ("GRPC", "METRICS")}
-    return Process(
-        name, python(job.command), environment={**environment(home, ports, values, job.context), **own}, nice=5
-    )
+    return Process(name, python(job.command), environment=environment_beside(home, ports, values, job.context), nice=5)
+
+
+def environment_beside(home: Home, ports: Ports, values: Values, context: Context) -> dict[str, str]:
+    """The settings of a short process of `context`, which serves nobody: any free ports will do."""
+    binds = {f"NEXTPLAY_{context.upper()}_{port}_BIND": "127.0.0.1:0" for port in ("GRPC", "METRICS")}
+    return environment(home, ports, values, context) | binds
 
 
 def environment(home: Home, ports: Ports, values: Values, context: Context | None) -> dict[str, str]:
