@@ -32,14 +32,10 @@ _OPTIONS = [
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 500),
+    ("grpc.dns_min_time_between_resolutions_ms", 1_000),  # 30 s, in which all that one knew may have been replaced
 ]
-_RETRIES = {
-    "maxAttempts": 3,
-    "initialBackoff": "0.05s",
-    "maxBackoff": "1s",
-    "backoffMultiplier": 3,
-    "retryableStatusCodes": ["UNAVAILABLE"],
-}
+_BACKOFF = {"initialBackoff": "0.05s", "maxBackoff": "1s", "backoffMultiplier": 3}
+_RETRIES = {"maxAttempts": 3, "retryableStatusCodes": ["UNAVAILABLE"], **_BACKOFF}
 
 
 def channel(
@@ -74,6 +70,7 @@ def _service_config(retried: Sequence[str] | None) -> str:
     names = [{}] if retried is None else [{"service": service, "method": method} for service, _, method in split]
     config = {
         "loadBalancingConfig": [{"round_robin": {}}],
+        "healthCheckConfig": {"serviceName": ""},  # an instance that stops tells by it that it wants no more calls
         "methodConfig": [{"name": names, "retryPolicy": _RETRIES}] if names else [],
         # When most calls fail, retries stop, so that they do not hold a struggling server down.
         "retryThrottling": {"maxTokens": 20, "tokenRatio": 0.2},
