@@ -109,7 +109,7 @@ proto: $(INSTALLED) ## Generate protos/gen from the protos
 	$(PY) protos/generate.py
 
 .PHONY: docs
-docs: $(INSTALLED) ## Write docs/metrics.md and the dashboard from what is measured
+docs: $(INSTALLED) ## Write docs/metrics.md, docs/log-events.md and the dashboard from the code
 	@exec $(PY) -m deploy.observability
 
 .PHONY: lock

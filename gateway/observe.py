@@ -1,6 +1,7 @@
 """What remains of each request: a span, a log line and metrics; and the header fields that every answer carries."""
 
 import asyncio
+import re
 import time
 from contextvars import Context, copy_context
 from typing import Any
@@ -25,8 +26,8 @@ def observed(app: ASGIApp, stopping: asyncio.Event) -> ASGIApp:
     What remains of the requests of a tenth of a second is written together: one by one it would take several times as
     long, because a processor that has done something else in between has forgotten how.
     """
-    active, ended = 0, list[tuple[Context, float, dict[str, Any], dict[str, Any]]]()
-    metrics.show_active(lambda: active)
+    active, ended = set[int](), list[tuple[Context, float, dict[str, Any], dict[str, Any]]]()
+    metrics.show_active(lambda: len(active))
 
     def write() -> None:
         written, ended[:] = ended[:], []
@@ -38,7 +39,6 @@ def observed(app: ASGIApp, stopping: asyncio.Event) -> ASGIApp:
         if scope["path"] in PROBES:
             write()
             return await app(scope, receive, send)
-        nonlocal active
         started, status, waited = time.monotonic(), CLIENT_CLOSED_REQUEST, None
 
         async def note(message: Message) -> None:
@@ -51,19 +51,20 @@ def observed(app: ASGIApp, stopping: asyncio.Event) -> ASGIApp:
                     message["headers"].append((b"connection", b"close"))
             await send(message)
 
-        active += 1
+        active.add(id(scope))
         came_with = received({"traceparent": dict(scope["headers"]).get(b"traceparent", b"").decode("latin-1")})
         with span("HTTP", SpanKind.SERVER, context=came_with) as answered:
             try:
                 await app(scope, receive, note)
             finally:
-                active -= 1
-                seconds = time.monotonic() - started
+                active.discard(id(scope))
+                seconds, named = time.monotonic() - started, scope.get("path_params", {}).items()
                 verb, route = (scope["method"], scope["route"]) if "route" in scope else ("other", "none")
                 request = {"method": verb, "route": route, "status": status}
                 tell_http(answered, verb, route, status)
-                more = {"path": scope["path"], "ms": round(seconds * 1000, 1)}
-                ended.append((copy_context(), waited or seconds, request, more))
+                # Of the path the ids alone: the rest is the route, and in place of an id anybody may write anything.
+                ids = {name: one for name, one in named if re.fullmatch("[0-9a-f-]{36}", one)}
+                ended.append((copy_context(), waited or seconds, request, ids | {"ms": round(seconds * 1000, 1)}))
                 if stopping.is_set():
                     write()
                 elif len(ended) == 1:

@@ -1,4 +1,4 @@
-"""`python -m deploy.observability` writes docs/metrics.md and the chart's dashboard from what is declared.
+"""`python -m deploy.observability` writes docs/metrics.md, docs/log-events.md and the chart's dashboard from the code.
 
 With `--check` it writes nothing and exits with 1 when one of them is not what it would write.
 """
@@ -9,6 +9,8 @@ from pathlib import Path
 
 from deploy.observability.catalogue import declared_metrics
 from deploy.observability.dashboard import dashboard
+from deploy.observability.log_events import logged_events
+from deploy.observability.log_events import page as page_of_events
 from deploy.observability.page import page
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,6 +22,7 @@ def main() -> int:
     check = parser.parse_args().check
     made = {
         ROOT / "docs" / "metrics.md": page(declared_metrics()),
+        ROOT / "docs" / "log-events.md": page_of_events(logged_events(ROOT)),
         ROOT / "deploy" / "helm" / "nextplay" / "files" / "dashboard.json": dashboard(),
     }
     stale = [file for file, text in made.items() if not file.exists() or file.read_text() != text]

@@ -31,7 +31,7 @@ async def work_apart(
         try:
             await do(piece)
         except Exception as error:
-            log.error("work_failed", work=name, piece=repr(piece), error=type(error).__name__)
+            log.error("delivery_work_failed", work=name, piece=repr(piece), error=type(error).__name__)
         finally:
             wake.set()
 

@@ -1,6 +1,6 @@
 """What is told, and about what: (user, kind, subject) names a notification, whatever is repeated."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -71,7 +71,7 @@ class Publication:
 
     video_id: UUID
     author_id: UUID
-    video_title: str
+    video_title: str = field(repr=False)  # what cannot be worked on is logged, and nobody's words are
 
 
 WAITED_FOR, TOLD_TO_MANY = 1, 0

@@ -130,7 +130,7 @@ async def finish_completing(begin: Begin, objects: Objects, keep_original: timed
         except Failure as failure:
             log.warning("upload_not_finished", upload_id=upload.upload_id, reason=failure.code)
         except Exception as error:
-            log.error("upload_not_finished", cause=error, upload_id=upload.upload_id)
+            log.error("upload_finishing_broke", cause=error, upload_id=upload.upload_id)
             unexpected.append(error)
         async with begin() as tx:
             await tx.store.finish_later(upload.upload_id)
