@@ -25,6 +25,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Protocol, TypeAlias
 
+import asyncpg
 from google.protobuf.message import Message
 
 from chassis import queries
@@ -141,8 +142,10 @@ def _run(
     """Carry a command out; its exit code."""
     if not 1 <= asked.limit <= MOST:
         asked.parser.error(f"--limit is {asked.limit}, and must be 1 to {MOST}")
-    if isinstance(command, Change) and bool(asked.ids) == asked.all:
-        asked.parser.error("name what it is to be done to, or say --all")
+    if isinstance(command, Change):
+        if bool(asked.ids) == asked.all:
+            asked.parser.error("name what it is to be done to, or say --all")
+        asked.limit = max(asked.limit, len(asked.ids))
 
     async def at_the_desk() -> int:
         dsn = settings.postgres_dsn.get_secret_value()
@@ -152,9 +155,11 @@ def _run(
 
     try:
         return asyncio.run(at_the_desk())
-    except (Failure, KeyboardInterrupt) as stopped:
+    except asyncpg.UndefinedTableError as error:
+        _say(f"The schema is not up to date ({error}): run `python -m services.{context} migrate`.", error=True)
+    except (Failure, KeyboardInterrupt, EOFError) as stopped:
         _say(str(stopped) or "Interrupted.", error=True)
-        return FAILED
+    return FAILED
 
 
 async def _look(desk: Desk, look: Look, asked: Namespace) -> int:
@@ -236,7 +241,8 @@ def _as_text(found: Row | Rows) -> Iterator[str]:
 def _text(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat(sep=" ", timespec="seconds")
-    return "-" if value is None else " ".join(str(value).split())
+    # Of what others sent, nothing may steer a terminal.
+    return "-" if value is None else "".join(one if one.isprintable() else "·" for one in str(value))
 
 
 def _say(line: str, *, error: bool = False) -> None:

@@ -37,8 +37,10 @@ UPDATE transcode_runs SET outcome = $2, error_code = $3, ended_at = now() WHERE 
 
 -- name: queue_anew
 -- By primary key, under the row's lock. Without an owner no fence holds the job: its worker stops at its next heartbeat.
+-- Of a job that is queued the attempt was given back before, though its run may go on outside.
 UPDATE transcode_jobs
-SET status = 'QUEUED', next_at = now(), attempts = attempts - $2, lease_owner = NULL, lease_until = NULL
+SET status = 'QUEUED', next_at = now(), lease_owner = NULL, lease_until = NULL,
+    attempts = attempts - CASE WHEN status = 'PROCESSING' THEN $2 ELSE 0 END
 WHERE job_id = $1
 
 -- name: mark_processing

@@ -151,6 +151,20 @@ async def test_a_job_that_waits_for_its_next_attempt_need_not_wait(pool: Pool, b
     assert (await claim(begin)).attempt == 2
 
 
+async def test_a_requeued_job_that_was_handed_on_begins_anew_and_lost_no_attempt(
+    pool: Pool, begin: Begin, desk: AtDesk
+) -> None:
+    clip = Clip()
+    await apply(begin, clip.uploaded())
+    run = await claim(begin)
+    async with begin() as tx:
+        await tx.store.hand_on(run.run_id)
+    assert await runs.leave_run(begin, run) is None, "it goes on outside"
+    assert (await desk("jobs", "requeue", await id_of(pool, clip), *DECIDED)).code == 0
+    (again,) = await runs.claim_run(begin, "another", LEASE_SECONDS, new_id, take_up=True)
+    assert (again.attempt, again.taken_up) == (1, False)
+
+
 async def test_jobs_are_listed_and_counted_by_state_tier_and_age(pool: Pool, begin: Begin, desk: AtDesk) -> None:
     free, paid, broken = Clip(), Clip(tier="paid"), Clip(tier="verified")
     await apply(begin, broken.uploaded())

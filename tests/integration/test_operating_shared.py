@@ -174,6 +174,23 @@ async def test_an_event_is_shown_without_what_people_wrote(desk: AtDesk, notes: 
     assert (await desk("outbox", "show", str(row + 1))).code == 1
 
 
+async def test_what_was_sent_steers_no_terminal(desk: AtDesk, notes: Pool, event_type: Any) -> None:
+    await set_aside(notes, event_type(thing_id="a"), "x \x1b[2J\nid  topic")
+    assert "x ·[2J·id  topic" in (await desk("outbox", "list")).out
+
+
+async def test_a_schema_that_is_behind_is_told_with_what_to_run(
+    desk: AtDesk, notes: Pool, event_type: Any, scratch: Scratch
+) -> None:
+    [row] = await set_aside(notes, event_type(thing_id="a"), "MessageSizeTooLargeError: x")
+    owner = await asyncpg.connect(scratch.owner_dsn)
+    await owner.execute("DROP TABLE operator_actions")
+    await owner.close()
+    dropped = await desk("outbox", "drop", str(row), *DECIDED)
+    assert (dropped.code, "migrate`." in dropped.err) == (1, True)
+    assert await notes.fetchval("SELECT count(*) FROM outbox") == 1, "what is not recorded is not done"
+
+
 async def test_nothing_is_done_without_a_terminal_to_ask_on_or_yes(desk: AtDesk, notes: Pool, event_type: Any) -> None:
     [row] = await set_aside(notes, event_type(thing_id="a"), "MessageSizeTooLargeError: x")
     refused = await desk("outbox", "drop", str(row), "--reason", "r", "--by", "ann")
