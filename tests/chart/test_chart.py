@@ -9,6 +9,7 @@ import pytest
 import yaml
 from chart_values import CHART, FILES, Objects, Render, helm_python
 
+from chassis.run import PART_SECONDS, STOP_SECONDS
 from deploy.local.home import ROOT
 from deploy.local.values import read_values
 
@@ -126,6 +127,26 @@ def test_each_process_gets_the_settings_by_which_the_local_stack_starts_it(objec
         binds = {one["name"]: one["value"] for one in container["env"] if one["name"].endswith("_BIND")}
         for port in container.get("ports", []):
             assert f"0.0.0.0:{port['containerPort']}" in binds.values(), f"{name} does not bind {port['name']}"
+
+
+def test_an_instance_has_the_time_that_its_process_takes_to_stop(objects: Objects) -> None:
+    for name, pod in pods(objects):
+        if name.startswith("Deployment"):
+            assert pod["spec"]["terminationGracePeriodSeconds"] >= STOP_SECONDS + 10, name
+
+
+def test_no_instance_stops_before_its_successor_can_be_found(objects: Objects) -> None:
+    deployments = [one["spec"] for one in objects if one["kind"] == "Deployment"]
+    assert deployments
+    for spec in deployments:
+        assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+        assert spec["minReadySeconds"] >= 10  # a cluster's names are remembered for 5 s, and looked up once a second
+
+
+def test_a_gateway_answers_while_a_cluster_learns_that_it_stops(objects: Objects) -> None:
+    ((container,),) = [pod["spec"]["containers"] for name, pod in pods(objects) if name == "Deployment np-gateway"]
+    drains = {one["name"]: one["value"] for one in container["env"]}["NEXTPLAY_GATEWAY_DRAIN_SECONDS"]
+    assert 5 <= float(drains) < PART_SECONDS
 
 
 @pytest.mark.parametrize(

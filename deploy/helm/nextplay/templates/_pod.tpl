@@ -20,7 +20,7 @@ securityContext:
 {{- with .restart }}
 restartPolicy: {{ . }}
 {{- end }}
-terminationGracePeriodSeconds: {{ $cluster.graceSeconds | default 35 }}
+terminationGracePeriodSeconds: 35
 {{- with $root.Values.image.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
