@@ -76,28 +76,25 @@ def dead_letter_topic(topic: str) -> str:
     return f"{topic}.dlq"
 
 
-async def close_dead_letters(
-    settings: KafkaSettings, consumer: str, topics: Collection[str], ids: Collection[str] | None, decision: Decision
-) -> int:
-    """Close the named letters (None: all); how many. "retried" publishes them to their original topic before.
+async def close_dead_letter(
+    settings: KafkaSettings, consumer: str, topics: Collection[str], letter_id: str, decision: Decision
+) -> bool:
+    """Decide about an open letter; False if there is none. "retried" publishes it to its original topic before.
 
     Every consumer of the topic gets a retried event again, under the same id; those that applied it know that. What
     was kept without its value is not retried: it stays open.
     """
-    letters = await read_dead_letters(settings, consumer, topics)
-    chosen = [one for one in letters if ids is None or one[0].id in ids]
-    chosen = [one for one in chosen if decision == "dropped" or not one[0].left_out]
-    async with open_producer(settings) as producer:
-        for letter, record in chosen:
-            if decision == "retried":
-                original = [(name, value) for name, value in record.headers if name not in _OURS]
-                await producer.send_and_wait(letter.topic, record.value, key=record.key, headers=original)
-            await producer.send_and_wait(
-                dead_letter_topic(letter.topic),
-                key=letter.id.encode(),
-                headers=to_headers({"dlq_id": letter.id, "dlq_decision": decision, "dlq_time": utc_now().isoformat()}),
-            )
-    return len(chosen)
+    for letter, record in await read_dead_letters(settings, consumer, topics):
+        if letter.id == letter_id and (decision == "dropped" or not letter.left_out):
+            async with open_producer(settings) as producer:
+                if decision == "retried":
+                    original = [(name, value) for name, value in record.headers if name not in _OURS]
+                    await producer.send_and_wait(letter.topic, record.value, key=record.key, headers=original)
+                decided = {"dlq_id": letter.id, "dlq_decision": decision, "dlq_time": utc_now().isoformat()}
+                dead, key = dead_letter_topic(letter.topic), letter.id.encode()
+                await producer.send_and_wait(dead, key=key, headers=to_headers(decided))
+            return True
+    return False
 
 
 async def read_dead_letters(

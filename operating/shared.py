@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
 from chassis import queries
-from chassis.dead_letters import Decision, close_dead_letters, read_dead_letters
+from chassis.dead_letters import Decision, close_dead_letter, read_dead_letters
 from chassis.errors import Failure, Kind
 from chassis.events import header_text
 from chassis.object_store import call, open_object_store
@@ -62,7 +62,7 @@ async def drop(desk: Desk, row: Row, reason: str) -> bool:
 
 
 async def _decide(desk: Desk, row: Row, decision: Decision) -> bool:
-    return await close_dead_letters(desk.settings.kafka, desk.context, desk.topics, [row["id"]], decision) > 0
+    return await close_dead_letter(desk.settings.kafka, desk.context, desk.topics, row["id"], decision)
 
 
 async def lag(desk: Desk, asked: Namespace) -> Rows:

@@ -15,7 +15,7 @@ from travel import has_noted, note, noted, running
 
 from chassis import consumer, group_member
 from chassis.consumer import ConsumerHealth, NotYet, apply_once, consume, forget_applied_events, handle_signals
-from chassis.dead_letters import DeadLetter, close_dead_letters, read_dead_letters
+from chassis.dead_letters import DeadLetter, close_dead_letter, read_dead_letters
 from chassis.errors import Unavailable
 from chassis.events import EventMeta, describe, encode_headers, key_of, topic_of
 from chassis.kafka import send_signal, to_headers
@@ -279,9 +279,9 @@ async def test_a_record_at_the_size_limit_is_a_dead_letter_without_its_value(
         await until(has_noted(notes, ("a", 2)))
     (letter,) = await letters()
     assert (letter.reason, letter.left_out) == ("LookupError: no such thing", str(large.ByteSize()))
-    assert await close_dead_letters(kafka, scratch.schema, [topic], None, "retried") == 0
+    assert not await close_dead_letter(kafka, scratch.schema, [topic], letter.id, "retried")
     assert await letters() == [letter]
-    assert await close_dead_letters(kafka, scratch.schema, [topic], [letter.id], "dropped") == 1
+    assert await close_dead_letter(kafka, scratch.schema, [topic], letter.id, "dropped")
 
 
 async def test_a_dead_letter_can_be_tried_again_or_dropped(
@@ -312,10 +312,11 @@ async def test_a_dead_letter_can_be_tried_again_or_dropped(
         await until(all_three)
         mended = True
         first, second, third = await letters()
-        assert await close_dead_letters(kafka, scratch.schema, [topic], [first.id], "dropped") == 1
+        assert await close_dead_letter(kafka, scratch.schema, [topic], first.id, "dropped")
         assert [letter.id for letter in await letters()] == [second.id, third.id]
         assert await read_dead_letters(kafka, "another-consumer", [topic]) == []
-        assert await close_dead_letters(kafka, scratch.schema, [topic], None, "retried") == 2
+        for letter in (second, third):
+            assert await close_dead_letter(kafka, scratch.schema, [topic], letter.id, "retried")
         assert await letters() == []
         await until(has_noted(notes, ("a", 1), ("a", 2)))
     assert await noted(notes) == [("a", 1), ("a", 2)]
