@@ -45,3 +45,15 @@ UPDATE operator_actions SET ended_at = now(), outcome = $2 WHERE id = $1 AND out
 -- name: list_operator_actions
 -- By primary key, backwards.
 SELECT id, begun_at, operator, action, subject, reason, outcome FROM operator_actions ORDER BY id DESC LIMIT $1
+
+-- What a process looks for before it can work (operating/needs).
+
+-- name: list_applied_migrations
+-- By primary key: as many as there are files.
+SELECT name FROM schema_migrations ORDER BY scope, version
+
+-- name: list_barred_tables
+-- No table is read: rights are given to all tables of a schema together, so those of chassis speak for the others.
+SELECT name FROM unnest(ARRAY ['outbox', 'inbox', 'idempotency_keys']) AS name
+WHERE NOT (has_table_privilege(name, 'SELECT') AND has_table_privilege(name, 'INSERT')
+           AND has_table_privilege(name, 'UPDATE') AND has_table_privilege(name, 'DELETE'))

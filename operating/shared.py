@@ -10,12 +10,12 @@ from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
 from chassis import queries
-from chassis.dead_letters import Decision, close_dead_letter, read_dead_letters
 from chassis.errors import Failure, Kind
 from chassis.events import header_text
 from chassis.object_store import call, open_object_store
 from chassis.settings import ObjectStoreSettings
 from operating.desk import Arguments, Change, Desk, Group, Look, Row, Rows
+from operating.letters import Decision, close_dead_letter, read_dead_letters
 
 QUERIES = queries.load("operating")
 

@@ -15,7 +15,6 @@ from travel import has_noted, note, noted, running
 
 from chassis import consumer, group_member
 from chassis.consumer import ConsumerHealth, NotYet, apply_once, consume, forget_applied_events, handle_signals
-from chassis.dead_letters import DeadLetter, close_dead_letter, read_dead_letters
 from chassis.errors import Unavailable
 from chassis.events import EventMeta, describe, encode_headers, key_of, topic_of
 from chassis.kafka import send_signal, to_headers
@@ -23,6 +22,7 @@ from chassis.postgres import Connection, Pool
 from chassis.settings import KafkaSettings
 from chassis.transaction import Begin, Tx
 from deploy.local.stack import Stack
+from operating.letters import DeadLetter, close_dead_letter, read_dead_letters
 from tests.conftest import BROKER
 
 

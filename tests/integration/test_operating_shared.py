@@ -17,7 +17,6 @@ from travel import has_noted, note, noted, running
 
 from chassis import group_member
 from chassis.consumer import ConsumerHealth, consume
-from chassis.dead_letters import read_dead_letters
 from chassis.errors import Unavailable
 from chassis.events import EventMeta, describe, encode, encode_headers
 from chassis.kafka import to_headers
@@ -27,6 +26,7 @@ from chassis.settings import KafkaSettings
 from chassis.transaction import Begin, Tx
 from nextplay.catalog.v1.catalog_events_pb2 import VideoPublished
 from operating.desk import Change, Desk, Group, Row, Rows
+from operating.letters import read_dead_letters
 from operating.shared import SHARED
 
 Send = Callable[[Any], Awaitable[None]]

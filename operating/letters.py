@@ -1,0 +1,107 @@
+"""The open dead letters of a consumer, and decisions about them. What a letter is: chassis/dead_letters."""
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from chassis.clock import utc_now
+from chassis.dead_letters import dead_letter_topic
+from chassis.errors import Unavailable
+from chassis.events import header_text
+from chassis.kafka import open_consumer, open_producer, to_headers
+from chassis.settings import KafkaSettings
+
+READ_SECONDS = 60.0
+_OURS = ("dlq_id", "dlq_reason", "dlq_time", "dlq_left_out")
+
+Decision: TypeAlias = Literal["retried", "dropped"]
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """One open dead letter. `id` names it (`<consumer>/<topic>/<partition>/<offset>` of the original record).
+    `left_out` is the size of a value that was too large to be kept, in bytes, and empty for one that was kept."""
+
+    id: str
+    consumer: str
+    topic: str
+    event_type: str
+    event_id: str
+    key: str
+    reason: str
+    failed_at: datetime
+    left_out: str = ""
+
+
+_Letter: TypeAlias = tuple[DeadLetter, ConsumerRecord[bytes, bytes]]
+
+
+async def close_dead_letter(
+    settings: KafkaSettings, consumer: str, topics: Collection[str], letter_id: str, decision: Decision
+) -> bool:
+    """Decide about an open letter; False if there is none. "retried" publishes it to its original topic before.
+
+    Every consumer of the topic gets a retried event again, under the same id; those that applied it know that. What
+    was kept without its value is not retried: it stays open.
+    """
+    for letter, record in await read_dead_letters(settings, consumer, topics):
+        if letter.id == letter_id and (decision == "dropped" or not letter.left_out):
+            async with open_producer(settings) as producer:
+                if decision == "retried":
+                    original = [(name, value) for name, value in record.headers if name not in _OURS]
+                    await producer.send_and_wait(letter.topic, record.value, key=record.key, headers=original)
+                decided = {"dlq_id": letter.id, "dlq_decision": decision, "dlq_time": utc_now().isoformat()}
+                dead, key = dead_letter_topic(letter.topic), letter.id.encode()
+                await producer.send_and_wait(dead, key=key, headers=to_headers(decided))
+            return True
+    return False
+
+
+async def read_dead_letters(
+    settings: KafkaSettings, consumer: str, topics: Collection[str]
+) -> list[tuple[DeadLetter, ConsumerRecord[bytes, bytes]]]:
+    """The open dead letters of `consumer` on `topics` (the original ones), oldest first, with their records.
+
+    Reads the dead-letter topics from their beginning to their present end. Raises Unavailable, after a minute at most.
+    """
+    found: dict[str, _Letter] = {}
+    try:
+        async with asyncio.timeout(READ_SECONDS), open_consumer(settings) as reader:
+            partitions = [TopicPartition(dead_letter_topic(topic), 0) for topic in topics]
+            reader.assign(partitions)
+            await reader.seek_to_beginning(*partitions)
+            ends = await reader.end_offsets(partitions)
+            while any([await reader.position(partition) < end for partition, end in ends.items()]):
+                for records in (await reader.getmany(timeout_ms=1000)).values():
+                    for record in records:
+                        _fold(found, consumer, record)
+    except (KafkaError, TimeoutError) as error:
+        raise Unavailable("The event broker does not answer for the dead letters.") from error
+    return sorted(found.values(), key=lambda letter: letter[0].failed_at)
+
+
+def _fold(found: dict[str, _Letter], consumer: str, record: ConsumerRecord[bytes, bytes]) -> None:
+    headers = header_text(record.headers)
+    letter_id = headers.get("dlq_id", "")
+    if not letter_id.startswith(f"{consumer}/"):
+        return
+    if "dlq_decision" in headers:
+        found.pop(letter_id, None)
+        return
+    letter = DeadLetter(
+        id=letter_id,
+        consumer=consumer,
+        topic=record.topic.removesuffix(".dlq"),
+        event_type=headers.get("ce_type", ""),
+        event_id=headers.get("ce_id", ""),
+        key=(record.key or b"").decode("utf-8", "replace"),
+        reason=headers["dlq_reason"],
+        failed_at=datetime.fromisoformat(headers["dlq_time"]),
+        left_out=headers.get("dlq_left_out", ""),
+    )
+    found[letter_id] = (letter, record)
