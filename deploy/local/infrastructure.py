@@ -15,8 +15,8 @@ from deploy.local.apache_kafka import CONTROLLER, apache_kafka
 from deploy.local.home import Home, Trouble, write_json
 from deploy.local.process import Process
 from deploy.local.readiness import accepts, answers, lets_in
+from deploy.local.s3_rights import BUCKET, identities
 
-BUCKET = "nextplay"
 REGION = "us-east-1"
 PORTS = (
     "postgres",
@@ -31,18 +31,6 @@ PORTS = (
     "s3-admin",
     "kafka",
 )
-
-_EVERYTHING = ("Read", "Write", "List", "Tagging")
-# Each context may list the bucket, by which readiness asks whether it is there.
-S3_RIGHTS = {
-    "admin": ["Admin"],
-    "kafka": [f"{action}:kafka" for action in _EVERYTHING],
-    "nextplay": [f"{action}:{BUCKET}" for action in _EVERYTHING],
-    "upload": [f"List:{BUCKET}", f"Read:{BUCKET}/uploads/*", f"Write:{BUCKET}/uploads/*"],
-    "media": [f"List:{BUCKET}", f"Read:{BUCKET}/uploads/*", f"Read:{BUCKET}/videos/*", f"Write:{BUCKET}/videos/*"],
-    "catalog": [f"List:{BUCKET}", f"Read:{BUCKET}/videos/*"],
-}
-"""What each S3 identity may do. `nextplay` is the developer's; a context that is not here has none."""
 
 Ports = Mapping[str, int]
 
@@ -160,20 +148,8 @@ def _postgres(
 
 
 def _seaweedfs(home: Home, ports: Ports) -> list[str]:
-    config = {
-        "identities": [
-            {
-                "name": name,
-                "credentials": [
-                    {"accessKey": home.keys[f"s3:{name}:access"], "secretKey": home.keys[f"s3:{name}:secret"]}
-                ],
-                "actions": rights,
-            }
-            for name, rights in S3_RIGHTS.items()
-        ]
-    }
     config_file = home.path / "s3.json"
-    write_json(config_file, config)
+    write_json(config_file, identities(home))
     directory = home.data / "seaweedfs"
     directory.mkdir(exist_ok=True)
     options = {

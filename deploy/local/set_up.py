@@ -15,8 +15,9 @@ from pathlib import Path
 
 from deploy.local.apache_kafka import CONTROLLER, PARTITIONS, prepare
 from deploy.local.home import Home, Trouble
-from deploy.local.infrastructure import BUCKET, Ports, postgres_binary, postgres_data, postgres_dsn, s3_access
+from deploy.local.infrastructure import Ports, postgres_binary, postgres_data, postgres_dsn, s3_access
 from deploy.local.process import Process, as_other_user
+from deploy.local.s3_rights import BUCKET
 from deploy.local.values import read_values
 
 

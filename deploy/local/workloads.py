@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from deploy.local.home import ROOT, Home
 from deploy.local.identity import Issuer, open_issuer, service_token_file, user_id
-from deploy.local.infrastructure import S3_RIGHTS, Ports, postgres_dsn, s3_access
+from deploy.local.infrastructure import Ports, postgres_dsn, s3_access
 from deploy.local.process import Process
 from deploy.local.readiness import answers
+from deploy.local.s3_rights import POLICIES
 from deploy.local.values import Context, Values
 
 WEB = ROOT / "web" / "dist"
@@ -97,7 +98,7 @@ def environment(home: Home, ports: Ports, values: Values, context: Context | Non
         # Receivers of webhooks and of Web Push are on this machine too.
         settings["NEXTPLAY_NOTIFY_CALLED_ALLOW_HTTP"] = "true"
         settings["NEXTPLAY_NOTIFY_CALLED_NETWORKS"] = '["127.0.0.0/8", "::1/128"]'
-    if context in S3_RIGHTS:
+    if context in POLICIES:
         s3 = s3_access(home, ports, context)
         for name in ("endpoint", "bucket", "region", "access_key", "secret_key"):
             settings[f"NEXTPLAY_S3_{name.upper()}"] = s3[name]
