@@ -37,7 +37,7 @@ from chassis.settings import Dsn, KafkaSettings
 
 QUERIES = queries.load("operating")
 DONE, FAILED, NOBODY_TO_ASK = 0, 1, 2
-MOST = 10_000
+MOST, MOST_SAID = 10_000, 500
 
 Row: TypeAlias = Mapping[str, Any]
 Rows: TypeAlias = Sequence[Row]
@@ -145,6 +145,9 @@ def _run(
     if isinstance(command, Change):
         if bool(asked.ids) == asked.all:
             asked.parser.error("name what it is to be done to, or say --all")
+        for name, said in {"--reason": asked.reason, "--by": asked.by}.items():
+            if not 1 <= len(said.strip()) <= MOST_SAID:
+                asked.parser.error(f"{name} has {len(said.strip())} characters, and must have 1 to {MOST_SAID}")
         asked.limit = max(asked.limit, len(asked.ids))
 
     async def at_the_desk() -> int:

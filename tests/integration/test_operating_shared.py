@@ -212,10 +212,21 @@ async def test_on_a_terminal_it_asks(
     assert await notes.fetchval("SELECT count(*) FROM outbox") == left
 
 
-@pytest.mark.parametrize("which", [(), ("1", "--all"), ("1", "--limit", "0"), ("1", "--limit", "10001")])
-async def test_a_change_says_to_what_and_stays_within_its_limit(desk: AtDesk, which: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "said",
+    [
+        DECIDED,
+        ("1", "--all", *DECIDED),
+        ("1", "--limit", "0", *DECIDED),
+        ("1", "--limit", "10001", *DECIDED),
+        ("1", "--by", "ann", "--yes"),
+        ("1", "--by", "ann", "--reason", " ", "--yes"),
+        ("1", "--by", "ann", "--reason", "x" * 501, "--yes"),
+    ],
+)
+async def test_a_change_says_to_what_and_why_and_stays_within_its_limit(desk: AtDesk, said: tuple[str, ...]) -> None:
     with pytest.raises(SystemExit) as stopped:
-        await desk("outbox", "drop", *which, *DECIDED)
+        await desk("outbox", "drop", *said)
     assert stopped.value.code == 2
 
 
