@@ -101,11 +101,16 @@ class _Unary(grpc.aio.UnaryUnaryClientInterceptor):
 
 
 @contextmanager
-def call_span(method: str | bytes, request: Any) -> Iterator[None]:
-    """A span around a call to `method` ("/nextplay.upload.v1.UploadService/GetUpload"), which tells how it ended."""
+def call_span(method: str | bytes, request: Any, *, told: bool = True) -> Iterator[None]:
+    """A span around a call to `method` ("/nextplay.upload.v1.UploadService/GetUpload"), which tells how it ended; none
+    if the call is not to be `told`. The span around it learns what the call is about."""
+    context = about(request)
+    if not told:
+        yield
+        return
     name = (method if isinstance(method, str) else method.decode()).removeprefix("/")
     known = {"rpc.system.name": "grpc", "rpc.method": name}
-    with span(name, SpanKind.CLIENT, known, context=about(request), marks_errors=False) as called:
+    with span(name, SpanKind.CLIENT, known, context=context, marks_errors=False) as called:
         try:
             yield
             called.set_attribute("rpc.response.status_code", "OK")

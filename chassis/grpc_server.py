@@ -19,7 +19,7 @@ from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import MethodDescriptor
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import SpanKind, get_current_span
 
 from chassis.auth import Caller, User, Verifier, acting_as
 from chassis.errors import DeadlineExceeded, Failure, Internal, Kind, Unavailable
@@ -28,7 +28,7 @@ from chassis.grpc_policy import Policy, identify, policy_of
 from chassis.limits import limited
 from chassis.metrics import RPC_DURATION
 from chassis.telemetry import logger
-from chassis.tracing import current_trace_id, failed, received, span
+from chassis.tracing import afterwards, current_trace_id, failed, received, span, within
 
 UNARY_SECONDS, STREAM_SECONDS = 30.0, 3600.0
 GRACE_SECONDS, GATHERED_SECONDS, LEAVE_SECONDS = 10.0, 0.1, 0.3
@@ -53,7 +53,7 @@ _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 _Work: TypeAlias = Callable[[asyncio.Timeout], Awaitable[Any]]
 
 log = logger(__name__)
-_OUR_FAULT = {Kind.INTERNAL, Kind.DEADLINE_EXCEEDED, Kind.UNAVAILABLE}
+_OUR_FAULT = {"INTERNAL", "DEADLINE_EXCEEDED", "UNAVAILABLE"}
 _idempotency_key: ContextVar[str | None] = ContextVar("idempotency_key", default=None)
 
 
@@ -157,7 +157,12 @@ class _Guard:
         fields: dict[str, object] = {"method": policy.method}
         name, status_code, came_with = "/".join(policy.method.rsplit(".", 1)), "CANCELLED", received(metadata, request)
         about = {"rpc.system.name": "grpc", "rpc.method": name}
-        with span(name, SpanKind.SERVER, about, context=came_with, marks_errors=False) as answered:
+        # A read that goes well and fast has no span beside its caller's, if it has one: polls would be half spans.
+        later = policy.reads and get_current_span(came_with).get_span_context().is_valid
+        asked = (
+            within(came_with) if later else span(name, SpanKind.SERVER, about, context=came_with, marks_errors=False)
+        )
+        with asked:
             try:
                 caller = await identify(metadata.get("authorization"), policy, self.verifier)
                 _idempotency_key.set(metadata.get("idempotency-key"))
@@ -173,9 +178,6 @@ class _Guard:
                     log.error("rpc_broke", cause=error, method=policy.method)
                 elif failure.kind not in policy.fails:
                     log.error("rpc_failure_undeclared", method=policy.method, kind=failure.kind.name, code=code)
-                answered.set_attribute("nextplay.code", code)
-                if failure.kind in _OUR_FAULT:
-                    failed(answered, code)
                 status = status_from(failure, current_trace_id())
                 slow = time.monotonic() - started > SLOW_SECONDS  # then the channel itself is not to try again
                 details = ((DETAILS_KEY, status.SerializeToString()), *[("grpc-retry-pushback-ms", b"-1")] * slow)
@@ -185,8 +187,13 @@ class _Guard:
                 self.measured.append((copy_context(), seconds, {"method": policy.method, "code": code}))
                 if len(self.measured) == 1:
                     asyncio.get_running_loop().call_later(GATHERED_SECONDS, self.record)
-                answered.set_attribute("rpc.response.status_code", status_code)
                 if code != "OK" or not policy.reads or seconds > SLOW_SECONDS:
+                    told = afterwards(name, SpanKind.SERVER, about, seconds) if later else get_current_span()
+                    told.set_attributes({"rpc.response.status_code": status_code, "nextplay.code": code})
+                    if status_code in _OUR_FAULT:
+                        failed(told, code)
+                    if later:
+                        told.end()
                     log.info("rpc_answered", **fields, code=code, ms=round(seconds * 1000, 1), caller=_named(caller))
 
     def record(self) -> None:

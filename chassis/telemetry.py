@@ -46,8 +46,8 @@ EXPORT_SECONDS, SHUTDOWN_SECONDS = 2, 2.0
 the process ends. What it does not take by then is lost."""
 
 _ROOT = "nextplay"  # our loggers hang below it, so that their level is set apart from the libraries'
-# What must not be read in a log, wherever it came from: bearer tokens and JWTs, passwords in URLs, signed queries, fields
-# that are named like secrets, and the row that PostgreSQL adds to its complaint.
+# What must not be read in a log, wherever it came from: bearer tokens and JWTs, passwords in URLs, signed queries,
+# fields that are named like secrets, and the row that PostgreSQL adds to its complaint.
 _SECRETS = re.compile(
     r"""(?P<field>"\w*(?:password|secret|authorization|api_key|token)\w*":\s")(?:[^"\\]|\\.)*
       | (?P<before>bearer\s+|[?&](?:token|Signature|X-Amz-(?:Signature|Credential|Security-Token))=)[^"\\\s&]+
@@ -57,7 +57,10 @@ _SECRETS = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 # One of these is in each of them. Almost no line has one, and looking for words costs a tenth of the expression.
-_SIGNS = ("password", "secret", "authorization", "api_key", "token", "bearer", "amz", "signature", "://", "eyj", "ndetail")
+_SIGNS = (
+    *("password", "secret", "authorization", "api_key", "token", "bearer"),
+    *("amz", "signature", "://", "eyj", "ndetail"),
+)
 _ENCODE = json.JSONEncoder(default=str, ensure_ascii=False).encode
 
 

@@ -13,6 +13,7 @@ message of an exception is none: a span has its class alone, and the log the res
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from time import time_ns
 from typing import TypeAlias
 from uuid import UUID
 
@@ -49,20 +50,29 @@ def span(
 
     An exception that leaves the block marks it as failed, unless who opens it does that (`failed`).
     """
-    token = attach(context) if context is not None else None
+    opened = _tracer.start_span(name, context, kind, attributes, links)
+    with within(context), trace.use_span(opened, True, record_exception=False, set_status_on_exception=False):
+        try:
+            yield opened
+        except Exception as error:
+            if marks_errors:
+                failed(opened, type(error).__name__)
+            raise
+
+
+@contextmanager
+def within(context: Context | None) -> Iterator[None]:
+    """What happens in the block happens in that context, if there is one."""
+    token = attach(get_current() if context is None else context)
     try:
-        with _tracer.start_as_current_span(
-            name, None, kind, attributes, links, record_exception=False, set_status_on_exception=False
-        ) as opened:
-            try:
-                yield opened
-            except Exception as error:
-                if marks_errors:
-                    failed(opened, type(error).__name__)
-                raise
+        yield
     finally:
-        if token:
-            detach(token)
+        detach(token)
+
+
+def afterwards(name: str, kind: SpanKind, attributes: Attributes, seconds: float) -> Span:
+    """A span of what has taken so long and turned out to be worth telling; to be ended."""
+    return _tracer.start_span(name, None, kind, attributes, start_time=time_ns() - int(seconds * 1e9))
 
 
 def failed(span: Span, error_type: str) -> None:
@@ -97,18 +107,15 @@ def resumed(traceparent: str | None, **ids: UUID | None) -> Context:
 
 def carried(message: Message | None = None) -> dict[str, str]:
     """The headers for what is sent now, which is `message` or about the same as the present span; empty without one."""
-    if (traceparent := traceparent_of_current_span()) is None:
-        return {}
-    if not is_recorded({"traceparent": traceparent}):
-        return {"traceparent": traceparent}
-    ids = {name: value for name in _NAMED.values() if (value := baggage.get_baggage(name))} | ids_of(message)
-    said = ",".join(f"{name}={value}" for name, value in ids.items())
-    return {"traceparent": traceparent} | ({"baggage": said} if said else {})
+    headers = {"traceparent": traceparent} if (traceparent := traceparent_of_current_span()) else {}
+    if is_recorded(headers) and (ids := {**baggage.get_all(), **ids_of(message)}):
+        headers["baggage"] = ",".join(f"{name}={value}" for name, value in ids.items())
+    return headers
 
 
 def ids_of(message: Message | None) -> dict[str, str]:
     """What a message says of the video and the upload that it is about, as attributes."""
-    fields = message.DESCRIPTOR.fields_by_name if message else {}
+    fields = message.DESCRIPTOR.fields_by_name if message is not None else {}
     said = {attribute: getattr(message, field) for field, attribute in _NAMED.items() if field in fields}
     return {name: value for name, value in said.items() if isinstance(value, str) and _IS_UUID.fullmatch(value)}
 
@@ -167,6 +174,4 @@ class IdsOfBaggage(SpanProcessor):
     """Gives each span the ids that its baggage names."""
 
     def on_start(self, span: SdkSpan, parent_context: Context | None = None) -> None:
-        for name in _NAMED.values():
-            if value := baggage.get_baggage(name, parent_context):
-                span.set_attribute(name, str(value))
+        span.set_attributes({name: str(value) for name, value in baggage.get_all(parent_context).items()})

@@ -47,7 +47,7 @@ def endpoint_answer(
     async def answer(request: Request) -> Response:
         try:
             known, message = _metadata(request), await read(request)
-            with call_span(endpoint.grpc_path, message):
+            with call_span(endpoint.grpc_path, message, told=endpoint.verb != "GET"):
                 call = rpc(message, timeout=seconds, metadata=grpc.aio.Metadata(*known, *carried().items()))
                 if streams:
                     return await _stream(call, stopping, settings.heartbeat_seconds)
