@@ -70,6 +70,7 @@ export function Player({ title, source: first, poster, autoplay = false, renew }
     const leaving = new AbortController();
     function fail() {
       if (leaving.signal.aborted) return;
+      leaving.abort();
       place.current = { seconds: element!.currentTime, plays: !element!.paused };
       if (performance.now() - renewed.current > RENEWED_AT_MOST_EVERY_MS) void again();
       else setFailure(UNPLAYABLE);

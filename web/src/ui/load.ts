@@ -89,7 +89,7 @@ export function usePages<T>(key: string, load: (token: string, signal?: AbortSig
   }, [value]);
   async function more(): Promise<void> {
     const before = known();
-    if (!before) return;
+    if (!before?.next) return;
     try {
       const page = await load(before.next);
       const now = known() ?? before;
@@ -110,7 +110,7 @@ export function usePages<T>(key: string, load: (token: string, signal?: AbortSig
 }
 
 /** The first pages of a list, until they have so many items or the list ends. */
-export async function asMany<T>(
+async function asMany<T>(
   load: (token: string, signal?: AbortSignal) => Promise<Page<T>>,
   wanted: () => number,
   signal: AbortSignal,
