@@ -241,9 +241,21 @@ async def test_no_more_than_the_limit_is_printed_or_done_and_the_rest_is_told(
     assert await notes.fetchval("SELECT count(*) FROM outbox") == 1
 
 
-async def test_the_role_of_a_service_rewrites_nothing_that_was_recorded(desk: AtDesk, notes: Pool) -> None:
+async def test_the_role_of_a_service_rewrites_nothing_that_was_recorded_whatever_it_is_granted(
+    notes: Pool, scratch: Scratch
+) -> None:
+    owner = await asyncpg.connect(scratch.owner_dsn)
+    await owner.execute(
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {scratch.schema} TO {scratch.schema}"
+    )
+    await owner.close()
     await notes.execute("INSERT INTO operator_actions (operator, action, subject, reason) VALUES ('a', 'b', 'c', 'd')")
-    for statement in ("UPDATE operator_actions SET operator = 'x'", "DELETE FROM operator_actions"):
+    await notes.execute("UPDATE operator_actions SET ended_at = now(), outcome = 'done'")
+    for statement in (
+        "UPDATE operator_actions SET operator = 'x'",
+        "UPDATE operator_actions SET outcome = 'another'",
+        "DELETE FROM operator_actions",
+    ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await notes.execute(statement)
 

@@ -18,6 +18,7 @@ CHASSIS = [
     "0002_create_inbox.sql",
     "0003_create_idempotency_keys.sql",
     "0004_create_operator_actions.sql",
+    "0005_guard_operator_actions.sql",
 ]
 
 
