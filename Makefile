@@ -76,10 +76,13 @@ audit: $(INSTALLED) ## Look for known vulnerabilities in what the lock files pin
 	@exec $(PY) -m deploy.audit
 
 .PHONY: test-kafka
-test-kafka: $(INSTALLED) ## Run the tests of events, and clips through two instances of everything, on Apache Kafka (needs Java and Maven)
-	@KAFKA=apache exec $(PY) -m pytest -m "not long" tests/integration/test_chassis_consumer.py \
-		tests/integration/test_chassis_outbox.py tests/e2e/test_instances.py tests/e2e/test_whole_way.py \
-		tests/e2e/test_notifications.py
+test-kafka: $(INSTALLED) ## Run the tests of events, and clips through two instances of everything, on Apache Kafka (SHORT=1: events)
+	@$(PY) -m deploy.local.apache_kafka
+	@KAFKA=apache exec $(PY) -m pytest -m "not long" tests/integration/test_kafka_secured.py \
+		tests/integration/test_chassis_rebalancing.py $(if $(filter-out 0,$(SHORT)),, \
+		tests/integration/test_chassis_consumer.py tests/integration/test_chassis_outbox.py \
+		tests/integration/test_deploy_topics.py tests/integration/test_local_stack_files.py \
+		tests/e2e/test_instances.py tests/e2e/test_whole_way.py tests/e2e/test_notifications.py)
 
 .PHONY: helm-check
 helm-check: $(INSTALLED) ## Lint the chart, render it with each file of values, and check every object (also a part of make test)

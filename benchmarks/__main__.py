@@ -20,6 +20,7 @@ from benchmarks import (
     idle,
     ladder,
     ledger,
+    relay,
     sandbox,
     sdk,
     start,
@@ -43,6 +44,7 @@ BENCHMARKS: Mapping[str, Callable[[], list[Measure]]] = {
     "sandbox": sandbox.measure,
     "eta": eta.measure,
     "start": start.measure,
+    "relay": relay.measure,
     "idle": idle.measure,
 }
 

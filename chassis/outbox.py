@@ -16,11 +16,13 @@ keys go on, a metric and an error line say so. It is tried again every five minu
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
+from typing import TypeVar
 
 import asyncpg
 from aiokafka import AIOKafkaProducer
@@ -34,27 +36,21 @@ from aiokafka.errors import (
 
 from chassis import queries, telemetry, tracing
 from chassis.errors import Unavailable
-from chassis.kafka import send_event
+from chassis.kafka import begin_event
 from chassis.metrics import OUTBOX_SENT, OUTBOX_SET_ASIDE
 from chassis.postgres import Connection, Pool, acquire
 
 QUERIES = queries.load("chassis")
 LOCK = 0x6E706F62
-BATCH = 200
+BATCH = 1000
 STANDBY_SECONDS = 2.0
 RETRY_SECONDS = 1.0
 REST_SECONDS = 3.0
 MAX_RESTING = 10_000
 SET_ASIDE_SECONDS = 300.0
-BUSY_SECONDS, BUSY_POLL_SECONDS = 60.0, 0.1
-REFUSED = (
-    MessageSizeTooLargeError,
-    InvalidTopicError,
-    TopicAuthorizationFailedError,
-    # Raised after the topic was looked for through the whole request timeout.
-    UnknownTopicOrPartitionError,
-)
+REFUSED = (MessageSizeTooLargeError, InvalidTopicError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError)
 
+T = TypeVar("T")
 _KEY = itemgetter("topic", "key")
 
 log = telemetry.logger(__name__)
@@ -65,21 +61,24 @@ async def relay(
 ) -> None:
     """Send what the outbox of `schema` holds, until cancelled. Run it in every instance: one at a time does the work.
 
-    `wake` is set after a commit of this process; what other processes of the context wrote is found by the poll, which
-    looks more often for a minute after it found something.
+    `wake` is set after a commit of this process. Who does not relay passes it on to who does, by NOTIFY apart from the
+    commit, because commits that notify wait for each other. What is told to nobody is found by the poll.
     """
+    channel = f"outbox_{schema}"
     while True:
         try:
             async with acquire(pool) as connection:
                 if await connection.fetchval(QUERIES["lock_relay"], LOCK, schema):
                     log.info("relay_started", schema=schema)
                     try:
+                        await connection.add_listener(channel, lambda *_: wake.set())
                         await _drain(connection, producer, wake, schema, poll_seconds)
                     finally:
                         connection.terminate()  # and with it the lock, which is the session's
+                await connection.execute(QUERIES["wake_relay"], channel)
         except Unavailable as error:
             log.warning("relay_interrupted", schema=schema, reason=str(error))
-        await asyncio.sleep(STANDBY_SECONDS)
+        await _woken(wake, STANDBY_SECONDS)
 
 
 async def _drain(
@@ -87,20 +86,22 @@ async def _drain(
 ) -> None:
     """Send batch after batch over the connection that holds the lock; ends only by an error of that connection."""
     loop = asyncio.get_running_loop()
-    try_again_at, busy_until, rested_at = loop.time(), 0.0, 0.0
+    try_again_at, rested_at = loop.time(), 0.0
     resting: set[tuple[str, str]] = set()
     while True:
         if loop.time() >= try_again_at:
             await connection.execute(QUERIES["try_set_aside_again"])
             try_again_at = loop.time() + SET_ASIDE_SECONDS
-        wake.clear()
         topics, keys = [topic for topic, _ in resting], [key for _, key in resting]
         rows = await connection.fetch(QUERIES["find_unsent"], BATCH, topics, keys)
-        busy_until = loop.time() + BUSY_SECONDS if rows else busy_until
         with tracing.joint_span(f"relay {schema}", [row["headers"] for row in rows]):
             result = await _send(producer, rows)
         if result.sent:
-            await connection.execute(QUERIES["delete_sent"], result.sent)
+            await connection.execute(QUERIES["delete_sent"], [row["id"] for row in result.sent])
+            for (topic, kind), count in Counter(
+                (row["topic"], row["headers"]["ce_type"]) for row in result.sent
+            ).items():
+                OUTBOX_SENT.add(count, {"topic": topic, "type": kind})
         for row, error in result.refused:
             log.error("event_set_aside", id=row["id"], topic=row["topic"], key=row["key"], reason=type(error).__name__)
             OUTBOX_SET_ASIDE.add(1, {"topic": row["topic"], "reason": type(error).__name__})
@@ -111,18 +112,22 @@ async def _drain(
             rested_at = loop.time() + REST_SECONDS
             await asyncio.sleep(RETRY_SECONDS)
         elif len(rows) < BATCH:
-            busy = loop.time() < busy_until
-            # Not `wait_for`, which in Python 3.11 may swallow a cancellation that comes together with the wake.
-            with suppress(TimeoutError):
-                async with asyncio.timeout(BUSY_POLL_SECONDS if busy else poll_seconds):
-                    await wake.wait()
+            await _woken(wake, poll_seconds)
         if (len(rows) < BATCH and loop.time() >= rested_at) or len(resting) > MAX_RESTING:
             resting.clear()
 
 
+async def _woken(wake: asyncio.Event, seconds: float) -> None:
+    # Not `wait_for`, which in Python 3.11 may swallow a cancellation that comes together with the wake.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await wake.wait()
+    wake.clear()
+
+
 @dataclass(frozen=True)
 class _Result:
-    sent: list[int] = field(default_factory=list)
+    sent: list[asyncpg.Record] = field(default_factory=list)
     refused: list[tuple[asyncpg.Record, KafkaError]] = field(default_factory=list)
     failed: list[tuple[asyncpg.Record, Exception]] = field(default_factory=list)
 
@@ -130,20 +135,37 @@ class _Result:
 async def _send(producer: AIOKafkaProducer, rows: Sequence[asyncpg.Record]) -> _Result:
     """Send the rows, the keys together and the rows of a key in turn, and wait for every acknowledgement."""
     result = _Result()
-
-    async def send_key(of_one_key: Sequence[asyncpg.Record]) -> None:
-        for row in of_one_key:
-            try:
-                await send_event(producer, row["topic"], row["key"], row["headers"], row["data"])
-            except REFUSED as error:
-                result.refused.append((row, error))
-                return
-            except (KafkaError, TimeoutError, OSError) as error:
-                result.failed.append((row, error))
-                return
-            result.sent.append(row["id"])
-            OUTBOX_SENT.add(1, {"topic": row["topic"], "type": row["headers"]["ce_type"]})
-
-    by_key = groupby(sorted(rows, key=itemgetter("topic", "key", "id")), key=_KEY)
-    await asyncio.gather(*(send_key(list(group)) for _, group in by_key))
+    by_topic = groupby(sorted(rows, key=itemgetter("topic", "id")), key=itemgetter("topic"))
+    await asyncio.gather(*(_send_topic(producer, topic, list(group), result) for topic, group in by_topic))
     return result
+
+
+async def _send_topic(
+    producer: AIOKafkaProducer, topic: str, waiting: Sequence[asyncpg.Record], result: _Result
+) -> None:
+    """Send the first rows of all keys, then the second ones, and so on. Without a task for each row, which costs as
+    much as sending it; a producer takes what a whole batch holds of a partition, so that none waits for another."""
+
+    async def settled(row: asyncpg.Record, step: Awaitable[T]) -> T | None:
+        try:
+            return await step
+        except REFUSED as error:
+            result.refused.append((row, error))
+        except (KafkaError, TimeoutError, OSError) as error:
+            result.failed.append((row, error))
+        return None
+
+    # Looked for once, and through the whole request timeout if it is not there.
+    known = asyncio.ensure_future(producer.partitions_for(topic))
+    while waiting:
+        firsts: dict[str, asyncpg.Record] = {}
+        for row in waiting:
+            firsts.setdefault(row["key"], row)
+        begun = [
+            (row, acknowledged)
+            for row in firsts.values()
+            if await settled(row, known) and (acknowledged := await settled(row, begin_event(producer, row)))
+        ]
+        sent = {row["key"]: row for row, acknowledged in begun if await settled(row, acknowledged)}
+        result.sent.extend(sent.values())
+        waiting = [row for row in waiting if sent.get(row["key"], row) is not row]

@@ -54,6 +54,11 @@ WHERE (user_id, method, key) IN (
 -- Held by the session: whoever has it drains the outbox of this schema, and a lost connection gives it up.
 SELECT pg_try_advisory_lock($1, hashtext($2))
 
+-- name: wake_relay
+-- In a transaction of its own, which writes nothing: whoever notifies holds a lock of the whole database until its
+-- commit is on disk.
+SELECT pg_notify($1, '')
+
 -- name: find_unsent
 -- By primary key from the lowest id on: no high-water mark, because a lower id may be committed after a higher one.
 -- Keys with a row that was set aside wait; that index is empty as a rule. So do the keys of $2 (topics) and $3, which

@@ -22,6 +22,7 @@ Tests build the same classes with keyword arguments. Secrets are `SecretStr` (a 
 """
 
 import json
+import ssl
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,6 +56,14 @@ def _json(value: object) -> object:
         raise ValueError('must be a JSON list of strings, like ["a", "b"]') from None
 
 
+def _certificates(value: str) -> str:
+    try:
+        ssl.create_default_context(cadata=value)
+    except (OSError, TypeError):
+        raise ValueError("must be certificates in PEM form, beginning with -----BEGIN CERTIFICATE-----") from None
+    return value
+
+
 HostPort = Annotated[str, AfterValidator(_host_port)]
 """`host:port`, to bind to or to reach; port 0 binds to any free one."""
 Dsn = Annotated[SecretStr, AfterValidator(_dsn)]
@@ -76,6 +85,9 @@ class KafkaSettings(BaseSettings):
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
     sasl_username: str | None = None
     sasl_password: SecretStr | None = None
+    ca: Annotated[str, AfterValidator(_certificates)] | None = Field(
+        default=None, description="PEM of who may sign the brokers' certificates; if unset, whom this machine trusts"
+    )
 
 
 class ObjectStoreSettings(BaseSettings):

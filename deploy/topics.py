@@ -13,9 +13,9 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from chassis.kafka import connection_options
+from chassis.kafka import connection_options, why_unreachable
 from chassis.settings import KafkaSettings, load
 
 _HOUR_MS = 3_600_000
@@ -45,7 +45,8 @@ class Topics(BaseModel):
 
 
 class Settings(BaseSettings):
-    topics: Topics = Field(validation_alias="NEXTPLAY_TOPICS")
+    model_config = SettingsConfigDict(env_prefix="NEXTPLAY_")
+    topics: Topics
     kafka: KafkaSettings
 
 
@@ -78,7 +79,10 @@ async def create_missing(admin: AIOKafkaAdminClient, topics: list[NewTopic]) -> 
     reply: Any = await admin.create_topics(missing) if missing else None
     for name, code, *_ in reply.topic_errors if reply else []:
         if code and for_code(code) is not TopicAlreadyExistsError:
-            raise NotCreated(f"The broker refused to create the topic {name}: {for_code(code).__name__}.")
+            raise NotCreated(
+                f"The broker refused to create the topic {name} ({for_code(code).__name__}): look at the rights of its "
+                "user, NEXTPLAY_KAFKA_SASL_USERNAME."
+            )
     return [topic.name for topic in missing]
 
 
@@ -97,8 +101,12 @@ def main() -> int:
     settings = load(Settings)
     try:
         created = asyncio.run(_create(settings))
-    except (NotCreated, KafkaError, OSError) as error:
-        print(f"{error} Look at NEXTPLAY_KAFKA_… and at the rights of its user.", file=sys.stderr)  # noqa: T201
+    except NotCreated as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    except (KafkaError, OSError) as error:
+        reason = asyncio.run(why_unreachable(settings.kafka)) or f"{error}."
+        print(f"The topics were not created. {reason}", file=sys.stderr)  # noqa: T201
         return 1
     print(json.dumps({"created": created}))  # noqa: T201
     return 0

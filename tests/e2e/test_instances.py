@@ -13,7 +13,7 @@ import httpx
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
-from deploy.local.apache_kafka import PARTITIONS
+from deploy.local.apache_kafka import PARTITIONS, READY_SECONDS
 from deploy.local.lifecycle import start, stop
 from deploy.local.shape import Shape
 from deploy.local.stack import Stack, attach
@@ -162,5 +162,5 @@ def test_a_clip_gets_through_a_restart_of_the_broker(platform: Stack, person: Ma
     uploaded = carol.upload(clip)
     before = platform.pid("kafka")
     platform.kill("kafka")
-    platform.wait_ready("kafka", other_than=before)
+    platform.wait_ready("kafka", other_than=before, seconds=READY_SECONDS)
     becomes(carol, uploaded.video_id, "READY", seconds=120)

@@ -21,6 +21,7 @@ from chassis.kafka import send_signal, to_headers
 from chassis.postgres import Connection, Pool
 from chassis.settings import KafkaSettings
 from chassis.transaction import Begin, Tx
+from deploy.local.apache_kafka import READY_SECONDS
 from deploy.local.stack import Stack
 from operating.letters import DeadLetter, close_dead_letter, read_dead_letters
 from tests.conftest import BROKER
@@ -418,7 +419,7 @@ async def test_a_consumer_waits_for_a_broker_that_is_away_and_goes_on_after_its_
         await until(has_noted(notes, ("a", 1)), seconds=60)
         before = stack.pid("kafka")
         stack.kill("kafka")
-        stack.wait_ready("kafka", other_than=before)
+        stack.wait_ready("kafka", other_than=before, seconds=READY_SECONDS)
         await publish(producer, event_type(thing_id="a", number=2))
         await until(has_noted(notes, ("a", 2)), seconds=60)
     assert await noted(notes) == [("a", 1), ("a", 2)]

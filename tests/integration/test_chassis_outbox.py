@@ -57,11 +57,14 @@ class UnreliableProducer:
         self._producer = producer
         self._failing = failing
 
-    async def send_and_wait(self, topic: str, value: bytes, **how: Any) -> None:
+    async def partitions_for(self, topic: str) -> Any:
+        return await self._producer.partitions_for(topic)
+
+    async def send(self, topic: str, value: bytes, **how: Any) -> Any:
         if value in self._failing:
             self._failing.remove(value)
             raise KafkaConnectionError("no leader")
-        await self._producer.send_and_wait(topic, value, **how)
+        return await self._producer.send(topic, value, **how)
 
 
 async def test_events_leave_in_the_order_of_their_key_with_their_headers(
@@ -131,6 +134,34 @@ async def test_only_a_commit_that_wrote_events_wakes_the_relay(
     assert wake.is_set()
 
 
+async def test_a_commit_where_nobody_relays_wakes_who_does(
+    notes: Pool,
+    begin: Begin[Connection],
+    wake: asyncio.Event,
+    producer: AIOKafkaProducer,
+    received: Received,
+    event_type: Any,
+    scratch: Scratch,
+) -> None:
+    loop = relay(notes, producer, wake=asyncio.Event(), schema=scratch.schema, poll_seconds=600)
+    async with running(loop):
+        await until(is_relayed(notes, scratch.schema))
+        async with running(relay(notes, producer, wake=wake, schema=scratch.schema)):
+            for number in range(3):
+                await emit(begin, event_type(thing_id="a", number=number))
+                await until(has_received(received, number + 1))
+
+
+def is_relayed(pool: Pool, schema: str) -> Callable[[], Awaitable[bool]]:
+    """Whether somebody looks into the outbox to relay it."""
+
+    async def looked_at() -> bool:
+        question = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1 AND query LIKE '%find_unsent%'"
+        return bool(await pool.fetchval(question, schema))
+
+    return looked_at
+
+
 async def test_a_lower_id_that_commits_later_is_sent_too(
     notes: Pool,
     begin: Begin[Connection],
@@ -189,10 +220,10 @@ async def test_keys_that_cannot_be_sent_for_now_do_not_fill_every_batch(
     back = asyncio.Event()
 
     class HalfAway(UnreliableProducer):
-        async def send_and_wait(self, topic: str, value: bytes, **how: Any) -> None:
+        async def send(self, topic: str, value: bytes, **how: Any) -> Any:
             if how["key"] != b"well" and not back.is_set():
                 raise KafkaConnectionError("no leader")
-            await super().send_and_wait(topic, value, **how)
+            return await super().send(topic, value, **how)
 
     half_away: Any = HalfAway(producer, set())
     async with running(relay(notes, half_away, wake=wake, schema=scratch.schema)):

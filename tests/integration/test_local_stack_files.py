@@ -14,7 +14,7 @@ def test_a_server_writes_no_file_outside_of_its_home(stack: Stack, server: str) 
     leader = psutil.Process(stack.pid(server))
     processes = [leader, *leader.children(recursive=True)]
     files = {file.path for process in processes for file in process.open_files() if file.mode != "r"}
-    sockets = {socket.laddr for process in processes for socket in process.net_connections("unix")}
+    sockets = {str(socket.laddr) for process in processes for socket in process.net_connections("unix")}
 
     assert files, "a server that writes nothing is not looked at"
     assert {file for file in files if not Path(file).is_relative_to(stack.home.path)} == set()

@@ -141,6 +141,16 @@ def test_an_empty_variable_of_a_shared_group_is_an_unset_one(environment: pytest
     assert load(Settings).kafka.sasl_mechanism is None
 
 
+@pytest.mark.parametrize("text", ["/etc/ca.pem", "-----BEGIN CERTIFICATE-----", "ä"])
+def test_what_holds_no_certificate_is_refused_as_one(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    environment.setenv("NEXTPLAY_KAFKA_CA", text)
+    [mistake] = mistakes(capsys)
+    assert mistake.startswith("NEXTPLAY_KAFKA_CA")
+    assert "must be certificates in PEM form" in mistake
+
+
 def test_a_secret_is_not_in_the_text_of_settings(environment: pytest.MonkeyPatch) -> None:
     assert "hunter2" not in f"{load(Settings)!r}"
 
