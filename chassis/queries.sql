@@ -105,8 +105,8 @@ WHERE (consumer, event_id) IN (
 )
 
 -- name: prepare_schema
--- Run again by every migration: who may use what is created in the schema, and the table of applied files, which is the
--- owner's alone. {schema} is quoted.
+-- Run again by every migration: who may use what is in the schema and what will be, and the table of applied files, which
+-- the owner alone writes. {schema} is quoted.
 SET search_path = {schema};
 CREATE TABLE IF NOT EXISTS schema_migrations (
     scope      text        NOT NULL,
@@ -116,8 +116,11 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
     applied_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (scope, version)
 );
-REVOKE ALL ON schema_migrations FROM {schema};
 GRANT USAGE ON SCHEMA {schema} TO {schema};
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {schema};
+GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {schema};
+REVOKE ALL ON schema_migrations FROM {schema};
+GRANT SELECT ON schema_migrations TO {schema};
 ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {schema};
 ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT USAGE, SELECT ON SEQUENCES TO {schema};
 ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT EXECUTE ON FUNCTIONS TO {schema}

@@ -70,10 +70,10 @@ class Service:
         """Why the process should get no traffic, by name of the check; empty when it is ready."""
         if self.stopping.is_set():
             return {"process": "is stopping"}
-        if self._composer:
-            return {"process": "is starting"}
-        reasons = await asyncio.gather(*(_reason(check) for check in self._checks.values()))
-        return {name: reason for name, reason in zip(self._checks, reasons, strict=True) if reason}
+        checks = dict(self._checks)
+        reasons = await asyncio.gather(*(_reason(check) for check in checks.values()))
+        found = {name: reason for name, reason in zip(checks, reasons, strict=True) if reason}
+        return found | ({"process": "is starting"} if self._composer else {})
 
     def stop(self) -> None:
         """Begin to stop; a start (or the work of a job) that is still going on is abandoned."""

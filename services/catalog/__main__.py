@@ -21,13 +21,17 @@ from chassis.postgres import Database, open_database
 from chassis.run import Service
 from chassis.transaction import transactions
 from chassis.work import waking, work
+from nextplay.analytics.v1.analytics_events_pb2 import PublishCompleted
+from nextplay.catalog.v1.catalog_events_pb2 import VideoPublished
 from nextplay.catalog.v1.feeds_service_pb2_grpc import add_FeedServiceServicer_to_server
 from nextplay.catalog.v1.follows_service_pb2_grpc import add_FollowServiceServicer_to_server
 from nextplay.catalog.v1.ingest_service_pb2_grpc import add_IngestServiceServicer_to_server
 from nextplay.catalog.v1.playback_service_pb2_grpc import add_PlaybackServiceServicer_to_server
 from nextplay.catalog.v1.publishing_service_pb2_grpc import add_PublishingServiceServicer_to_server
 from nextplay.catalog.v1.videos_service_pb2_grpc import add_VideoServiceServicer_to_server
+from operating import needs
 from operating.desk import desk_for
+from operating.needs import look_after, wait_for
 from operating.shared import SHARED
 from services.catalog import maintenance
 from services.catalog.characters import count_characters
@@ -61,6 +65,7 @@ HANDLERS = {**UPLOAD_HANDLERS, **facts.media_handlers(utc_now), **feeds.HANDLERS
 async def serve(service: Service, settings: Settings) -> None:
     database = await _open_database(service, settings)
     service.check("postgres", lambda: database.primary.fetchval("SELECT 1"))
+    await wait_for(service, schema=partial(needs.schema, database.primary, "catalog"))
     if settings.postgres_replica_dsn:
         service.task("replica", watch_replica(database, settings.replica_lag_seconds))
     producer = await service.enter(open_producer(settings.kafka))
@@ -76,6 +81,13 @@ async def serve(service: Service, settings: Settings) -> None:
     begin = transactions(database.primary, open_store, committed)
     service.task("relay", relay(database.primary, producer, wake=emitted, schema="catalog"))
     service.task("outbox", observe_outbox(database.primary, "catalog"))
+
+    look_after(
+        service,
+        topics=partial(needs.topics, producer, consumed=HANDLERS, produced=[VideoPublished, PublishCompleted]),
+        bucket=partial(needs.bucket, objects, "videos/"),
+        signing_keys=partial(needs.signing_keys, settings.identity),
+    )
 
     health = ConsumerHealth()
     service.check("consumer", health.check)

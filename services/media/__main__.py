@@ -25,8 +25,12 @@ from chassis.settings import Dsn
 from chassis.telemetry import logger
 from chassis.transaction import transactions
 from chassis.work import waking, work
+from nextplay.media.v1.media_events_pb2 import TranscodeCompleted
 from nextplay.media.v1.media_service_pb2_grpc import add_MediaServiceServicer_to_server
+from nextplay.media.v1.media_signals_pb2 import QueueObserved
+from operating import needs
 from operating.desk import desk_for
+from operating.needs import look_after, wait_for
 from operating.shared import SHARED
 from services.media import maintenance, reads
 from services.media.commands import GROUPS
@@ -57,6 +61,7 @@ log = logger(__name__)
 
 async def serve(service: Service, settings: Settings) -> None:
     pool = await _open_pool(service, settings.postgres_dsn)
+    await wait_for(service, schema=partial(needs.schema, pool, "media"))
     objects = await service.enter(open_object_store(settings.objects))
     producer = await service.enter(open_producer(settings.kafka))
     verifier = await service.enter(open_verifier(settings.identity))
@@ -75,6 +80,12 @@ async def serve(service: Service, settings: Settings) -> None:
         "consumer",
         consume(settings.kafka, name="media", handlers=HANDLERS, begin=applying, producer=producer, health=health),
     )
+    look_after(
+        service,
+        topics=partial(needs.topics, producer, consumed=HANDLERS, produced=[QueueObserved]),
+        bucket=partial(needs.bucket, objects, "videos/"),
+        signing_keys=partial(needs.signing_keys, settings.identity),
+    )
     servicers = [(add_MediaServiceServicer_to_server, Media(pool))]
     await service.enter(grpc_server(settings.grpc_bind, servicers, verifier, stopping=service.stopping))
 
@@ -82,6 +93,7 @@ async def serve(service: Service, settings: Settings) -> None:
 async def worker(service: Service, settings: WorkerSettings) -> None:
     _tell_layers(service, settings.required_layers)
     pool = await _open_pool(service, settings.database.postgres_dsn)
+    await wait_for(service, schema=partial(needs.schema, pool, "media"))
     objects = await service.enter(open_object_store(settings.objects))
     producer = await service.enter(open_producer(settings.kafka))
     workspace = await service.enter(open_workspace(settings.directory))
@@ -91,6 +103,11 @@ async def worker(service: Service, settings: WorkerSettings) -> None:
     begin = transactions(pool, Repository, wake_relay.set)
     service.task("relay", relay(pool, producer, wake=wake_relay, schema="media"))
     service.task("outbox", observe_outbox(pool, "media"))
+    look_after(
+        service,
+        topics=partial(needs.topics, producer, produced=[TranscodeCompleted, QueueObserved]),
+        bucket=partial(needs.bucket, objects, "uploads/", "videos/"),
+    )
     by_mediaconvert = settings.transcoding.transcoder == "mediaconvert"
     prober = SandboxedProber(objects, workspace)
     service.task("prober", prober.keep_ready())

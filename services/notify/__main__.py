@@ -21,7 +21,9 @@ from chassis.work import waking, work
 from nextplay.notify.v1.devices_service_pb2_grpc import add_DeviceServiceServicer_to_server
 from nextplay.notify.v1.notifications_service_pb2_grpc import add_NotificationServiceServicer_to_server
 from nextplay.notify.v1.webhooks_service_pb2_grpc import add_WebhookServiceServicer_to_server
+from operating import needs
 from operating.desk import desk_for
+from operating.needs import look_after, wait_for
 from operating.shared import SHARED
 from services.notify import maintenance
 from services.notify.addresses import Resolve, host_of_field, open_client, open_resolver, open_transport
@@ -63,9 +65,11 @@ def _turns() -> Mapping[str, Turns]:
 async def serve(service: Service, settings: Settings) -> None:
     pool = await _open_pool(service, settings)
     service.check("postgres", lambda: pool.fetchval("SELECT 1"))
+    await wait_for(service, schema=partial(needs.schema, pool, "notify"))
     producer = await service.enter(open_producer(settings.kafka))
     verifier = await service.enter(open_verifier(settings.identity))
-    catalog = await service.enter(channel(settings.catalog.address, token=ServiceToken(settings.service_token.file)))
+    token = ServiceToken(settings.service_token.file)
+    catalog = await service.enter(channel(settings.catalog.address, token=token))
 
     begin = transactions(pool, open_store, lambda: None)
     owner = f"{socket.gethostname()}:{os.getpid()}"
@@ -93,6 +97,13 @@ async def serve(service: Service, settings: Settings) -> None:
 
     watchers = Watchers()
     service.task("watchers", watchers.keep_informed(partial(read_behind, pool), settings.watch_seconds))
+
+    look_after(
+        service,
+        topics=partial(needs.topics, producer, consumed=HANDLERS),
+        signing_keys=partial(needs.signing_keys, settings.identity),
+        service_token=partial(needs.service_token, token),
+    )
 
     health = ConsumerHealth()
     service.check("consumer", health.check)

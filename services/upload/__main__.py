@@ -21,8 +21,12 @@ from chassis.postgres import Pool, open_pool
 from chassis.run import Service
 from chassis.transaction import transactions
 from chassis.work import waking, work
+from nextplay.analytics.v1.analytics_events_pb2 import UploadInitiated
+from nextplay.upload.v1.upload_events_pb2 import UploadCompleted
 from nextplay.upload.v1.upload_service_pb2_grpc import add_UploadServiceServicer_to_server
+from operating import needs
 from operating.desk import desk_for
+from operating.needs import look_after, wait_for
 from operating.shared import SHARED
 from services.upload import maintenance
 from services.upload.bucket import BucketRules, watch_bucket
@@ -47,6 +51,7 @@ from services.upload.usecases.signing import URL_SECONDS
 async def serve(service: Service, settings: Settings) -> None:
     pool = await _open_pool(service, settings)
     service.check("postgres", lambda: pool.fetchval("SELECT 1"))
+    await wait_for(service, schema=partial(needs.schema, pool, "upload"))
     objects = await service.enter(open_object_store(settings.object_store))
     rules = BucketRules(settings.bucket_origins, settings.bucket_abort_days)
     service.task("bucket", watch_bucket(objects.client, objects.bucket, rules, service.facts))
@@ -65,6 +70,14 @@ async def serve(service: Service, settings: Settings) -> None:
     ordered = asyncio.Event()
     claim = partial(claim_purges, begin, f"{socket.gethostname()}:{os.getpid()}")
     service.task("purges", work("purge", claim, partial(purge, begin, objects), wake=ordered))
+
+    look_after(
+        service,
+        topics=partial(needs.topics, producer, consumed=CONSUMED, produced=[UploadCompleted, UploadInitiated]),
+        bucket=partial(needs.bucket, objects, "uploads/"),
+        signing_keys=partial(needs.signing_keys, settings.identity),
+        service_token=partial(needs.service_token, token),
+    )
 
     health = ConsumerHealth()
     service.check("consumer", health.check)
