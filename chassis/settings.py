@@ -173,9 +173,17 @@ def _read(settings: type[S], prefix: str, mistakes: set[str]) -> S:
         return settings(_env_prefix=prefix, **groups)
     except ValidationError as error:
         mistakes.update(_sentences(settings, prefix, error))
-    except SettingsError as error:
-        mistakes.add(f"{prefix}*: {error}")
+    except SettingsError as error:  # of one field, whose text is no JSON; what else is wrong is told when it is mended
+        name = str(error).split('"')[1]
+        mistakes.add(f"{_variable(settings, prefix, name)}: the value is wrong: it must be JSON")
+    except AttributeError:
+        if not mistakes:
+            raise  # else a rule has looked into a group that has mistakes of its own
     return settings.model_construct()
+
+
+def _variable(settings: type[BaseSettings], prefix: str, name: str) -> str:
+    return str(settings.model_fields[name].validation_alias or f"{prefix}{name}".upper())
 
 
 def _sentences(settings: type[BaseSettings], prefix: str, error: ValidationError) -> Iterator[str]:
@@ -185,9 +193,10 @@ def _sentences(settings: type[BaseSettings], prefix: str, error: ValidationError
         if not detail["loc"]:  # a rule about several variables
             yield f"{prefix}*: {said}"
             continue
-        name = str(detail["loc"][0])
+        name, *inner = map(str, detail["loc"])  # of a variable that holds JSON, the way into it too
         field = fields[name]
         variable = name if field.validation_alias else f"{prefix}{name}".upper()
+        variable += f" at {'.'.join(inner)}" if inner else ""
         about = f"{variable} ({field.description})" if field.description else variable
         value = "the value" if "Secret" in str(field.annotation) else repr(detail["input"])
         yield f"{about}: is not set" if detail["type"] == "missing" else f"{about}: {value} is wrong: it {said}"

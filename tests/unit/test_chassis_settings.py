@@ -1,7 +1,7 @@
 """Settings are read from the environment; a start with mistakes lists every one of them."""
 
 import pytest
-from pydantic import Field, SecretStr, model_validator
+from pydantic import BaseModel, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chassis.settings import (
@@ -165,3 +165,55 @@ def test_defaults_are_those_of_the_contract(monkeypatch: pytest.MonkeyPatch) -> 
     assert (identity.audience, identity.service_audience) == ("nextplay", "nextplay-internal")
     store = ObjectStoreSettings(bucket="b", region="r")
     assert (store.endpoint, store.access_key, store.secret_key) == (None, None, None)
+
+
+class Place(BaseModel):
+    name: str
+    seats: int = Field(ge=1)
+
+
+class OfJson(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="NEXTPLAY_JSON_")
+    places: list[Place] = []
+    colours: list[str] = []
+
+
+class Ruled(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="NEXTPLAY_RULED_")
+    json_: OfJson
+    other: OtherContext
+
+    @model_validator(mode="after")
+    def _looks_into_its_group(self) -> "Ruled":
+        if self.other.address == "":
+            raise ValueError("never")
+        return self
+
+
+def mistakes_of(settings: type[BaseSettings], capsys: pytest.CaptureFixture[str]) -> list[str]:
+    with pytest.raises(SystemExit):
+        load(settings)
+    return [line.strip() for line in capsys.readouterr().err.splitlines()[1:]]
+
+
+def test_a_mistake_within_a_variable_of_json_names_the_variable_and_the_way_into_it(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment.setenv("NEXTPLAY_JSON_PLACES", '[{"name": "a", "seats": 2}, {"seats": 0}]')
+    assert mistakes_of(OfJson, capsys) == [
+        "NEXTPLAY_JSON_PLACES at 1.name: is not set",
+        "NEXTPLAY_JSON_PLACES at 1.seats: 0 is wrong: it should be greater than or equal to 1",
+    ]
+    environment.setenv("NEXTPLAY_JSON_COLOURS", "red, blue")
+    assert mistakes_of(OfJson, capsys) == ["NEXTPLAY_JSON_COLOURS: the value is wrong: it must be JSON"]
+
+
+def test_a_mistake_in_a_group_is_told_by_the_groups_variable_whatever_rule_looks_into_the_group(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment.delenv("NEXTPLAY_OTHER_ADDRESS")
+    environment.setenv("NEXTPLAY_JSON_COLOURS", "red, blue")
+    assert mistakes_of(Ruled, capsys) == [
+        "NEXTPLAY_JSON_COLOURS: the value is wrong: it must be JSON",
+        "NEXTPLAY_OTHER_ADDRESS: is not set",
+    ]
