@@ -9,6 +9,8 @@ import psutil
 from benchmarks.measure import Measure
 from deploy.local.home import supervisor_pid
 from deploy.local.lifecycle import start, stop
+from deploy.local.stack import attach
+from deploy.local.values import read_values
 
 SETTLE_SECONDS = 60
 WINDOW_SECONDS = 300
@@ -29,10 +31,20 @@ def measure() -> list[Measure]:
             time.sleep(WINDOW_SECONDS)
             spent, elapsed = _cpu_seconds(supervisor) - before, time.monotonic() - began
             resident = sum(_resident(process) for process in _all(supervisor))
+            services = {name: _own(attach(home).pid(name)) for name in read_values().workloads}
         finally:
             stop(home)
     how = f"the supervisor and every process below it, after {SETTLE_SECONDS} s of rest"
+    largest = max(services, key=lambda name: services[name])
+    each = ", ".join(f"{name} {size / 1e6:.0f}" for name, size in services.items())
     return [
+        Measure(
+            "idle memory of the largest service",
+            services[largest] / 1e6,
+            "MB",
+            90.0,
+            f"{largest}, with the processes below it; a page that several share is counted in parts (PSS): {each} MB",
+        ),
         Measure("idle memory", resident / 1e9, "GB", 1.5, f"resident memory, shared pages counted each time: {how}"),
         Measure("idle CPU", 100 * spent / elapsed, "%", 5.0, f"of one core over {elapsed:.0f} s, jobs included: {how}"),
     ]
@@ -47,6 +59,12 @@ def _resident(process: psutil.Process) -> int:
         return int(process.memory_info().rss)
     except psutil.NoSuchProcess:
         return 0
+
+
+def _own(pid: int | None) -> int:
+    """Of a process and those below it, with its part of what it shares with others."""
+    service = psutil.Process(pid)
+    return sum(int(process.memory_full_info().pss) for process in [service, *service.children(recursive=True)])
 
 
 def _cpu_seconds(supervisor: psutil.Process) -> float:
