@@ -3,26 +3,23 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from importlib import resources
-from importlib.resources.abc import Traversable
 from ipaddress import ip_network
 from uuid import UUID, uuid4
 
 import pytest
 from notify_world import apply, came_to, inbox, published
 from push_servers import Close, Hang, Reply, Seen, Server, always, http1_server
-from scratch import Scratch, until
+from scratch import until
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from chassis.clock import utc_now
 from chassis.consumer import apply_once
 from chassis.events import describe
 from chassis.paging import START
-from chassis.postgres import Pool, open_pool
-from chassis.transaction import transactions
+from chassis.postgres import Pool
 from nextplay.catalog.v1.catalog_events_pb2 import VideoDeleted, VideoHidden
 from nextplay.catalog.v1.video_pb2 import Video
 from services.notify import maintenance
@@ -45,7 +42,6 @@ from services.notify.domain.webhooks import (
 )
 from services.notify.ports import Begin, Tx
 from services.notify.reads.webhooks import DeliverySeen, list_deliveries, list_webhooks
-from services.notify.repository import open_store
 from services.notify.repository.webhooks import IN_TURNS
 from services.notify.usecases import webhook_deliveries, webhooks
 from services.notify.usecases.webhook_deliveries import way_to_webhooks
@@ -57,18 +53,6 @@ SEALS = Seals(bytes(range(32)))
 SECRET = bytes([1] * 32)
 ANY = Rooms(10, {}, 10, {}, 10)
 THREE_DAYS = 3 * 24 * 3600.0
-
-
-@pytest.fixture
-async def pool(scratch_schema: Callable[[Traversable], Awaitable[Scratch]]) -> AsyncIterator[Pool]:
-    scratch = await scratch_schema(resources.files("services.notify.migrations"))
-    async with open_pool(scratch.dsn, application_name=scratch.schema) as opened:
-        yield opened
-
-
-@pytest.fixture
-def begin(pool: Pool) -> Begin:
-    return transactions(pool, open_store, lambda: None)
 
 
 async def register(begin: Begin, owner: UUID, server: Server, *types: str) -> Webhook:

@@ -1,25 +1,19 @@
 """Whatever an endpoint does wrong: recorded, tried again with the same id and body, and given up as it is written."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from importlib import resources
-from importlib.resources.abc import Traversable
 from uuid import UUID, uuid4
 
 import pytest
 from notify_world import apply, came_to
-from scratch import Scratch
 
 from chassis.clock import utc_now
 from chassis.paging import START
-from chassis.postgres import Pool, open_pool
-from chassis.transaction import transactions
+from chassis.postgres import Pool
 from services.notify.delivering import claiming, deliver_one
 from services.notify.domain.turns import Turns
 from services.notify.domain.webhooks import Endpoint, Error
 from services.notify.fakes import FakeEndpoints, Said
 from services.notify.ports import Begin
 from services.notify.reads.webhooks import DeliverySeen, list_deliveries
-from services.notify.repository import open_store
 from services.notify.usecases import webhooks
 from services.notify.usecases.webhook_deliveries import way_to_webhooks
 from services.notify.webhooks.sealing import Seals
@@ -37,18 +31,6 @@ FAILURES = [
     Error.PROTOCOL_ERROR,
     Error.NO_PUBLIC_ADDRESS,
 ]
-
-
-@pytest.fixture
-async def pool(scratch_schema: Callable[[Traversable], Awaitable[Scratch]]) -> AsyncIterator[Pool]:
-    scratch = await scratch_schema(resources.files("services.notify.migrations"))
-    async with open_pool(scratch.dsn, application_name=scratch.schema) as opened:
-        yield opened
-
-
-@pytest.fixture
-def begin(pool: Pool) -> Begin:
-    return transactions(pool, open_store, lambda: None)
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
 """What is measured of deliveries."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from importlib import resources
-from importlib.resources.abc import Traversable
 from uuid import uuid4
 
 import pytest
@@ -18,12 +16,11 @@ from notify_pushes import (
     turns_for,
 )
 from opentelemetry.metrics import Observation
-from scratch import Scratch, until
+from scratch import until
 from told import Told
 
 from chassis.clock import utc_now
-from chassis.postgres import Pool, open_pool
-from chassis.transaction import transactions
+from chassis.postgres import Pool
 from services.notify import metrics
 from services.notify.domain.delivery import Gone, Refused, Retry
 from services.notify.domain.turns import Turns
@@ -31,25 +28,7 @@ from services.notify.domain.webhooks import Endpoint
 from services.notify.observe import observe_deliveries
 from services.notify.ports import Begin
 from services.notify.reads.deliveries import oldest_pending
-from services.notify.repository import open_store
 from services.notify.usecases import webhooks
-
-
-@pytest.fixture
-async def pool(scratch_schema: Callable[[Traversable], Awaitable[Scratch]]) -> AsyncIterator[Pool]:
-    scratch = await scratch_schema(resources.files("services.notify.migrations"))
-    async with open_pool(scratch.dsn, application_name=scratch.schema) as opened:
-        yield opened
-
-
-@pytest.fixture
-def begin(pool: Pool) -> Begin:
-    return transactions(pool, open_store, lambda: None)
-
-
-@pytest.fixture
-def turns() -> Turns:
-    return turns_for(10, per_host=3)
 
 
 @asynccontextmanager

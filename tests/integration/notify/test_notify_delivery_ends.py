@@ -1,38 +1,14 @@
 """Deliveries that end without an attempt: too old, or for a vendor that is off."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from importlib import resources
-from importlib.resources.abc import Traversable
-
 import pytest
-from notify_pushes import WEB_PUSH, Scripted, attempt, register, send_to, state, turns_for
-from scratch import Scratch
+from notify_pushes import WEB_PUSH, Scripted, attempt, register, send_to, state
 
-from chassis.postgres import Pool, open_pool
-from chassis.transaction import transactions
+from chassis.postgres import Pool
 from services.notify import maintenance
 from services.notify.domain.device import Address, Vendor
 from services.notify.domain.turns import Turns
 from services.notify.ports import Begin
-from services.notify.repository import open_store
 from services.notify.usecases import deliveries
-
-
-@pytest.fixture
-async def pool(scratch_schema: Callable[[Traversable], Awaitable[Scratch]]) -> AsyncIterator[Pool]:
-    scratch = await scratch_schema(resources.files("services.notify.migrations"))
-    async with open_pool(scratch.dsn, application_name=scratch.schema) as opened:
-        yield opened
-
-
-@pytest.fixture
-def begin(pool: Pool) -> Begin:
-    return transactions(pool, open_store, lambda: None)
-
-
-@pytest.fixture
-def turns() -> Turns:
-    return turns_for(10, per_host=3)
 
 
 async def test_what_waits_for_a_vendor_without_settings_is_given_up_without_claims_turns_or_attempts(

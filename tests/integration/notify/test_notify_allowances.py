@@ -2,9 +2,6 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from importlib import resources
-from importlib.resources.abc import Traversable
 from ipaddress import ip_address
 from uuid import UUID, uuid4
 
@@ -46,22 +43,6 @@ class Names:
 
 
 @pytest.fixture
-async def scratched(scratch_schema: Callable[[Traversable], Awaitable[Scratch]]) -> Scratch:
-    return await scratch_schema(resources.files("services.notify.migrations"))
-
-
-@pytest.fixture
-async def pool(scratched: Scratch) -> AsyncIterator[Pool]:
-    async with open_pool(scratched.dsn, application_name=scratched.schema) as opened:
-        yield opened
-
-
-@pytest.fixture
-def begin(pool: Pool) -> Begin:
-    return transactions(pool, open_store, lambda: None)
-
-
-@pytest.fixture
 def names() -> Names:
     return Names()
 
@@ -79,11 +60,8 @@ def devices(pool: Pool, begin: Begin, names: Names) -> Devices:
 
 
 @pytest.fixture(autouse=True)
-def alice() -> Iterator[UUID]:
-    """A user, who makes the calls of the test."""
-    user_id = uuid4()
-    with acting_as(User(user_id, "free")):
-        yield user_id
+def called_by_alice(alice: UUID) -> None:
+    """Every test of this file is a user's calls."""
 
 
 async def use(begin: Begin, subject_id: UUID, allowance: Allowance = THREE) -> None:

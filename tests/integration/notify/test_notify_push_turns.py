@@ -1,39 +1,20 @@
 """How often a user is pushed to, whatever the number of devices."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import fields
-from importlib import resources
-from importlib.resources.abc import Traversable
 from uuid import UUID, uuid4
 
-import pytest
 from notify_world import add_device, apply, came_to
-from scratch import Scratch
 
-from chassis.postgres import Pool, open_pool
-from chassis.transaction import transactions
+from chassis.postgres import Pool
 from services.notify.domain.allowances import PUSHES
 from services.notify.domain.delivery import Delivery, Push, Wait
 from services.notify.ports import Begin
-from services.notify.repository import open_store
 
 CLAIM = """
 UPDATE deliveries SET lease_owner = 'test', lease_until = now() + interval '1 minute', fence = fence + 1
 WHERE user_id = $1 AND status = 'PENDING'
 RETURNING *
 """
-
-
-@pytest.fixture
-async def pool(scratch_schema: Callable[[Traversable], Awaitable[Scratch]]) -> AsyncIterator[Pool]:
-    scratch = await scratch_schema(resources.files("services.notify.migrations"))
-    async with open_pool(scratch.dsn, application_name=scratch.schema) as opened:
-        yield opened
-
-
-@pytest.fixture
-def begin(pool: Pool) -> Begin:
-    return transactions(pool, open_store, lambda: None)
 
 
 async def told(pool: Pool, begin: Begin, owner: UUID, devices: int) -> list[Delivery]:

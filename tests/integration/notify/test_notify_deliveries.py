@@ -1,10 +1,8 @@
 """Attempts to bring a notification to a device: how each ends, is tried again, given up or cancelled."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from importlib import resources
-from importlib.resources.abc import Traversable
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,34 +21,14 @@ from notify_pushes import (
 )
 from push_receivers import Vendored, apns, fcm, web_push
 from push_servers import Reply
-from scratch import Scratch
 
 from chassis.clock import new_id
-from chassis.postgres import Pool, open_pool
-from chassis.transaction import transactions
+from chassis.postgres import Pool
 from services.notify.domain.delivery import MAX_ATTEMPTS, Delivered, Gone, Outcome, Push, Retry
 from services.notify.domain.device import Address, Device, Vendor
 from services.notify.domain.turns import Turns
 from services.notify.ports import Begin
-from services.notify.repository import open_store
 from services.notify.usecases import devices, withdrawals
-
-
-@pytest.fixture
-async def pool(scratch_schema: Callable[[Traversable], Awaitable[Scratch]]) -> AsyncIterator[Pool]:
-    scratch = await scratch_schema(resources.files("services.notify.migrations"))
-    async with open_pool(scratch.dsn, application_name=scratch.schema) as opened:
-        yield opened
-
-
-@pytest.fixture
-def begin(pool: Pool) -> Begin:
-    return transactions(pool, open_store, lambda: None)
-
-
-@pytest.fixture
-def turns() -> Turns:
-    return turns_for(10, per_host=3)
 
 
 async def test_a_delivery_is_made_once_and_written_down(pool: Pool, begin: Begin, turns: Turns) -> None:

@@ -3,10 +3,8 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
-from importlib import resources
-from importlib.resources.abc import Traversable
 from uuid import UUID
 
 import pytest
@@ -20,38 +18,19 @@ from notify_pushes import (
     send_to,
     turns_for,
 )
-from scratch import Scratch, until
+from scratch import until
 
 from chassis.clock import new_id
-from chassis.postgres import Pool, open_pool
-from chassis.transaction import transactions
+from chassis.postgres import Pool
 from services.notify.delivering import claiming
 from services.notify.domain.device import Device
 from services.notify.domain.turns import PATIENCE, Found, Rooms, Turns
 from services.notify.ports import Begin
 from services.notify.repository import deliveries as pushes
-from services.notify.repository import open_store
 from services.notify.repository import turns as repository
 from services.notify.repository.deliveries import IN_TURNS
 from services.notify.repository.turns import QUERIES
 from services.notify.usecases.deliveries import way_to_devices
-
-
-@pytest.fixture
-async def pool(scratch_schema: Callable[[Traversable], Awaitable[Scratch]]) -> AsyncIterator[Pool]:
-    scratch = await scratch_schema(resources.files("services.notify.migrations"))
-    async with open_pool(scratch.dsn, application_name=scratch.schema) as opened:
-        yield opened
-
-
-@pytest.fixture
-def begin(pool: Pool) -> Begin:
-    return transactions(pool, open_store, lambda: None)
-
-
-@pytest.fixture
-def turns() -> Turns:
-    return turns_for(10, per_host=3)
 
 
 def sent_to(host: str) -> Found:

@@ -1,9 +1,7 @@
 """Preferences and mutes, on the real tables: who is told nothing on which channel, and what is not delivered then."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from importlib import resources
-from importlib.resources.abc import Traversable
+from collections.abc import Callable
 from uuid import UUID, uuid4
 
 import pytest
@@ -21,14 +19,11 @@ from notify_world import (
     published,
     told,
 )
-from scratch import Scratch
 
-from chassis.auth import User, acting_as
 from chassis.clock import utc_now
 from chassis.errors import InvalidArgument
 from chassis.leases import Leases
-from chassis.postgres import Pool, open_pool
-from chassis.transaction import transactions
+from chassis.postgres import Pool
 from nextplay.catalog.v1.catalog_events_pb2 import UserUnfollowed, VideoDeleted, VideoHidden
 from nextplay.notify.v1.notifications_service_pb2 import (
     GetPreferencesRequest,
@@ -43,7 +38,6 @@ from services.notify.domain.withdrawal import of_video
 from services.notify.fakes import FakeFollowers
 from services.notify.ports import Begin
 from services.notify.reads.watching import Watchers
-from services.notify.repository import open_store
 from services.notify.servicer.inbox import Notifications
 from services.notify.usecases import fanouts, withdrawals
 from services.notify.usecases.outcomes import tell_webhook_disabled
@@ -52,28 +46,8 @@ CONTEXT = None
 
 
 @pytest.fixture
-async def pool(scratch_schema: Callable[[Traversable], Awaitable[Scratch]]) -> AsyncIterator[Pool]:
-    scratch = await scratch_schema(resources.files("services.notify.migrations"))
-    async with open_pool(scratch.dsn, application_name=scratch.schema) as opened:
-        yield opened
-
-
-@pytest.fixture
-def begin(pool: Pool) -> Begin:
-    return transactions(pool, open_store, lambda: None)
-
-
-@pytest.fixture
 def notifications(pool: Pool, begin: Begin) -> Notifications:
     return Notifications(pool, begin, Watchers(), b"key")
-
-
-@pytest.fixture
-def alice() -> Iterator[UUID]:
-    """A user, who makes the calls of the test."""
-    user_id = uuid4()
-    with acting_as(User(user_id, "free")):
-        yield user_id
 
 
 def off(kind: str, channel: str) -> Preference:

@@ -1,26 +1,21 @@
 """The inbox through the servicer: pages, unread count, marking as read."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from importlib import resources
-from importlib.resources.abc import Traversable
 from uuid import UUID, uuid4
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
-from scratch import Scratch
 
 from chassis.auth import User, acting_as
 from chassis.clock import utc_now
 from chassis.errors import InvalidArgument, Unauthenticated
 from chassis.idempotency import IdempotencyMismatch
-from chassis.postgres import Pool, open_pool
-from chassis.transaction import transactions
+from chassis.postgres import Pool
 from nextplay.notify.v1.notifications_service_pb2 import ListNotificationsRequest, MarkReadRequest
 from services.notify.domain.notification import Outcome, to_owner
 from services.notify.ports import Begin
 from services.notify.reads.watching import Watchers
-from services.notify.repository import open_store
 from services.notify.servicer.inbox import Notifications
 from services.notify.usecases.inbox import MARKED_AT_ONCE
 
@@ -28,28 +23,8 @@ CONTEXT = None
 
 
 @pytest.fixture
-async def pool(scratch_schema: Callable[[Traversable], Awaitable[Scratch]]) -> AsyncIterator[Pool]:
-    scratch = await scratch_schema(resources.files("services.notify.migrations"))
-    async with open_pool(scratch.dsn, application_name=scratch.schema) as opened:
-        yield opened
-
-
-@pytest.fixture
-def begin(pool: Pool) -> Begin:
-    return transactions(pool, open_store, lambda: None)
-
-
-@pytest.fixture
 def notifications(pool: Pool, begin: Begin) -> Notifications:
     return Notifications(pool, begin, Watchers(), b"key")
-
-
-@pytest.fixture
-def alice() -> Iterator[UUID]:
-    """A user, who makes the calls of the test."""
-    user_id = uuid4()
-    with acting_as(User(user_id, "free")):
-        yield user_id
 
 
 async def tell(begin: Begin, user_id: UUID, count: int, *, at_once: bool = False) -> None:

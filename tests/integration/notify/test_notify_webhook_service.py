@@ -1,19 +1,14 @@
 """Webhooks through the servicer: what is asked of the DNS, and when."""
 
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from importlib import resources
-from importlib.resources.abc import Traversable
 from ipaddress import ip_address
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
-from scratch import Scratch
 
-from chassis.auth import User, acting_as
 from chassis.clock import utc_now
 from chassis.errors import InvalidArgument
-from chassis.postgres import Pool, open_pool
+from chassis.postgres import Pool
 from chassis.transaction import transactions
 from nextplay.notify.v1 import webhooks_service_pb2 as messages
 from services.notify.addresses import Address, Rules, host_of_field
@@ -39,13 +34,6 @@ class Names:
 
 
 @pytest.fixture
-async def pool(scratch_schema: Callable[[Traversable], Awaitable[Scratch]]) -> AsyncIterator[Pool]:
-    scratch = await scratch_schema(resources.files("services.notify.migrations"))
-    async with open_pool(scratch.dsn, application_name=scratch.schema) as opened:
-        yield opened
-
-
-@pytest.fixture
 def names() -> Names:
     return Names()
 
@@ -59,11 +47,8 @@ def webhooks(pool: Pool, names: Names) -> Webhooks:
 
 
 @pytest.fixture(autouse=True)
-def alice() -> Iterator[UUID]:
-    """A user, who makes the calls of the test."""
-    user_id = uuid4()
-    with acting_as(User(user_id, "free")):
-        yield user_id
+def called_by_alice(alice: UUID) -> None:
+    """Every test of this file is a user's calls."""
 
 
 async def test_an_endpoint_whose_name_is_known_no_more_can_be_switched_off(webhooks: Webhooks, names: Names) -> None:

@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from importlib import resources
-from importlib.resources.abc import Traversable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -22,37 +20,17 @@ from notify_pushes import (
 from notify_world import apply, claimed, published
 from push_receivers import Vendored, web_push
 from push_servers import Hang, Reply, always
-from scratch import Scratch, until
+from scratch import until
 
 from chassis.clock import new_id
-from chassis.postgres import Pool, open_pool
-from chassis.transaction import transactions
+from chassis.postgres import Pool
 from chassis.work import waking
 from services.notify import delivering
 from services.notify.channels import asking
-from services.notify.domain.turns import Turns
 from services.notify.fakes import FakeFollowers
 from services.notify.ports import Begin
-from services.notify.repository import open_store
 from services.notify.usecases import fanouts
 from services.notify.usecases.deliveries import way_to_devices
-
-
-@pytest.fixture
-async def pool(scratch_schema: Callable[[Traversable], Awaitable[Scratch]]) -> AsyncIterator[Pool]:
-    scratch = await scratch_schema(resources.files("services.notify.migrations"))
-    async with open_pool(scratch.dsn, application_name=scratch.schema) as opened:
-        yield opened
-
-
-@pytest.fixture
-def begin(pool: Pool) -> Begin:
-    return transactions(pool, open_store, lambda: None)
-
-
-@pytest.fixture
-def turns() -> Turns:
-    return turns_for(10, per_host=3)
 
 
 @pytest.fixture

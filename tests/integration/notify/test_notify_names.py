@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from importlib import resources
-from importlib.resources.abc import Traversable
 from ipaddress import ip_address, ip_network
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,12 +10,12 @@ import pytest
 from name_server import NameServer, name_server
 from push_receivers import Browser, a_push
 from push_servers import Reply, Server, always, http1_server
-from scratch import Scratch, until
+from scratch import until
 
 from chassis.auth import User, acting_as
 from chassis.clock import utc_now
 from chassis.errors import InvalidArgument
-from chassis.postgres import Pool, open_pool
+from chassis.postgres import Pool
 from chassis.transaction import transactions
 from nextplay.notify.v1 import devices_service_pb2, webhooks_service_pb2
 from services.notify.addresses import (
@@ -67,13 +65,6 @@ async def receiver(names: NameServer) -> AsyncIterator[Server]:
     names.known["hooks.example"] = "127.0.0.1"
     async with http1_server(always(Reply(201))) as server:
         yield server
-
-
-@pytest.fixture
-async def pool(scratch_schema: Callable[[Traversable], Awaitable[Scratch]]) -> AsyncIterator[Pool]:
-    scratch = await scratch_schema(resources.files("services.notify.migrations"))
-    async with open_pool(scratch.dsn, application_name=scratch.schema) as opened:
-        yield opened
 
 
 async def send_webhook(resolve: Resolve, url: str, rules: Rules = LOCAL) -> Attempt:

@@ -2,19 +2,15 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from importlib import resources
-from importlib.resources.abc import Traversable
 from ipaddress import ip_address
 from uuid import UUID, uuid4
 
 import pytest
 from push_receivers import APNS_TOKEN, FCM_TOKEN, Browser, base64url
-from scratch import Scratch
 
 from chassis.auth import User, acting_as
 from chassis.errors import InvalidArgument
-from chassis.postgres import Pool, open_pool
+from chassis.postgres import Pool
 from chassis.transaction import transactions
 from nextplay.notify.v1 import devices_service_pb2 as messages
 from services.notify.addresses import Address as IpAddress
@@ -37,13 +33,6 @@ async def resolve(name: str) -> list[IpAddress]:
 
 
 @pytest.fixture
-async def pool(scratch_schema: Callable[[Traversable], Awaitable[Scratch]]) -> AsyncIterator[Pool]:
-    scratch = await scratch_schema(resources.files("services.notify.migrations"))
-    async with open_pool(scratch.dsn, application_name=scratch.schema) as opened:
-        yield opened
-
-
-@pytest.fixture
 def devices(pool: Pool) -> Devices:
     return Devices(
         pool,
@@ -51,14 +40,6 @@ def devices(pool: Pool) -> Devices:
         host_of_field("web_push.endpoint", Rules(), resolve),
         "the key",
     )
-
-
-@pytest.fixture
-def alice() -> Iterator[UUID]:
-    """A user, who makes the calls of the test."""
-    user_id = uuid4()
-    with acting_as(User(user_id, "free")):
-        yield user_id
 
 
 def browser(device_id: UUID | None = None, endpoint: str = ENDPOINT) -> messages.RegisterDeviceRequest:

@@ -1,37 +1,19 @@
 """Who is told what, on the real ledger: once, whatever is repeated, killed or taken back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from importlib import resources
-from importlib.resources.abc import Traversable
 from uuid import uuid4
 
 import asyncpg
 import pytest
 from notify_world import OWNER, apply, came_to, claimed, end_leases, finish, inbox, published, told
-from scratch import Scratch
 
-from chassis.postgres import Pool, open_pool
-from chassis.transaction import transactions
+from chassis.postgres import Pool
 from nextplay.catalog.v1.catalog_events_pb2 import VideoDeleted, VideoHidden, VideoPublished
 from services.notify import maintenance
 from services.notify.fakes import FakeFollowers
 from services.notify.ports import Begin
-from services.notify.repository import open_store
 from services.notify.usecases import fanouts
-
-
-@pytest.fixture
-async def pool(scratch_schema: Callable[[Traversable], Awaitable[Scratch]]) -> AsyncIterator[Pool]:
-    scratch = await scratch_schema(resources.files("services.notify.migrations"))
-    async with open_pool(scratch.dsn, application_name=scratch.schema) as opened:
-        yield opened
-
-
-@pytest.fixture
-def begin(pool: Pool) -> Begin:
-    return transactions(pool, open_store, lambda: None)
 
 
 async def test_a_ready_video_is_told_once_however_often_the_event_comes(pool: Pool, begin: Begin) -> None:

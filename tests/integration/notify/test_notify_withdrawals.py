@@ -1,18 +1,14 @@
 """What is taken back is not sent from that moment on, however much it is, and no transaction cancels it all at once."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from importlib import resources
-from importlib.resources.abc import Traversable
 from uuid import UUID, uuid4
 
 import pytest
 from notify_world import OWNER, add_device, apply, claimed, finish, published
-from scratch import Scratch
 
 from chassis.clock import utc_now
-from chassis.postgres import Pool, open_pool
-from chassis.transaction import transactions
+from chassis.postgres import Pool
 from nextplay.catalog.v1.catalog_events_pb2 import UserUnfollowed, VideoDeleted, VideoHidden
 from services.notify.domain.delivery import Gone, Push, Tried
 from services.notify.domain.device import Address, Device, Vendor
@@ -22,24 +18,11 @@ from services.notify.domain.turns import Rooms
 from services.notify.domain.webhooks import Endpoint
 from services.notify.fakes import FakeFollowers
 from services.notify.ports import Begin
-from services.notify.repository import open_store
 from services.notify.usecases import deliveries, devices, fanouts, webhook_deliveries, webhooks, withdrawals
 from services.notify.usecases.preferences import replace_preferences
 
 MANY = 5_000
 ROOM_FOR_ONE = Rooms(1, {}, 1, {}, 1)
-
-
-@pytest.fixture
-async def pool(scratch_schema: Callable[[Traversable], Awaitable[Scratch]]) -> AsyncIterator[Pool]:
-    scratch = await scratch_schema(resources.files("services.notify.migrations"))
-    async with open_pool(scratch.dsn, application_name=scratch.schema) as opened:
-        yield opened
-
-
-@pytest.fixture
-def begin(pool: Pool) -> Begin:
-    return transactions(pool, open_store, lambda: None)
 
 
 @pytest.fixture

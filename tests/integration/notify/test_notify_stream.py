@@ -1,21 +1,16 @@
 """The stream of the inbox on the real tables: nothing is left out, whoever commits first."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
-from importlib import resources
-from importlib.resources.abc import Traversable
 from uuid import UUID, uuid4
 
 import pytest
 from notify_world import apply, came_to, finish, published
-from scratch import Scratch
 
-from chassis.auth import User, acting_as
 from chassis.clock import utc_now
-from chassis.postgres import Pool, open_pool
-from chassis.transaction import transactions
+from chassis.postgres import Pool
 from nextplay.notify.v1.notifications_service_pb2 import (
     ListNotificationsRequest,
     Notification,
@@ -28,22 +23,9 @@ from services.notify.domain.notification import of_disabled_webhook
 from services.notify.fakes import FakeFollowers
 from services.notify.ports import Begin
 from services.notify.reads.watching import Place, Watchers, place_of, read_behind
-from services.notify.repository import open_store
 from services.notify.servicer.inbox import Notifications
 
 CONTEXT = None
-
-
-@pytest.fixture
-async def pool(scratch_schema: Callable[[Traversable], Awaitable[Scratch]]) -> AsyncIterator[Pool]:
-    scratch = await scratch_schema(resources.files("services.notify.migrations"))
-    async with open_pool(scratch.dsn, application_name=scratch.schema) as opened:
-        yield opened
-
-
-@pytest.fixture
-def begin(pool: Pool) -> Begin:
-    return transactions(pool, open_store, lambda: None)
 
 
 @pytest.fixture
@@ -54,14 +36,6 @@ async def notifications(pool: Pool, begin: Begin) -> AsyncIterator[Notifications
     ticking.cancel()
     with suppress(asyncio.CancelledError):
         await ticking
-
-
-@pytest.fixture
-def alice() -> Iterator[UUID]:
-    """A user, who makes the calls of the test."""
-    user_id = uuid4()
-    with acting_as(User(user_id, "free")):
-        yield user_id
 
 
 async def watch(
