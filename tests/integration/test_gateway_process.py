@@ -200,6 +200,8 @@ async def test_sigterm_lets_running_requests_finish_and_exits_0() -> None:
             go_on.set()
             answer = await asyncio.wait_for(request, LIMIT_SECONDS)
             assert answer.json()["upload_id"] == "finished"
+            # Nobody sends another request into a connection that is about to be closed.
+            assert answer.headers["connection"] == "close"
             assert await asyncio.wait_for(gateway.process.wait(), LIMIT_SECONDS) == 0
 
 
