@@ -26,6 +26,7 @@ from benchmarks import (
     sdk,
     start,
     studio,
+    telemetry,
     transcode,
     watching,
     webhooks,
@@ -34,6 +35,7 @@ from benchmarks.measure import Measure, report
 
 BENCHMARKS: Mapping[str, Callable[[], list[Measure]]] = {
     "chain": chain.measure,
+    "telemetry": telemetry.measure,
     "feeds": feeds.measure,
     "ledger": ledger.measure,
     "webhooks": webhooks.measure,

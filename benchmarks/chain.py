@@ -36,7 +36,7 @@ def measure() -> list[Measure]:
 
 def _measure(stack: Stack) -> list[Measure]:
     users = [stack.issuer.user_token(f"bench-{number}") for number in range(CONNECTIONS)]
-    uploads = [(token, _initiate(stack.gateway, token)) for token in users]
+    uploads = [(token, initiate(stack.gateway, token)) for token in users]
     time.sleep(SETTLE_SECONDS)
     polls = [request("GET", f"/v1/videos/{upload['video_id']}/status", token) for token, upload in uploads]
     selects = [request("GET", f"/{upload['video_id']}") for _, upload in uploads]
@@ -56,7 +56,8 @@ def _measure(stack: Stack) -> list[Measure]:
         ]
 
 
-def _initiate(gateway: str, token: str) -> dict[str, Any]:
+def initiate(gateway: str, token: str) -> dict[str, Any]:
+    """Begin an upload; what is answered."""
     announcement = {"title": "A benchmark", "category": "sports", "filename": "clip.mp4", "content_type": "video/mp4"}
     reply = httpx.post(
         f"{gateway}/v1/uploads/initiate",

@@ -24,6 +24,7 @@ from chassis.errors import Failure
 from chassis.settings import TelemetrySettings
 from chassis.status_server import status_server
 from chassis.telemetry import logger, open_telemetry
+from chassis.tracing import span
 
 T = TypeVar("T")
 Check = Callable[[], Awaitable[object]]
@@ -176,7 +177,8 @@ def run_once(name: str, job: Callable[[Service], Awaitable[object]], *, telemetr
 
     async def work(service: Service) -> None:
         started = time.monotonic()
-        result = await job(service)
+        with span(f"job {name}"):
+            result = await job(service)
         log.info("job_done", result=result, seconds=round(time.monotonic() - started, 3))
 
     return _operate(name, work, telemetry, until_stopped=False)

@@ -160,8 +160,7 @@ def traceparent_of_current_span() -> str | None:
 
 def current_trace_id() -> str | None:
     """The 32 hexadecimal digits of the current trace; None without one."""
-    span = trace.get_current_span().get_span_context()
-    return trace.format_trace_id(span.trace_id) if span.is_valid else None
+    return (traceparent_of_current_span() or "")[3:35] or None
 
 
 def _with(context: Context, ids: Mapping[str, str]) -> Context:

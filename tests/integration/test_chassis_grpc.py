@@ -22,6 +22,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from chassis.auth import ServiceCaller, ServiceToken, User, Verifier, current_user, optional_user
 from chassis.errors import Failure, FieldViolation, InvalidArgument, Kind, Unauthenticated, Unavailable
@@ -418,6 +420,28 @@ async def test_a_call_carries_the_trace_of_its_caller(server: Running) -> None:
     with tracer.start_as_current_span("caller") as span:
         _, error = await server.failure("Fail", "expired")
     assert trace_id_of(error) == trace.format_trace_id(span.get_span_context().trace_id)
+
+
+async def test_a_read_that_goes_well_and_fast_is_told_by_its_callers_span_alone(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spans, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    monkeypatch.setattr("chassis.tracing._tracer", provider.get_tracer("test"))
+    await server.call("Limited", "short")
+    await server.call("WhoAmIIfAnybody")
+    await server.failure("Limited", "too long")
+    monkeypatch.setattr("chassis.grpc_server.SLOW_SECONDS", 0)
+    await server.call("Limited", "short")
+    ended = spans.get_finished_spans()
+    told = [one for one in ended if one.kind is trace.SpanKind.SERVER]
+    assert [(one.name.rpartition("/")[2], (one.attributes or {})["nextplay.code"]) for one in told] == [
+        ("WhoAmIIfAnybody", "OK"),
+        ("Limited", "INVALID_ARGUMENT"),
+        ("Limited", "OK"),
+    ]
+    callers = {one.context.span_id for one in ended if one.kind is trace.SpanKind.CLIENT and one.context}
+    assert {one.parent.span_id for one in told if one.parent} <= callers
 
 
 async def test_a_method_without_a_rule_keeps_the_server_from_starting() -> None:
