@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from typing import cast
 
 import httpx
@@ -26,14 +27,18 @@ async def statuses(gateway: Gateway, video_id: str, after: int | None) -> AsyncI
     while True:
         seen = told["sequence"] if told else after
         try:
-            async with gateway.events(f"/v1/videos/{video_id}/events", seen) as events:
+            async with AsyncExitStack() as opened:
+                # What holds a stream back may hold back its beginning, too.
+                async with asyncio.timeout(FIRST_SILENCE_SECONDS):
+                    stream = gateway.events(f"/v1/videos/{video_id}/events", seen)
+                    events = await opened.enter_async_context(stream)
                 if events is None:
                     return
                 async for status in _told(gateway, video_id, events, is_new=told is None):
                     if status != told:
                         told = status
                         yield status
-        except (httpx.TransportError, ApiError) as error:
+        except (httpx.TransportError, TimeoutError, ApiError) as error:
             if not passing(error):
                 raise
             status = await _polled(gateway, video_id)
