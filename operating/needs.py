@@ -12,24 +12,25 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from functools import partial
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import httpx
 import jwt
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from botocore.exceptions import ClientError
 from google.protobuf.message import Message
 
 from chassis import migrations, queries, telemetry
 from chassis.auth import ALGORITHMS, ServiceToken
 from chassis.errors import Unavailable
 from chassis.events import topic_of
-from chassis.object_store import ObjectNotFound, ObjectStore, call
 from chassis.postgres import Pool, acquire
 from chassis.run import Service
 from chassis.settings import IdentitySettings
+
+if TYPE_CHECKING:
+    from chassis.object_store import ObjectStore
 
 QUERIES = queries.load("operating")
 AGAIN_SECONDS, MENDED_SECONDS = 60.0, 5.0
@@ -125,8 +126,13 @@ async def topics(
     return None
 
 
-async def bucket(objects: ObjectStore, *prefixes: str) -> str | None:
+async def bucket(objects: "ObjectStore", *prefixes: str) -> str | None:
     """The bucket is there, and what is below the prefixes may be listed and read."""
+    # Here, because the client of S3 is 17 MB that a service without a bucket need not have.
+    from botocore.exceptions import ClientError
+
+    from chassis.object_store import ObjectNotFound, call
+
     name, client = objects.bucket, objects.client
     for prefix in prefixes:
         asked = "ListBucket"
