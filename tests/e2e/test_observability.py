@@ -158,3 +158,15 @@ def test_a_run_moves_what_it_is_about_and_each_metric_has_the_labels_by_which_it
     assert len({metric for metric, _ in known}) >= 20
     for metric, labels in known:
         assert labels <= exported[metric], metric
+
+
+def test_a_platform_that_works_misses_nothing(platform: Stack) -> None:
+    def missed() -> dict[str, object]:
+        urls = {one: f"http://127.0.0.1:{platform.ports[one]}/readyz" for one in PROCESSES}
+        told = {one: httpx.get(url, timeout=10, trust_env=False).json()["unready"] for one, url in urls.items()}
+        return {one: reasons for one, reasons in told.items() if reasons}
+
+    until(lambda: True if not missed() else None, seconds=30, what="every process being ready")
+    logs = (platform.home.log_of(one.removesuffix("-metrics")).read_text() for one in PROCESSES)
+    told = [line for log in logs for line in log.splitlines() if '"need_found_missing"' in line]
+    assert [line for line in told if '"need": "signing_keys"' not in line] == []
