@@ -236,7 +236,7 @@ async def test_answers_are_not_sniffed_nor_stored_by_others(world: World) -> Non
 
 async def test_a_page_of_a_configured_origin_may_call_and_read(world: World) -> None:
     asked = {"Origin": "https://app.example.com", "Access-Control-Request-Method": "PATCH"}
-    wanted = "authorization,content-type,idempotency-key,last-event-id,if-none-match"
+    wanted = "authorization,content-type,idempotency-key,last-event-id,if-none-match,traceparent"
     preflight = await world.http.options("/v1/videos/abc", headers=asked | {"Access-Control-Request-Headers": wanted})
     assert preflight.status_code == 200
     assert preflight.headers["access-control-allow-origin"] == "https://app.example.com"
