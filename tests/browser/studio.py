@@ -130,3 +130,13 @@ class Parts:
                 await self.go_on.wait()
             self.sent.append(number)
         await route.fallback()
+
+
+async def held(studio: Studio, clip: Path, title: str, held_from: int) -> Parts:
+    """An upload under way, of which the parts from a number on do not get on."""
+    parts = Parts(held_from)
+    await studio.page.route("**/uploads/**", parts)
+    card = await studio.choose(clip)
+    await studio.send(card, title)
+    await parts.holding.wait()
+    return parts

@@ -8,7 +8,7 @@ from playwright.async_api import Browser, Route, expect
 
 from deploy.local.stack import Stack
 from tests.browser.clips import broken, padded
-from tests.browser.studio import WAIT_MS, Parts, Studio, somebody, studio_of
+from tests.browser.studio import WAIT_MS, Parts, held, somebody, studio_of
 from tests.e2e.people import make_clip
 
 MIB = 1024 * 1024
@@ -18,16 +18,6 @@ MIB = 1024 * 1024
 def large_clip(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of 31 MiB, so of four parts."""
     return padded(clip, 31 * MIB, tmp_path_factory.mktemp("large") / "large.mp4")
-
-
-async def held(studio: Studio, clip: Path, title: str, held_from: int) -> Parts:
-    """An upload under way, of which the parts from a number on do not get on."""
-    parts = Parts(held_from)
-    await studio.page.route("**/uploads/**", parts)
-    card = await studio.choose(clip)
-    await studio.send(card, title)
-    await parts.holding.wait()
-    return parts
 
 
 async def test_after_a_reload_the_missing_parts_alone_are_sent(

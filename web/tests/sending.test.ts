@@ -8,8 +8,9 @@ import { chosen, type Transfer } from "../src/upload/transfer";
 const BEGUN = { uploadId: "u1", videoId: "v1" };
 const AWAY = new Failure("UNREACHABLE", "The platform cannot be reached.", "Check the connection.");
 
-/** A transfer with what sends it, where Uppy and the API only note what they are told. */
-function sent(more: Partial<Transfer> = {}, status = "DRAFT") {
+/** A transfer with what sends it, where Uppy and the API only note what they are told. Whatever the API is asked for is
+ * in one status; `refused` are codes by what is refused with them. */
+function sent(more: Partial<Transfer> = {}, status = "DRAFT", refused: Record<string, string> = {}) {
   const calls: string[] = [];
   let heard: Heard | undefined;
   let transfer: Transfer | undefined = {
@@ -20,7 +21,10 @@ function sent(more: Partial<Transfer> = {}, status = "DRAFT") {
   };
   const noted = (verb: string) => async (path: string) => {
     calls.push(`${verb} ${path}`);
-    return { data: { status }, response: new Response("{}") };
+    const code = refused[`${verb} ${path}`];
+    return code
+      ? { error: { code }, response: new Response("{}", { status: 409 }) }
+      : { data: { status }, response: new Response("{}") };
   };
   const sending = openSending(
     { GET: noted("GET"), POST: noted("POST"), DELETE: noted("DELETE") } as unknown as Api,
@@ -153,7 +157,7 @@ test("a new upload that is cancelled leaves no draft, also while it is announced
   const known = sent();
   known.sending.start("t1");
   known.heard.begun("t1", BEGUN);
-  expect(await known.sending.cancel(known.now())).toBe(true);
+  expect(await known.sending.cancel(known.now())).toBe("nothing");
   expect(known.calls.slice(1)).toEqual(["forget", ...ABORTED_AND_DELETED]);
   const announced = sent();
   announced.sending.start("t1");
@@ -169,7 +173,7 @@ test("a draft whose upload has expired goes too when it is cancelled", async () 
   sending.start("t1");
   heard.begun("t1", BEGUN);
   heard.failed("t1", new Failure("UPLOAD_EXPIRED", "It expired.", "Start another.", 410));
-  expect(await sending.cancel(now())).toBe(true);
+  expect(await sending.cancel(now())).toBe("nothing");
   expect(calls.slice(1)).toEqual(["forget", ...ABORTED_AND_DELETED.slice(1)]);
 });
 
@@ -177,14 +181,51 @@ test("a video that was there before stays when its upload is cancelled", async (
   const { sending, heard, calls, now } = sent({ into: "v1" });
   sending.start("t1");
   heard.begun("t1", BEGUN);
-  expect(await sending.cancel(now())).toBe(false);
+  expect(await sending.cancel(now())).toBe("draft");
   expect(calls.slice(1)).toEqual(["forget", ABORTED]);
 });
 
-test("a video that has got its file by then stays", async () => {
+test("an upload that had arrived is told as that, and its video stays, though the catalog may not know yet", async () => {
+  const { sending, heard, calls, now } = sent({}, "UPLOADING", { [ABORTED]: "UPLOAD_NOT_ACTIVE" });
+  sending.start("t1");
+  heard.begun("t1", BEGUN);
+  expect(await sending.cancel(now())).toBe("all");
+  expect(calls.slice(1)).toEqual(["forget", ABORTED]);
+});
+
+test("a video that has got a file by another upload stays", async () => {
   const { sending, heard, calls, now } = sent({}, "PROCESSING");
   sending.start("t1");
   heard.begun("t1", BEGUN);
-  expect(await sending.cancel(now())).toBe(false);
+  expect(await sending.cancel(now())).toBe("all");
   expect(calls).not.toContain("DELETE /v1/videos/{video_id}");
+});
+
+const NOT_ACTIVE = new Failure("UPLOAD_NOT_ACTIVE", "It is over.", "Read it.", 409);
+
+test("an upload that another tab has completed has arrived", async () => {
+  const { sending, heard, calls, now } = sent({}, "COMPLETED");
+  sending.start("t1");
+  heard.begun("t1", BEGUN);
+  heard.failed("t1", NOT_ACTIVE);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(now()).toMatchObject({ phase: "processing", failure: null });
+  expect(calls.slice(1)).toEqual(["GET /v1/uploads/{upload_id}", "forget", "stored"]);
+});
+
+test("an upload that was discarded elsewhere with its draft begins anew", async () => {
+  const { sending, heard, calls, now } = sent({}, "ABORTED");
+  sending.start("t1");
+  heard.begun("t1", BEGUN);
+  heard.failed("t1", NOT_ACTIVE);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(now().phase).toBe("failed");
+  sending.again("t1");
+  heard.failed("t1", new Failure("VIDEO_NOT_FOUND", "There is none.", "Check the id.", 404));
+  await vi.advanceTimersByTimeAsync(0);
+  expect(calls.filter((call) => call.startsWith("send"))).toEqual([
+    "send into new of new",
+    "send into v1 of new",
+    "send into new of new",
+  ]);
 });

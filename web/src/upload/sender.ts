@@ -119,9 +119,11 @@ export function openSender(api: Api, heard: Heard) {
 
   return {
     /** Takes a file in and sends it; with `begun` only those parts of it that are missing. */
-    send(data: File, announcement: Announcement, begun: Begun | null) {
+    send(clip: File, announcement: Announcement, begun: Begun | null) {
       forget(announcement.transfer);
-      const file = uppy.addFile({ name: data.name, type: announcement.contentType, data, meta: announcement });
+      const { name } = clip;
+      const data = clip.slice(); // the plugin knows an upload by this object, and would go on with one that is over
+      const file = uppy.addFile({ name, type: announcement.contentType, data, meta: announcement });
       sending.set(announcement.transfer, { file, meter: rateMeter(), failed: false });
       if (begun) uppy.setFileState(file, resumed(begun));
       uppy.upload().catch(() => undefined); // each failure is told by upload-error
@@ -180,8 +182,9 @@ function sendingFailure(error: Error & { source?: unknown }): Failure {
   const status = error.source instanceof XMLHttpRequest ? error.source.status : null;
   if (status === null && error.name !== "AbortError") return asFailure(error);
   if (!status) return asFailure(new TypeError());
-  // A signature that ran out on a slow line is made anew, as a storage that is busy is asked anew.
-  if (status === 403 || status >= 500) {
+  // A signature that ran out on a slow line is made anew, as a storage that is busy is asked anew. Where the upload is
+  // over, 404, the API tells how it ended.
+  if (status === 403 || status === 404 || status >= 500) {
     return new Failure("UNREACHABLE", `The storage answered with status ${status}.`, "It is tried again.", 503);
   }
   return new Failure("STORAGE_REFUSED", `The storage refused a part with status ${status}.`, "Try again.", status);

@@ -1,7 +1,7 @@
 import { type Api, told } from "../api/client";
 import { asFailure, Failure } from "../api/failure";
 import { pause as wait } from "../api/stream";
-import { giveUp, type GivenUp, OVER } from "./giving-up";
+import { giveUp, type GivenUp, hasArrived, type Left, OVER } from "./giving-up";
 import type { Heard, Sender } from "./sender";
 import type { Transfer } from "./transfer";
 
@@ -42,22 +42,34 @@ export function openSending(
       failures.delete(id);
       change(id, { sentBytes, bytesPerSecond });
     },
-    stored(id) {
-      const transfer = find(id);
-      if (!transfer) return;
-      change(id, { phase: "processing", sentBytes: transfer.file.size, bytesPerSecond: null, failure: null });
-      stored(id);
-    },
+    stored: arrived,
     failed: (id, failure) => void failed(id, failure),
   });
+
+  function arrived(id: string) {
+    const transfer = find(id);
+    if (!transfer) return;
+    change(id, { phase: "processing", sentBytes: transfer.file.size, bytesPerSecond: null, failure: null });
+    stored(id);
+  }
 
   async function failed(id: string, failure: Failure) {
     const transfer = find(id);
     if (!transfer || transfer.phase === "paused") return;
+    const { begun } = transfer;
+    if (begun && failure.code === "UPLOAD_NOT_ACTIVE" && (await hasArrived(api, begun).catch(() => false))) {
+      sender.forget(id); // another tab has sent the rest
+      return arrived(id);
+    }
+    if (failure.code === "VIDEO_NOT_FOUND" && transfer.made && !begun) {
+      // The draft was removed elsewhere with the upload that it was made for.
+      change(id, { into: "", made: "" });
+      return start(id);
+    }
     const goesOn = failure.passes || failure.code === "REQUEST_IN_FLIGHT";
     if (goesOn) change(id, { phase: "waiting", failure });
     else if (OVER.includes(failure.code)) {
-      change(id, { phase: "failed", failure, begun: null, into: transfer.begun?.videoId ?? transfer.into });
+      change(id, { phase: "failed", failure, begun: null, into: begun?.videoId ?? transfer.into });
     } else change(id, { phase: "failed", failure });
     if (failure.status === 0 && !(await isReadable(transfer.file))) {
       return change(id, { phase: "failed", failure: changed(transfer.file) });
@@ -76,9 +88,9 @@ export function openSending(
     await told(reply).catch(() => change(id, { publish: false }));
   }
 
-  /** Whether the video is gone too. What cannot be given up, for want of a network, ends by itself. */
-  function drop(given: GivenUp): Promise<boolean> {
-    return giveUp(api, given).catch(() => false);
+  /** What is left. What cannot be given up, for want of a network, ends by itself. */
+  function drop(given: GivenUp): Promise<Left> {
+    return giveUp(api, given).catch(() => "draft");
   }
 
   function start(id: string) {
@@ -114,8 +126,8 @@ export function openSending(
       if (find(id)?.begun) resume(id);
       else start(id);
     },
-    /** Stops sending, and gives the upload up where one was begun; whether the video went with it. */
-    async cancel(transfer: Transfer): Promise<boolean> {
+    /** Stops sending, and gives the upload up where one was begun; what is left of its video. */
+    async cancel(transfer: Transfer): Promise<Left> {
       sender.forget(transfer.id);
       return drop(transfer);
     },

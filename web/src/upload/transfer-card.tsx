@@ -8,6 +8,7 @@ import { ReasonNotice } from "../videos/reason";
 import { Progress } from "../videos/steps";
 import { WordsForm, wrongWith } from "./details";
 import { ACCEPTED } from "./drop-zone";
+import { wordsOf } from "./giving-up";
 import { FILE_CHANGED } from "./sending";
 import { isUnderWay, PHASES, type Transfer } from "./transfer";
 
@@ -167,9 +168,8 @@ function Sending({ transfer }: { transfer: Transfer }) {
 function Cancel({ transfer }: { transfer: Transfer }) {
   const { uploads, toasts } = useStudio();
   async function cancel() {
-    const isGone = await uploads.remove(transfer.id);
-    const { begun, title } = transfer;
-    if (begun) toasts.say(`The upload of “${title}” is given up.${isGone ? "" : " The video stays as a draft."}`);
+    const left = await uploads.remove(transfer.id);
+    if (left && transfer.begun) toasts.say(wordsOf(left, transfer.title));
   }
   return (
     <Button kind="quiet" icon="close" label={`Cancel ${transfer.file.name}`} onClick={cancel}>

@@ -4,6 +4,7 @@ import { useStudio } from "../studio";
 import { Button, Trouble } from "../ui/parts";
 import { ACCEPTED } from "./drop-zone";
 import { fingerprint, isOurs } from "./fingerprint";
+import { wordsOf } from "./giving-up";
 import type { Unfinished } from "./unfinished";
 
 /** Own uploads that were begun before and can go on, once their file is chosen again. */
@@ -28,6 +29,10 @@ function UnfinishedCard({ upload }: { upload: Unfinished }) {
   const input = useRef<HTMLInputElement>(null);
   const { filename, title, file_size_bytes, receivedBytes, expires_at } = upload;
   const percent = Math.floor((receivedBytes / file_size_bytes) * 100);
+
+  async function discard() {
+    await uploads.unfinished.discard(upload).then((left) => toasts.say(wordsOf(left, title)), toasts.fail);
+  }
 
   async function take(file: File | undefined) {
     if (!file) return;
@@ -66,12 +71,7 @@ function UnfinishedCard({ upload }: { upload: Unfinished }) {
           <Button kind="primary" icon="film" label={`Choose ${filename} again`} onClick={() => input.current?.click()}>
             Choose the file again
           </Button>
-          <Button
-            kind="quiet"
-            icon="trash"
-            label={`Discard ${filename}`}
-            onClick={() => uploads.unfinished.discard(upload).catch(toasts.fail)}
-          >
+          <Button kind="quiet" icon="trash" label={`Discard ${filename}`} onClick={discard}>
             Discard
           </Button>
         </div>

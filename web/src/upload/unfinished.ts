@@ -2,7 +2,7 @@ import { signal } from "@preact/signals";
 import { type Api, told } from "../api/client";
 import { asFailure, type Failure } from "../api/failure";
 import type { UploadSummary } from "../api/types";
-import { giveUp } from "./giving-up";
+import { giveUp, type Left } from "./giving-up";
 
 /** An upload that was begun, in this tab or elsewhere, and whose file this page does not have. */
 export interface Unfinished extends UploadSummary {
@@ -55,10 +55,11 @@ export function openUnfinished(api: Api, mine: () => string[]) {
       return list.value.find(({ fingerprint }) => fingerprint === print);
     },
     drop,
-    /** Gives an upload up, with the draft that was made for it. */
-    async discard({ upload_id, video_id, isFirst }: Unfinished): Promise<void> {
-      await giveUp(api, { begun: { uploadId: upload_id }, made: isFirst ? video_id : "" });
+    /** Gives an upload up, with the draft that was made for it; what is left. Throws `Failure`. */
+    async discard({ upload_id, video_id, isFirst }: Unfinished): Promise<Left> {
+      const left = await giveUp(api, { begun: { uploadId: upload_id }, made: isFirst ? video_id : "" });
       drop(upload_id);
+      return left;
     },
   };
 }

@@ -4,6 +4,7 @@ import { asFailure } from "../api/failure";
 import type { VideoStatus } from "../api/types";
 import type { Watch } from "../videos/watching";
 import { fingerprint } from "./fingerprint";
+import type { Left } from "./giving-up";
 import { preflight } from "./preflight";
 import { openSender } from "./sender";
 import { openSending } from "./sending";
@@ -66,11 +67,11 @@ export function openUploads(api: Api, watch: Watch, categories: string[]) {
     for (const transfer of fresh) void look(transfer);
   }
 
-  /** Takes a clip off the list, and gives its upload up where it is under way; whether its video is gone with it. */
-  async function remove(id: string): Promise<boolean> {
+  /** Takes a clip off the list, and gives its upload up where it is under way; what is then left of its video. */
+  async function remove(id: string): Promise<Left | undefined> {
     const transfer = find(id);
     transfers.value = transfers.value.filter((one) => one !== transfer);
-    return transfer && (isUnderWay(transfer) || transfer.phase === "failed") ? sending.cancel(transfer) : false;
+    return transfer && (isUnderWay(transfer) || transfer.phase === "failed") ? sending.cancel(transfer) : undefined;
   }
 
   function onNetwork(event: "online" | "offline", act: (transfer: Transfer) => void) {
