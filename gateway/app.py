@@ -24,7 +24,7 @@ from gateway.settings import Settings
 
 CORS: dict[str, Any] = {
     "allow_methods": ["GET", "POST", "PUT", "PATCH", "DELETE"],
-    "allow_headers": "Authorization Content-Type Idempotency-Key If-None-Match Last-Event-ID Traceparent".split(),
+    "allow_headers": ["Authorization", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "Traceparent"],
     "expose_headers": ["ETag", "RateLimit", "Retry-After"],
 }
 

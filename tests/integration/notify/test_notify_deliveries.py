@@ -81,6 +81,7 @@ async def test_a_device_that_is_found_gone_many_times_at_once_and_removed_meanwh
             devices.remove_device(begin, device.device_id, device.user_id),
         )
     assert turns.under_way() == 0
+    await attempt(begin, turns, channel)  # finds that the device is gone, for what was being attempted as it went
     assert {(await state(pool, delivery_id))[0] for delivery_id in ids} <= {"CANCELLED", "FAILED"}
 
 
