@@ -18,6 +18,7 @@ from nextplay_client import Client
 from nextplay_client.cli import app
 from nextplay_client.cli.failures import sentence
 from nextplay_client.errors import StillWaiting
+from nextplay_client.files import FileChanged
 
 VIDEO = "01a20643-e506-7741-94b8-1df5dd3a79d2"
 USER = "0cd588b6-fdf1-57c9-b110-1c49c01fb659"
@@ -270,6 +271,7 @@ def test_an_answer_of_another_server_points_to_the_doctor(platform: FakePlatform
         (IsADirectoryError(21, "Is a directory", "clips"), "clips is a folder. Name the clip in it."),
         (PermissionError(13, "Permission denied", "a.mp4"), "a.mp4 may not be read. Check its permissions."),
         (OSError("it became shorter"), "The file cannot be read: it became shorter. Check it and try again."),
+        (FileChanged("a.mp4 was changed; upload it again"), "a.mp4 was changed; upload it again."),
         (StillWaiting("It was not ready."), "It was not ready. See where it stands: nextplay videos"),
     ],
 )

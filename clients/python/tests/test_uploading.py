@@ -305,6 +305,18 @@ def test_a_file_that_the_platform_would_not_take_is_refused_before_anything_is_s
     assert platform.requests == []
 
 
+def test_an_interrupted_upload_whose_draft_was_discarded_elsewhere_begins_anew(
+    platform: FakePlatform, client: Client, clip: Path
+) -> None:
+    with pytest.raises(Enough):
+        upload(client, clip, on_progress=interrupt_after(1))
+    (draft,) = (begun.video_id for begun in platform.uploads.values())
+    platform.faults.append(lambda request: problem(404, "VIDEO_NOT_FOUND") if draft in request.path else None)
+    completed = upload(client, clip)
+    assert stored(platform).object == clip.read_bytes()
+    assert completed["video_id"] != draft
+
+
 def test_a_file_that_becomes_shorter_ends_the_upload(platform: FakePlatform, client: Client, clip: Path) -> None:
     def shorten(progress: UploadProgress) -> None:
         os.truncate(clip, PART_BYTES)

@@ -20,6 +20,7 @@ from nextplay_client.errors import (
     UnsupportedType,
     VideoNotReady,
 )
+from nextplay_client.files import FileChanged
 
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 3, 130  # and 2 is what Click exits with for wrong usage
 
@@ -97,6 +98,8 @@ def sentence(error: Exception) -> str:
             return f"{error.filename} is a folder. Name the clip in it."
         case PermissionError() if error.filename:
             return f"{error.filename} may not be read. Check its permissions."
+        case FileChanged():
+            return f"{error}."
         case OSError():
             return f"The file cannot be read: {error}. Check it and try again."
         case _:

@@ -44,6 +44,6 @@ def pieces(path: Path, part: Part) -> Iterator[bytes]:
         while left:
             piece = file.read(min(PIECE_BYTES, left))
             if not piece:
-                raise FileChanged(f"{path} became shorter while it was uploaded")
+                raise FileChanged(f"{path} became shorter while it was uploaded; upload it again when it is written")
             yield piece
             left -= len(piece)
