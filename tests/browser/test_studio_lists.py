@@ -1,5 +1,6 @@
 """Long lists: coming back to them, and the clips that play in them."""
 
+import asyncio
 import re
 import uuid
 from collections.abc import Callable, Iterator
@@ -190,6 +191,34 @@ async def test_one_clip_plays_at_a_time_and_none_that_is_scrolled_away(
         await expect(page.locator("video.player-video")).to_have_count(0)
         await first.scroll_into_view_if_needed()
         await expect(second.get_by_role("button", name="Play")).to_be_visible()
+
+
+async def test_what_came_while_one_was_marked_as_read_stays_in_the_list(browser: Browser, platform: Stack) -> None:
+    same = {"kind": "video_published", "body": "", "next_action": "", "created_at": "2026-01-01T00:00:00Z"}
+    told = [same | {"notification_id": str(uuid.uuid4()), "title": f"Told {number}"} for number in range(2 * PAGE)]
+    marked = asyncio.Event()
+
+    async def answer(route: Route) -> None:
+        start = PAGE if "page_token" in route.request.url else 0
+        following = "" if start else "more"
+        await route.fulfill(json={"notifications": told[start : start + PAGE], "next_page_token": following})
+
+    async def mark(route: Route) -> None:
+        await marked.wait()
+        await route.fulfill(json={"unread_count": 0})
+
+    async with studio_of(browser, platform, somebody("alice")) as studio:
+        page = studio.page
+        await page.route("**/v1/notifications?page_size=30*", answer)
+        await page.route("**/v1/notifications/read", mark)
+        await studio.go("inbox", "Inbox")
+        rows = page.get_by_role("list", name="Notifications").get_by_role("listitem")
+        await rows.first.get_by_role("button", name="Mark as read").click()
+        await page.get_by_role("button", name="Show more").click()
+        await expect(rows).to_have_count(2 * PAGE)
+        marked.set()
+        await expect(rows.first.get_by_role("button", name="Mark as read")).to_have_count(0)
+        await expect(rows).to_have_count(2 * PAGE)
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,10 @@ export function usePages<T>(key: string, load: (token: string, signal?: AbortSig
     failure: first.failure ?? failure,
     more: value?.next ? more : null,
     reload,
-    change: (edit) => value && set({ ...value, items: edit(value.items) }),
+    change(edit) {
+      const now = known(); // more may have come since it was drawn
+      if (now) set({ ...now, items: edit(now.items) });
+    },
   };
 }
 
