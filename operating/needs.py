@@ -156,19 +156,32 @@ async def bucket(objects: "ObjectStore", *prefixes: str) -> str | None:
     return None
 
 
-async def signing_keys(settings: IdentitySettings) -> str | None:
-    """The keys of each issuer can be read, and one of them is of a kind that is accepted."""
-    urls = {"JWKS_URL": settings.jwks_url, "SERVICE_JWKS_URL": settings.service_jwks_url}
-    async with httpx.AsyncClient(timeout=LOOK_SECONDS / 4) as http:
-        for variable, url in urls.items():
-            try:
-                reply = await http.get(str(url)) if url else None
-                keys = jwt.PyJWKSet.from_dict(reply.raise_for_status().json()).keys if reply else None
-            except (httpx.HTTPError, jwt.PyJWTError, ValueError, AttributeError) as error:
-                return f"No keys can be read at {url} ({type(error).__name__}). Set NEXTPLAY_IDENTITY_{variable}."
-            if keys is not None and not any(key.key_id and key.algorithm_name in ALGORITHMS for key in keys):
-                return f"No key at {url} has an id and is one of {', '.join(ALGORITHMS)}. Let the issuer publish one."
-    return None
+def signing_keys(settings: IdentitySettings) -> Look:
+    """The keys of each issuer can be read, and one of them is of a kind that is accepted. An issuer whose keys were
+    read once is only away: they stay in use, and if every instance became unready for it, nothing would work any more.
+    """
+    given = {"JWKS_URL": settings.jwks_url, "SERVICE_JWKS_URL": settings.service_jwks_url}
+    urls = {variable: str(url) for variable, url in given.items() if url}
+    read_once = set[str]()
+
+    async def look() -> str | None:
+        async with httpx.AsyncClient(timeout=LOOK_SECONDS / 4) as http:
+            for variable, url in urls.items():
+                try:
+                    reply = await http.get(url)
+                    keys = jwt.PyJWKSet.from_dict(reply.raise_for_status().json()).keys
+                except (httpx.HTTPError, jwt.PyJWTError, ValueError, AttributeError) as error:
+                    told = f"No keys can be read at {url} ({type(error).__name__}). Set NEXTPLAY_IDENTITY_{variable}."
+                    if variable in read_once:
+                        raise Unavailable(told) from error
+                    return told
+                if not any(key.key_id and key.algorithm_name in ALGORITHMS for key in keys):
+                    accepted = ", ".join(ALGORITHMS)
+                    return f"No key at {url} has an id and is one of {accepted}. Let the issuer publish one."
+                read_once.add(variable)
+        return None
+
+    return look
 
 
 async def service_token(token: ServiceToken) -> str | None:

@@ -10,7 +10,7 @@ from functools import partial
 from chassis.auth import ServiceToken, open_verifier
 from chassis.clock import utc_now
 from chassis.command import main
-from chassis.consumer import ConsumerHealth, consume, handle_signals
+from chassis.consumer import ConsumerHealth, consume
 from chassis.grpc_client import channel
 from chassis.grpc_server import Servicer, grpc_server
 from chassis.kafka import open_producer
@@ -37,7 +37,7 @@ from services.catalog import maintenance
 from services.catalog.characters import count_characters
 from services.catalog.commands import GROUPS
 from services.catalog.consumers import facts, feeds
-from services.catalog.consumers.signals import signal_handlers
+from services.catalog.consumers.signals import handle_signals, signal_handlers
 from services.catalog.domain.wording import Rules
 from services.catalog.peers import media_over_grpc, upload_over_grpc
 from services.catalog.playlists import stored_playlists
@@ -86,7 +86,7 @@ async def serve(service: Service, settings: Settings) -> None:
         service,
         topics=partial(needs.topics, producer, consumed=HANDLERS, produced=[VideoPublished, PublishCompleted]),
         bucket=partial(needs.bucket, objects, "videos/"),
-        signing_keys=partial(needs.signing_keys, settings.identity),
+        signing_keys=needs.signing_keys(settings.identity),
     )
 
     health = ConsumerHealth()

@@ -84,7 +84,7 @@ async def serve(service: Service, settings: Settings) -> None:
         service,
         topics=partial(needs.topics, producer, consumed=HANDLERS, produced=[QueueObserved]),
         bucket=partial(needs.bucket, objects, "videos/"),
-        signing_keys=partial(needs.signing_keys, settings.identity),
+        signing_keys=needs.signing_keys(settings.identity),
     )
     servicers = [(add_MediaServiceServicer_to_server, Media(pool))]
     await service.enter(grpc_server(settings.grpc_bind, servicers, verifier, stopping=service.stopping))

@@ -101,7 +101,7 @@ async def serve(service: Service, settings: Settings) -> None:
     look_after(
         service,
         topics=partial(needs.topics, producer, consumed=HANDLERS),
-        signing_keys=partial(needs.signing_keys, settings.identity),
+        signing_keys=needs.signing_keys(settings.identity),
         service_token=partial(needs.service_token, token),
     )
 

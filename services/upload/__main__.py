@@ -75,7 +75,7 @@ async def serve(service: Service, settings: Settings) -> None:
         service,
         topics=partial(needs.topics, producer, consumed=CONSUMED, produced=[UploadCompleted, UploadInitiated]),
         bucket=partial(needs.bucket, objects, "uploads/"),
-        signing_keys=partial(needs.signing_keys, settings.identity),
+        signing_keys=needs.signing_keys(settings.identity),
         service_token=partial(needs.service_token, token),
     )
 

@@ -134,7 +134,28 @@ async def test_an_s3_that_is_away_is_not_called_a_missing_bucket(object_store_se
 async def test_keys_that_cannot_be_read_are_named(stack: Stack, path: str, told: str | None) -> None:
     url = f"{stack.addresses['identity']}/{path}"
     settings = IdentitySettings(issuer="any", jwks_url=HttpUrl(url))
-    assert await needs.signing_keys(settings) == (told and told.format(url=url))
+    assert await needs.signing_keys(settings)() == (told and told.format(url=url))
+
+
+async def test_an_issuer_that_goes_away_is_not_called_missing_once_its_keys_were_read(stack: Stack) -> None:
+    async with httpx.AsyncClient(trust_env=False) as http:
+        keys = await http.get(f"{stack.addresses['identity']}/jwks.json")
+    answers = [keys.content, b"not now"]
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        body = answers.pop(0)
+        writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as issuer:
+        url = f"http://127.0.0.1:{issuer.sockets[0].getsockname()[1]}"
+        look = needs.signing_keys(IdentitySettings(issuer="any", jwks_url=HttpUrl(url)))
+        assert await look() is None
+        with pytest.raises(Unavailable, match=r"No keys can be read at .* \(JSONDecodeError\)"):
+            await look()
+    with pytest.raises(Unavailable, match=r"No keys can be read at .* \(ConnectError\)"):
+        await look()
 
 
 async def test_a_token_that_is_not_there_is_named(tmp_path: Path) -> None:
