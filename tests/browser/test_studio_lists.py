@@ -114,6 +114,27 @@ async def test_who_comes_back_sees_what_has_changed_meanwhile(
         await expect(page.get_by_role("article")).to_have_count(2)
 
 
+async def test_another_person_in_the_same_tab_finds_no_list_of_the_one_before(
+    browser: Browser, platform: Stack, published: Entry
+) -> None:
+    async with studio_of(browser, platform, somebody("alice")) as studio:
+        page = studio.page
+        await have_list(page, "/v1/videos", many(published, 3))
+        await studio.go("videos", "Your videos")
+        await expect(page.get_by_role("article")).to_have_count(3)
+        await studio.go("settings", "Settings")
+        await page.get_by_role("button", name="Sign out").click()
+        await page.get_by_role("textbox", name="Another name").fill(somebody("bob"))
+        await page.get_by_role("button", name="Sign in").click()
+        await expect(page.get_by_role("heading", level=1, name="Settings")).to_be_visible()
+        answers = asyncio.Event()
+        await page.route(lambda url: urlsplit(url).path == "/v1/videos", lambda _: answers.wait())
+        await page.go_back()
+        await expect(page.get_by_role("heading", level=1, name="Your videos")).to_be_visible()
+        await expect(page.get_by_role("article")).to_have_count(0)
+        answers.set()
+
+
 async def test_a_clip_whose_address_has_run_out_plays_at_the_first_try(
     browser: Browser, platform: Stack, published: Entry
 ) -> None:
