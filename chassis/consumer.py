@@ -36,7 +36,7 @@ from chassis.errors import DeadlineExceeded, Unavailable
 from chassis.events import EventMeta, Undecodable, decode, header_text, topic_of
 from chassis.group_member import ConsumerHealth as ConsumerHealth
 from chassis.group_member import Record, be_member
-from chassis.kafka import about_event, open_consumer
+from chassis.kafka import about_event
 from chassis.metrics import EVENT_DELAY, EVENTS_HANDLED, EVENTS_RETRIED
 from chassis.postgres import Pool, delete_in_portions
 from chassis.settings import KafkaSettings
@@ -204,33 +204,3 @@ class _Application(Generic[S]):
             with attempt:
                 await send_dead_letter(self.producer, record, consumer=self.consumer, reason=reason)
         EVENTS_HANDLED.add(1, {**labels, "outcome": "dead_lettered"})
-
-
-SignalHandler: TypeAlias = Callable[[Any, EventMeta], Awaitable[None]]
-
-
-async def handle_signals(settings: KafkaSettings, *, handlers: Mapping[type[Message], SignalHandler]) -> None:
-    """Give each signal from now on to its handler, in every instance, until cancelled.
-
-    Lossy: no inbox, no offsets, no repetition. A handler that raises is logged; a broker that is away is waited for.
-    """
-    while True:
-        try:
-            async with open_consumer(settings, auto_offset_reset="latest") as consumer:
-                consumer.subscribe(sorted({topic_of(event) for event in handlers}))
-                async for record in consumer:
-                    await _handle_signal(record, handlers)
-        except KafkaError as error:
-            log.warning("signals_interrupted", reason=repr(error))
-            await asyncio.sleep(1.0)
-
-
-async def _handle_signal(record: Record, handlers: Mapping[type[Message], SignalHandler]) -> None:
-    try:
-        decoded = decode(header_text(record.headers), record.value, handlers)
-        if decoded:
-            meta, signal = decoded
-            async with asyncio.timeout(ATTEMPT_SECONDS):
-                await handlers[type(signal)](signal, meta)
-    except Exception as error:
-        log.warning("signal_failed", topic=record.topic, reason=repr(error))

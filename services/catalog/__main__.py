@@ -37,8 +37,9 @@ from services.catalog import maintenance
 from services.catalog.characters import count_characters
 from services.catalog.commands import GROUPS
 from services.catalog.consumers import facts, feeds
-from services.catalog.consumers.signals import handle_signals, signal_handlers
+from services.catalog.consumers.signals import signal_handlers
 from services.catalog.domain.wording import Rules
+from services.catalog.listening import handle_signals
 from services.catalog.peers import media_over_grpc, upload_over_grpc
 from services.catalog.playlists import stored_playlists
 from services.catalog.ports import Begin

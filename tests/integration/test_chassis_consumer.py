@@ -14,7 +14,7 @@ from scratch import Scratch, make_event_type, until
 from travel import has_noted, note, noted, running
 
 from chassis import consumer, group_member
-from chassis.consumer import ConsumerHealth, NotYet, apply_once, consume, forget_applied_events, handle_signals
+from chassis.consumer import ConsumerHealth, NotYet, apply_once, consume, forget_applied_events
 from chassis.errors import Unavailable
 from chassis.events import EventMeta, describe, encode_headers, key_of, topic_of
 from chassis.kafka import send_signal, to_headers
@@ -453,34 +453,6 @@ async def test_old_inbox_rows_are_forgotten_and_young_ones_kept(notes: Pool) -> 
     assert await forget_applied_events(notes, days=30) == 11
     assert await notes.fetchval("SELECT count(*) FROM inbox") == 29
     assert await forget_applied_events(notes, days=30) == 0
-
-
-async def test_a_signal_reaches_every_listener_that_is_there(
-    kafka: KafkaSettings, producer: AIOKafkaProducer, topic: str
-) -> None:
-    signal_type: Any = make_event_type(topic, signal=True)
-    heard: list[list[int]] = [[], []]
-
-    def listener(number: int) -> Any:
-        async def hear(signal: Any, meta: EventMeta) -> None:
-            heard[number].append(signal.number)
-            if signal.number == 0:
-                raise LookupError
-
-        return handle_signals(kafka, handlers={signal_type: hear})
-
-    async def both_heard() -> bool:
-        await send_signal(producer, signal_type(thing_id="a", number=0))
-        return all(heard)
-
-    async with running(listener(0)), running(listener(1)):
-        await until(both_heard)
-        await send_signal(producer, signal_type(thing_id="a", number=7))
-
-        async def both_heard_the_last() -> bool:
-            return all(numbers[-1] == 7 for numbers in heard)
-
-        await until(both_heard_the_last)
 
 
 async def test_a_signal_that_cannot_be_sent_is_lost_without_an_error(

@@ -1,18 +1,20 @@
 """The lossy signals of media: how far runs are, and how fast the queue moves."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 from uuid import UUID
 
 from google.protobuf.message import Message
 
-from chassis.consumer import SignalHandler
 from chassis.events import EventMeta
 from nextplay.media.v1.media_signals_pb2 import QueueObserved, TranscodeProgressed
 from services.catalog.domain.outlook import RunProgress
 from services.catalog.ports import Begin
 
 
-def signal_handlers(begin: Begin, on_pace: Callable[[float], None]) -> Mapping[type[Message], SignalHandler]:
+def signal_handlers(
+    begin: Begin, on_pace: Callable[[float], None]
+) -> Mapping[type[Message], Callable[[Any, EventMeta], Awaitable[None]]]:
     """Progress is kept with the video; the pace (jobs a minute) is told to `on_pace`."""
 
     async def on_transcode_progressed(event: TranscodeProgressed, meta: EventMeta) -> None:
