@@ -22,7 +22,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
 from aiokafka import AIOKafkaProducer
@@ -140,6 +140,18 @@ async def _send(producer: AIOKafkaProducer, rows: Sequence[asyncpg.Record]) -> _
     return result
 
 
+async def _is_there(producer: AIOKafkaProducer, topic: str) -> bool:
+    """True when the topic is known. Raises UnknownTopicOrPartitionError where a broker says that there is none, and
+    another KafkaError while no broker can tell, which aiokafka calls an unknown topic too."""
+    try:
+        return bool(await producer.partitions_for(topic))
+    except UnknownTopicOrPartitionError:
+        cluster: Any = await producer.client.fetch_all_metadata()
+        if topic in cluster.topics():
+            return True
+        raise
+
+
 async def _send_topic(
     producer: AIOKafkaProducer, topic: str, waiting: Sequence[asyncpg.Record], result: _Result
 ) -> None:
@@ -156,7 +168,7 @@ async def _send_topic(
         return None
 
     # Looked for once, and through the whole request timeout if it is not there.
-    known = asyncio.ensure_future(producer.partitions_for(topic))
+    known = asyncio.ensure_future(_is_there(producer, topic))
     while waiting:
         firsts: dict[str, asyncpg.Record] = {}
         for row in waiting:

@@ -288,6 +288,43 @@ async def test_a_topic_that_does_not_exist_holds_up_nobody_else(
     assert numbers(received, event_type, "a") == [1, 2]
 
 
+async def test_the_first_event_of_a_topic_leaves_as_soon_as_a_broker_that_was_away_is_back(
+    notes: Pool,
+    begin: Begin[Connection],
+    wake: asyncio.Event,
+    producer: AIOKafkaProducer,
+    received: Received,
+    event_type: Any,
+    scratch: Scratch,
+    stack: Stack,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    not_found = asyncio.Event()
+
+    class Watched(UnreliableProducer):
+        client = producer.client
+
+        async def partitions_for(self, topic: str) -> Any:
+            try:
+                return await super().partitions_for(topic)
+            finally:
+                not_found.set()
+
+    watched: Any = Watched(producer, set())
+    stack.hold("kafka")
+    try:
+        with monkeypatch.context() as hasty:
+            hasty.setattr(producer.client, "_request_timeout_ms", 500)
+            await emit(begin, event_type(thing_id="a", number=1))
+            async with running(relay(notes, watched, wake=wake, schema=scratch.schema)):
+                await not_found.wait()
+                hasty.undo()
+                await asyncio.to_thread(stack.release, "kafka")
+                await until(has_received(received, 1))
+    finally:
+        await asyncio.to_thread(stack.release, "kafka")
+
+
 async def test_one_relay_drains_and_another_takes_over_when_its_connection_is_lost(
     notes: Pool,
     begin: Begin[Connection],
