@@ -48,17 +48,21 @@ async def migrate(owner_dsn: str, schema: str, directory: Traversable) -> list[s
     Everything created is usable (DML, no DDL) by the login role that is named like the schema.
     A database that is ahead of the files, because a newer release migrated it, is left as it is.
 
-    Raises MigrationError when an applied file was changed, is missing or has got a predecessor, or when a statement
-    fails; asyncpg's errors and OSError when the database can't be reached.
+    Raises MigrationError when an applied file was changed, is missing or has got a predecessor, when a statement fails
+    or takes too long, or when others have not ended their migration in time; asyncpg's errors and OSError when the
+    database can't be reached.
     """
     scopes = {"chassis": _read("chassis", resources.files(__package__)), schema: _read(schema, directory)}
     settings = {"application_name": f"migrate-{schema}", "lock_timeout": f"{_LOCK_SECONDS}s"}
     connection = await asyncpg.connect(owner_dsn, timeout=10, command_timeout=_WAIT_SECONDS, server_settings=settings)
     try:
         # Asked for again and again: who waits in a statement has a snapshot, for whose end a concurrent index waits.
-        async with asyncio.timeout(_WAIT_SECONDS):
-            while not await connection.fetchval("SELECT pg_try_advisory_lock($1, hashtext($2))", _LOCK, schema):  # noqa: ASYNC110
-                await asyncio.sleep(0.2)
+        try:
+            async with asyncio.timeout(_WAIT_SECONDS):
+                while not await connection.fetchval("SELECT pg_try_advisory_lock($1, hashtext($2))", _LOCK, schema):  # noqa: ASYNC110
+                    await asyncio.sleep(0.2)
+        except TimeoutError as error:
+            raise MigrationError(f"{schema}: others have been migrating it for {_WAIT_SECONDS:g} s") from error
         await _prepare(connection, schema)
         pending = [one for scope, files in scopes.items() for one in await _pending(connection, scope, files)]
         for migration in pending:
@@ -108,15 +112,20 @@ async def _pending(connection: Connection, scope: str, files: list[_Migration]) 
     return files[len(applied) :]
 
 
-async def _apply(connection: Connection, one: _Migration) -> None:
-    apart = one.sql.startswith("-- without transaction\n")
+async def _apply(connection: Connection, migration: _Migration) -> None:
+    apart = migration.sql.startswith("-- without transaction\n")
+    statements = migration.sql.strip(";\n").split(";\n") if apart else [migration.sql]
+    # A file that waits for a lock makes everybody else wait behind it, unless nothing but an index is being built.
+    seconds, lock_seconds = (_APART_SECONDS, _APART_SECONDS) if apart else (_WAIT_SECONDS, _LOCK_SECONDS)
     insert = "INSERT INTO schema_migrations (scope, version, name, checksum) VALUES ($1, $2, $3, $4)"
+    applied = migration.scope, migration.version, migration.name, migration.checksum
     try:
-        # A file that waits for a lock makes everybody else wait behind it, unless nothing but an index is being built.
-        await connection.execute(f"SET lock_timeout = '{_APART_SECONDS if apart else _LOCK_SECONDS}s'")
+        await connection.execute(f"SET lock_timeout = '{lock_seconds}s'")
         async with nullcontext() if apart else connection.transaction():
-            for statement in one.sql.strip(";\n").split(";\n") if apart else [one.sql]:
-                await connection.execute(statement, timeout=_APART_SECONDS if apart else None)
-            await connection.execute(insert, one.scope, one.version, one.name, one.checksum)
-    except asyncpg.PostgresError as why:
-        raise MigrationError(f"{one.scope}: {one.name} failed{'' if apart else ' and was rolled back'}: {why}") from why
+            for statement in statements:
+                await connection.execute(statement, timeout=seconds)
+            await connection.execute(insert, *applied)
+    except (asyncpg.PostgresError, TimeoutError) as error:
+        outcome = "failed" if apart else "failed and was rolled back"
+        reason = str(error) or f"a statement took longer than {seconds:g} s"
+        raise MigrationError(f"{migration.scope}: {migration.name} {outcome}: {reason}") from error

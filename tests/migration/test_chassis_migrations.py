@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 from scratch import Scratch, scratch_roles
 
+from chassis import migrations
 from chassis.errors import Unavailable
 from chassis.migrations import MigrationError, migrate
 from chassis.postgres import acquire, open_pool
@@ -77,6 +78,38 @@ async def test_a_file_that_fails_leaves_nothing_of_itself_and_all_before_it(empt
     assert "half" not in await tables(empty)
     (directory / "0003_break_things.sql").write_text("CREATE TABLE whole (id int)")
     assert await migrate(empty.owner_dsn, empty.schema, directory) == ["0003_break_things.sql"]
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("SELECT pg_sleep(30)", r"0003_take_long\.sql failed and was rolled back: .* longer than 1 s"),
+        ("-- without transaction\nSELECT pg_sleep(30);\n", r"0003_take_long\.sql failed: .* longer than 2 s"),
+    ],
+    ids=["in a transaction", "without one"],
+)
+async def test_a_file_that_takes_too_long_is_named(
+    empty: Scratch, directory: Path, monkeypatch: pytest.MonkeyPatch, sql: str, told: str
+) -> None:
+    await migrate(empty.owner_dsn, empty.schema, directory)
+    (directory / "0003_take_long.sql").write_text(sql)
+    monkeypatch.setattr(migrations, "_WAIT_SECONDS", 1.0)
+    monkeypatch.setattr(migrations, "_APART_SECONDS", 2)
+    with pytest.raises(MigrationError, match=told):
+        await migrate(empty.owner_dsn, empty.schema, directory)
+
+
+async def test_who_waits_too_long_for_another_migration_is_told_so(
+    empty: Scratch, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "_WAIT_SECONDS", 1.0)
+    other = await asyncpg.connect(empty.owner_dsn)
+    try:
+        await other.fetchval("SELECT pg_advisory_lock($1, hashtext($2))", migrations._LOCK, empty.schema)
+        with pytest.raises(MigrationError, match="others have been migrating it for 1 s"):
+            await migrate(empty.owner_dsn, empty.schema, directory)
+    finally:
+        await other.close()
 
 
 async def test_a_new_file_below_an_applied_one_is_refused(empty: Scratch, directory: Path) -> None:
