@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-import httpx
 import jwt
 
 from chassis.errors import Unauthenticated, Unavailable
@@ -83,11 +82,29 @@ def current_user() -> User:
     raise Unauthenticated
 
 
+def issuer_at(url: str) -> jwt.PyJWKClient:
+    """An issuer of tokens by the address of its keys."""
+    return jwt.PyJWKClient(url, cache_jwk_set=False, timeout=FETCH_SECONDS)
+
+
+async def read_keys(issuer: jwt.PyJWKClient) -> list[jwt.PyJWK]:
+    """Those of its keys that have an id and are of an accepted kind. Raises `Unavailable` where none can be read.
+
+    In a thread: a client of HTTP with an event loop would take 10 MB of every process for a request in five minutes.
+    """
+    try:
+        listed = (await asyncio.to_thread(issuer.get_jwk_set)).keys
+    except (jwt.PyJWTError, OSError, ValueError, AttributeError) as error:
+        why = type(error.__cause__ or error).__name__
+        raise Unavailable(f"No keys can be read at {issuer.uri} ({why}).") from error
+    return [key for key in listed if key.key_id and key.algorithm_name in ALGORITHMS]
+
+
 class SigningKeys:
     """The issuer's public keys by `kid`. Keys that are known stay in use while the issuer is away."""
 
-    def __init__(self, http: httpx.AsyncClient, url: str, now: Callable[[], float] = time.monotonic) -> None:
-        self._http, self._url, self._now = http, url, now
+    def __init__(self, issuer: jwt.PyJWKClient, now: Callable[[], float] = time.monotonic) -> None:
+        self._issuer, self._now = issuer, now
         self._keys: dict[str | None, jwt.PyJWK] = {}
         self._reached = False
         self._next_fetch = 0.0
@@ -111,13 +128,11 @@ class SigningKeys:
     async def refresh(self) -> None:
         """Read the keys anew; when that fails, keep what is known and log it."""
         try:
-            reply = await self._http.get(self._url, timeout=FETCH_SECONDS)
-            listed = jwt.PyJWKSet.from_dict(reply.raise_for_status().json()).keys
-            self._keys = {key.key_id: key for key in listed if key.key_id and key.algorithm_name in ALGORITHMS}
+            self._keys = {key.key_id: key for key in await read_keys(self._issuer)}
             self._reached = True
-        except (httpx.HTTPError, jwt.PyJWTError, ValueError, AttributeError) as error:
+        except Unavailable as error:
             self._reached = False
-            log.warning("signing_keys_not_read", url=self._url, reason=repr(error))
+            log.warning("signing_keys_not_read", url=self._issuer.uri, reason=str(error))
         self._next_fetch = self._now() + (UNKNOWN_KEY_SECONDS if self._keys else NO_KEYS_SECONDS)
 
     async def keep_fresh(self) -> None:
@@ -196,13 +211,12 @@ async def open_verifier(settings: IdentitySettings) -> AsyncIterator[Verifier]:
     """A verifier whose keys are kept fresh in the background."""
     urls = {settings.service_issuer or settings.issuer: settings.service_jwks_url or settings.jwks_url}
     urls[settings.issuer] = settings.jwks_url
-    async with httpx.AsyncClient() as http:
-        keys = {issuer: SigningKeys(http, str(url)) for issuer, url in urls.items()}
-        refreshing = asyncio.gather(*(one.keep_fresh() for one in keys.values()))
-        try:
-            yield Verifier(keys, settings)
-        finally:
-            refreshing.cancel()
+    keys = {issuer: SigningKeys(issuer_at(str(url))) for issuer, url in urls.items()}
+    refreshing = asyncio.gather(*(one.keep_fresh() for one in keys.values()))
+    try:
+        yield Verifier(keys, settings)
+    finally:
+        refreshing.cancel()
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,12 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
-import httpx
-import jwt
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from google.protobuf.message import Message
 
 from chassis import migrations, queries, telemetry
-from chassis.auth import ALGORITHMS, ServiceToken
+from chassis.auth import ALGORITHMS, ServiceToken, issuer_at, read_keys
 from chassis.errors import Unavailable
 from chassis.events import topic_of
 from chassis.postgres import Pool, acquire
@@ -161,24 +159,21 @@ def signing_keys(settings: IdentitySettings) -> Look:
     read once is only away: they stay in use, and if every instance became unready for it, nothing would work any more.
     """
     given = {"JWKS_URL": settings.jwks_url, "SERVICE_JWKS_URL": settings.service_jwks_url}
-    urls = {variable: str(url) for variable, url in given.items() if url}
+    issuers = {variable: issuer_at(str(url)) for variable, url in given.items() if url}
     read_once = set[str]()
 
     async def look() -> str | None:
-        async with httpx.AsyncClient(timeout=LOOK_SECONDS / 4) as http:
-            for variable, url in urls.items():
-                try:
-                    reply = await http.get(url)
-                    keys = jwt.PyJWKSet.from_dict(reply.raise_for_status().json()).keys
-                except (httpx.HTTPError, jwt.PyJWTError, ValueError, AttributeError) as error:
-                    told = f"No keys can be read at {url} ({type(error).__name__}). Set NEXTPLAY_IDENTITY_{variable}."
-                    if variable in read_once:
-                        raise Unavailable(told) from error
-                    return told
-                if not any(key.key_id and key.algorithm_name in ALGORITHMS for key in keys):
-                    accepted = ", ".join(ALGORITHMS)
-                    return f"No key at {url} has an id and is one of {accepted}. Let the issuer publish one."
-                read_once.add(variable)
+        for variable, issuer in issuers.items():
+            try:
+                keys = await read_keys(issuer)
+            except Unavailable as error:
+                if variable in read_once:
+                    raise
+                return f"{error} Set NEXTPLAY_IDENTITY_{variable}."
+            if not keys:
+                accepted = ", ".join(ALGORITHMS)
+                return f"No key at {issuer.uri} has an id and is one of {accepted}. Let the issuer publish one."
+            read_once.add(variable)
         return None
 
     return look

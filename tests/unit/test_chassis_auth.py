@@ -5,12 +5,10 @@ import hmac
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -41,12 +39,18 @@ class Issuer:
     now: float = 1_000_000.0
     away: bool = False
     fetches: int = 0
+    uri: str = URL
 
-    def serve(self, request: httpx.Request) -> httpx.Response:
+    def signing_keys(self) -> SigningKeys:
+        """What is known of its keys."""
+        return SigningKeys(cast(jwt.PyJWKClient, self), lambda: self.now)
+
+    def get_jwk_set(self) -> jwt.PyJWKSet:
+        """As a client of it answers."""
         self.fetches += 1
         if self.away:
-            return httpx.Response(503)
-        return httpx.Response(200, json={"keys": [self._jwk(kid, key) for kid, key in self.keys.items()]})
+            raise jwt.PyJWKClientConnectionError("away")
+        return jwt.PyJWKSet.from_dict({"keys": [self._jwk(kid, key) for kid, key in self.keys.items()]})
 
     def token(self, kid: str = "ec", *, headers: dict[str, str] | None = None, **claims: Any) -> str:
         wanted = {"iss": ISSUER, "aud": "nextplay", "sub": str(ALICE), "exp": 4_000_000_000, **claims}
@@ -81,10 +85,9 @@ def issuer() -> Issuer:
 
 
 @pytest.fixture
-async def verifier(issuer: Issuer) -> AsyncIterator[Verifier]:
+async def verifier(issuer: Issuer) -> Verifier:
     settings = IdentitySettings(issuer=ISSUER, jwks_url=URL)  # type: ignore[arg-type]
-    async with httpx.AsyncClient(transport=httpx.MockTransport(issuer.serve)) as http:
-        yield Verifier({ISSUER: SigningKeys(http, URL, lambda: issuer.now)}, settings, lambda: issuer.now)
+    return Verifier({ISSUER: issuer.signing_keys()}, settings, lambda: issuer.now)
 
 
 @pytest.mark.parametrize("kid", ["ec", "rsa", "ed"])
@@ -124,24 +127,20 @@ async def test_a_cluster_may_be_the_issuer_of_service_tokens_and_of_no_others(
         service_subject="system:serviceaccount:video:np-",
     )
     of_cluster = OF_UPLOAD | {"iss": "https://cluster.example", "sub": "system:serviceaccount:video:np-upload"}
-    async with (
-        httpx.AsyncClient(transport=httpx.MockTransport(issuer.serve)) as ours,
-        httpx.AsyncClient(transport=httpx.MockTransport(clusters_issuer.serve)) as theirs,
+    keys = {ISSUER: issuer.signing_keys(), "https://cluster.example": clusters_issuer.signing_keys()}
+    verifier = Verifier(keys, settings)
+    assert await verifier.service(clusters_issuer.token(**of_cluster)) == ServiceCaller("upload")
+    assert await verifier.user(issuer.token()) == User(ALICE, "free")
+    for forged in (
+        issuer.token(**of_cluster),
+        issuer.token(**(of_cluster | {"iss": ISSUER})),
+        clusters_issuer.token(**(of_cluster | {"sub": "system:serviceaccount:elsewhere:np-upload"})),
+        clusters_issuer.token(**(of_cluster | {"aud": "https://kubernetes.default.svc"})),
     ):
-        keys = {ISSUER: SigningKeys(ours, URL), "https://cluster.example": SigningKeys(theirs, URL)}
-        verifier = Verifier(keys, settings)
-        assert await verifier.service(clusters_issuer.token(**of_cluster)) == ServiceCaller("upload")
-        assert await verifier.user(issuer.token()) == User(ALICE, "free")
-        for forged in (
-            issuer.token(**of_cluster),
-            issuer.token(**(of_cluster | {"iss": ISSUER})),
-            clusters_issuer.token(**(of_cluster | {"sub": "system:serviceaccount:elsewhere:np-upload"})),
-            clusters_issuer.token(**(of_cluster | {"aud": "https://kubernetes.default.svc"})),
-        ):
-            with pytest.raises(Unauthenticated):
-                await verifier.service(forged)
         with pytest.raises(Unauthenticated):
-            await verifier.user(clusters_issuer.token(iss="https://cluster.example"))
+            await verifier.service(forged)
+    with pytest.raises(Unauthenticated):
+        await verifier.user(clusters_issuer.token(iss="https://cluster.example"))
 
 
 @pytest.mark.parametrize(
@@ -259,13 +258,12 @@ async def test_without_any_key_an_absent_issuer_means_unavailable_until_it_is_ba
 
 
 async def test_a_withdrawn_key_stops_working_when_the_keys_are_read_anew(issuer: Issuer) -> None:
-    async with httpx.AsyncClient(transport=httpx.MockTransport(issuer.serve)) as http:
-        keys = SigningKeys(http, URL, lambda: issuer.now)
-        await keys.refresh()
-        del issuer.keys["ec"]
-        await keys.refresh()
-        with pytest.raises(Unauthenticated, match="unknown key"):
-            await keys.get("ec")
+    keys = issuer.signing_keys()
+    await keys.refresh()
+    del issuer.keys["ec"]
+    await keys.refresh()
+    with pytest.raises(Unauthenticated, match="unknown key"):
+        await keys.get("ec")
 
 
 @pytest.mark.parametrize(("lives_seconds", "remembered_seconds"), [(100, 100), (4000, 300)])
