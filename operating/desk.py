@@ -17,6 +17,7 @@ and has no end is what somebody was interrupted in. Everything is done as the se
 
 import asyncio
 import json
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
@@ -36,7 +37,7 @@ from chassis.postgres import Pool, acquire, open_pool
 from chassis.settings import Dsn, KafkaSettings
 
 QUERIES = queries.load("operating")
-DONE, FAILED, NOBODY_TO_ASK = 0, 1, 2
+DONE, FAILED, WRONG = 0, 1, 2
 MOST, MOST_SAID = 10_000, 500
 
 Row: TypeAlias = Mapping[str, Any]
@@ -158,9 +159,19 @@ def _run(
 
     try:
         return asyncio.run(at_the_desk())
-    except asyncpg.UndefinedTableError as error:
-        _say(f"The schema is not up to date ({error}): run `python -m services.{context} migrate`.", error=True)
-    except (Failure, KeyboardInterrupt, EOFError) as stopped:
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.InsufficientPrivilegeError) as error:
+        _say(
+            f"The schema {context} is not as it has to be ({error}): run `python -m services.{context} migrate`.",
+            error=True,
+        )
+    except (asyncpg.DataError, asyncpg.InterfaceError) as error:
+        _say(f"PostgreSQL can't take what was asked for: {error}.", error=True)
+        return WRONG
+    except BrokenPipeError:
+        # As of `| head`: nobody reads on, which is a mistake only of what has not all been done.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE if isinstance(command, Look) else FAILED
+    except (Failure, KeyboardInterrupt) as stopped:
         _say(str(stopped) or "Interrupted.", error=True)
     return FAILED
 
@@ -187,15 +198,27 @@ async def _change(desk: Desk, change: Change, asked: Namespace) -> int:
         asks = f"{asked.name}: {change.help}, {len(rows)} of them."
         if not sys.stdin.isatty():
             _say(f"{asks} Nothing was done: there is no terminal to ask on, so say --yes.", error=True)
-            return NOBODY_TO_ASK
-        answer = input(f"{asks} Go on? [y/N] ")  # noqa: ASYNC250 - nothing else goes on here
-        if answer.strip().lower() not in ("y", "yes"):
+            return WRONG
+        if (await _answer(f"{asks} Go on? [y/N] ")).strip().lower() not in ("y", "yes"):
             _say("Nothing was done.", error=True)
             return FAILED
     done = [
         await _recorded(desk, change, asked, row, f"{number}/{len(rows)}") for number, row in enumerate(rows, start=1)
     ]
     return DONE if all(done) and not missing else FAILED
+
+
+async def _answer(question: str) -> str:
+    """The line that the terminal says, empty at its end. Unlike `input`, which asyncio's handler of signals does not
+    end, it is over at Ctrl-C."""
+    _say(question, end="")
+    loop, said = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(sys.stdin, said.set)
+    try:
+        await said.wait()
+    finally:
+        loop.remove_reader(sys.stdin)
+    return sys.stdin.readline()
 
 
 async def _recorded(desk: Desk, change: Change, asked: Namespace, row: Row, progress: str) -> bool:
@@ -248,5 +271,5 @@ def _text(value: object) -> str:
     return "-" if value is None else "".join(one if one.isprintable() else "·" for one in str(value))
 
 
-def _say(line: str, *, error: bool = False) -> None:
-    print(line, file=sys.stderr if error else sys.stdout, flush=True)
+def _say(line: str, *, error: bool = False, end: str = "\n") -> None:
+    print(line, file=sys.stderr if error else sys.stdout, flush=True, end=end)

@@ -93,6 +93,8 @@ def _fold(found: dict[str, _Letter], consumer: str, record: ConsumerRecord[bytes
     if "dlq_decision" in headers:
         found.pop(letter_id, None)
         return
+    if not headers.keys() >= {"dlq_reason", "dlq_time"}:  # anybody's, and no reason to hide the letters behind it
+        return
     letter = DeadLetter(
         id=letter_id,
         consumer=consumer,

@@ -34,6 +34,14 @@ UPDATE outbox SET set_aside_reason = NULL WHERE id = $1 AND set_aside_reason IS 
 -- By primary key; what the relay tries again by itself at this moment is not set aside, and may be in Kafka already.
 DELETE FROM outbox WHERE id = $1 AND set_aside_reason IS NOT NULL RETURNING id
 
+-- name: take_letter
+-- Of the session, because what is done meanwhile takes longer than a transaction may be idle. Ids begin with the context.
+SELECT pg_try_advisory_lock(hashtextextended('dead letter ' || $1, 0))
+
+-- name: give_letter_back
+-- Of the same session; one that was lost has given it back.
+SELECT pg_advisory_unlock(hashtextextended('dead letter ' || $1, 0))
+
 -- name: begin_operator_action
 -- Before it is done, in a transaction of its own: what fails or is interrupted was begun all the same.
 INSERT INTO operator_actions (operator, action, subject, reason) VALUES ($1, $2, $3, $4) RETURNING id

@@ -12,6 +12,7 @@ from google.protobuf.message_factory import GetMessageClass
 from chassis import queries
 from chassis.errors import Failure, Kind
 from chassis.events import header_text
+from chassis.postgres import acquire
 from chassis.settings import ObjectStoreSettings
 from operating.desk import Arguments, Change, Desk, Group, Look, Row, Rows
 from operating.letters import Decision, close_dead_letter, read_dead_letters
@@ -61,7 +62,14 @@ async def drop(desk: Desk, row: Row, reason: str) -> bool:
 
 
 async def _decide(desk: Desk, row: Row, decision: Decision) -> bool:
-    return await close_dead_letter(desk.settings.kafka, desk.context, desk.topics, row["id"], decision)
+    """Kafka has no way to decide only if nobody else has, so operators take turns at a letter by PostgreSQL."""
+    async with acquire(desk.pool) as connection:
+        if not await connection.fetchval(QUERIES["take_letter"], row["id"]):
+            return False
+        try:
+            return await close_dead_letter(desk.settings.kafka, desk.context, desk.topics, row["id"], decision)
+        finally:
+            await connection.execute(QUERIES["give_letter_back"], row["id"])
 
 
 async def lag(desk: Desk, asked: Namespace) -> Rows:

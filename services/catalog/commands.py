@@ -14,7 +14,7 @@ from services.catalog.usecases.lifecycle import retry_video
 
 QUERIES = queries.load("services.catalog.queries", "operators.sql")
 ASSETS = queries.load("services.catalog.queries", "videos.sql")["find_assets"]
-NOT_READY = [Status.PROCESSING_FAILED, Status.REJECTED_TOO_LONG, Status.REJECTED_FORMAT]
+NOT_READY = [Status.PROCESSING_FAILED.value, Status.REJECTED_TOO_LONG.value, Status.REJECTED_FORMAT.value]
 
 
 def lately(parser: ArgumentParser) -> None:

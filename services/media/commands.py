@@ -22,7 +22,7 @@ def filters(parser: ArgumentParser) -> None:
 
 
 def state_and_filters(parser: ArgumentParser) -> None:
-    states = [*UNDER_WAY, JobStatus.FAILED]
+    states = [state.value for state in (*UNDER_WAY, JobStatus.FAILED)]
     parser.add_argument("--state", action="append", choices=states, help="only those; may be repeated (the first two)")
     filters(parser)
 

@@ -1,8 +1,10 @@
 """What every context's operators do: about dead letters and the outbox, on the real broker and database."""
 
 import asyncio
+import os
+import pty
 from argparse import Namespace
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -27,7 +29,7 @@ from chassis.transaction import Begin, Tx
 from nextplay.catalog.v1.catalog_events_pb2 import VideoPublished
 from operating.desk import Change, Desk, Group, Row, Rows
 from operating.letters import read_dead_letters
-from operating.shared import SHARED
+from operating.shared import QUERIES, SHARED
 
 Send = Callable[[Any], Awaitable[None]]
 
@@ -36,6 +38,16 @@ Send = Callable[[Any], Awaitable[None]]
 def desk(scratch: Scratch, kafka: KafkaSettings, event_type: Any, capsys: pytest.CaptureFixture[str]) -> AtDesk:
     settings = DeskSettings(SecretStr(scratch.dsn), kafka)
     return AtDesk(scratch.schema, settings, SHARED, capsys, consumes=[event_type])
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Where one types what the command reads."""
+    typed, read = pty.openpty()
+    with open(read) as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        yield typed
+    os.close(typed)
 
 
 @pytest.fixture
@@ -179,12 +191,58 @@ async def test_what_was_sent_steers_no_terminal(desk: AtDesk, notes: Pool, event
     assert "x ·[2J·id  topic" in (await desk("outbox", "list")).out
 
 
+async def test_two_operators_do_not_decide_about_a_letter_at_once(
+    desk: AtDesk, consuming: Any, send: Send, notes: Pool, event_type: Any, kafka: KafkaSettings, topic: str
+) -> None:
+    await send(event_type(thing_id="a", number=1))
+    async with consuming(Faulty(1)):
+        [row] = (await desk("dead-letters", "list", "--json")).rows
+        async with notes.acquire() as another:
+            assert await another.fetchval(QUERIES["take_letter"], row["id"])
+            dropped = await desk("dead-letters", "drop", row["id"], *DECIDED)
+            assert (dropped.code, "left as it is" in dropped.out) == (1, True)
+            assert await another.fetchval(QUERIES["give_letter_back"], row["id"])
+        assert len(await read_dead_letters(kafka, desk.context, [topic])) == 1
+        assert (await desk("dead-letters", "drop", row["id"], *DECIDED)).code == 0
+
+
+async def test_what_is_no_letter_hides_none(
+    desk: AtDesk, consuming: Any, send: Send, event_type: Any, producer: AIOKafkaProducer, topic: str
+) -> None:
+    await send(event_type(thing_id="a", number=1))
+    async with consuming(Faulty(1)):
+        foreign = to_headers({"dlq_id": f"{desk.context}/foreign/0/0"})
+        await producer.send_and_wait(f"{topic}.dlq", b"x", headers=foreign)
+        assert len((await desk("dead-letters", "list", "--json")).rows) == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [("show", "9" * 30), ("list", "--matching", "\udcff"), ("drop", "--all", "--reason", "\udcff", *DECIDED[2:])],
+)
+async def test_what_postgresql_cannot_take_is_a_wrong_command_line(
+    desk: AtDesk, notes: Pool, event_type: Any, said: tuple[str, ...]
+) -> None:
+    await set_aside(notes, event_type(thing_id="a"), "MessageSizeTooLargeError: x")
+    refused = await desk("outbox", *said)
+    assert (refused.code, "PostgreSQL can't take" in refused.err) == (2, True)
+    assert await notes.fetchval("SELECT count(*) FROM outbox") == 1
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        "DROP TABLE operator_actions",
+        "ALTER TABLE operator_actions RENAME COLUMN subject TO thing",
+        "REVOKE INSERT ON operator_actions FROM {}",
+    ],
+)
 async def test_a_schema_that_is_behind_is_told_with_what_to_run(
-    desk: AtDesk, notes: Pool, event_type: Any, scratch: Scratch
+    desk: AtDesk, notes: Pool, event_type: Any, scratch: Scratch, spoilt: str
 ) -> None:
     [row] = await set_aside(notes, event_type(thing_id="a"), "MessageSizeTooLargeError: x")
     owner = await asyncpg.connect(scratch.owner_dsn)
-    await owner.execute("DROP TABLE operator_actions")
+    await owner.execute(spoilt.format(scratch.schema))
     await owner.close()
     dropped = await desk("outbox", "drop", str(row), *DECIDED)
     assert (dropped.code, "migrate`." in dropped.err) == (1, True)
@@ -201,13 +259,12 @@ async def test_nothing_is_done_without_a_terminal_to_ask_on_or_yes(desk: AtDesk,
     assert await notes.fetchval("SELECT count(*) FROM operator_actions") == 0
 
 
-@pytest.mark.parametrize(("answer", "code", "left"), [("", 1, 1), ("n", 1, 1), ("y", 0, 0)])
+@pytest.mark.parametrize(("answer", "code", "left"), [("\x04", 1, 1), ("\n", 1, 1), ("n\n", 1, 1), ("y\n", 0, 0)])
 async def test_on_a_terminal_it_asks(
-    desk: AtDesk, notes: Pool, event_type: Any, monkeypatch: pytest.MonkeyPatch, answer: str, code: int, left: int
+    desk: AtDesk, notes: Pool, event_type: Any, terminal: int, answer: str, code: int, left: int
 ) -> None:
     [row] = await set_aside(notes, event_type(thing_id="a"), "MessageSizeTooLargeError: x")
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    monkeypatch.setattr("builtins.input", lambda asked: answer)
+    os.write(terminal, answer.encode())
     assert (await desk("outbox", "drop", str(row), "--reason", "r", "--by", "ann")).code == code
     assert await notes.fetchval("SELECT count(*) FROM outbox") == left
 
