@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from importlib import import_module
+from math import inf
 from threading import Thread
 from typing import Any
 
@@ -44,6 +45,7 @@ SECONDS: dict[str, Any] = {"unit": "s", "explicit_bucket_boundaries_advisory": _
 EXPORT_SECONDS, SHUTDOWN_SECONDS = 2, 2.0
 """How long a collector is waited for: with one batch, unless a variable says otherwise, and with all that is left when
 the process ends. What it does not take by then is lost."""
+REPEAT_SECONDS, MAX_TEMPLATES = 10.0, 1000
 
 _ROOT = "nextplay"  # our loggers hang below it, so that their level is set apart from the libraries'
 # What must not be read in a log, wherever it came from: bearer tokens and JWTs, passwords in URLs, signed queries,
@@ -106,6 +108,7 @@ class JsonFormatter(logging.Formatter):
         fields: dict[str, object] | None = getattr(record, "fields", None)
         if fields is None:
             line |= {"event": "library_log", "logger": record.name, "message": record.getMessage()}
+            line |= {"left_out": left_out} if (left_out := getattr(record, "left_out", 0)) else {}
         else:
             line["event"] = record.getMessage()
             line |= {name: value for name, value in fields.items() if name not in line}
@@ -116,6 +119,30 @@ class JsonFormatter(logging.Formatter):
             line |= {"trace_id": trace.format_trace_id(span.trace_id), "span_id": trace.format_span_id(span.span_id)}
         text = _ENCODE(line)
         return _SECRETS.sub(_redacted, text) if any(map(text.lower().__contains__, _SIGNS)) else text
+
+
+class FewRepetitions(logging.Filter):
+    """Lets what a library says through once in ten seconds, and then tells how often it was left out: a client whose
+    server is away complains of it without end. The same is what has the same template; what we say is let through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is printed; one that is has `left_out`, how many were not since the last of them."""
+        if hasattr(record, "fields"):
+            return True
+        what = record.name, str(record.msg)
+        at, left_out = self._said.pop(what, (-inf, 0))
+        if abs(record.created - at) < REPEAT_SECONDS:
+            self._said[what] = at, left_out + 1
+            return False
+        if len(self._said) >= MAX_TEMPLATES:
+            self._said.pop(next(iter(self._said)), None)
+        self._said[what] = record.created, 0
+        vars(record)["left_out"] = left_out
+        return True
 
 
 def _redacted(found: re.Match[str]) -> str:
@@ -159,6 +186,7 @@ def _shut_down(*providers: TracerProvider | MeterProvider) -> None:
 def _json_logs(service: str, level: str) -> Iterator[None]:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(service))
+    handler.addFilter(FewRepetitions())
     root, ours = logging.getLogger(), logging.getLogger(_ROOT)
     before = root.handlers[:], root.level, ours.level
     # What no line shows is not looked up for each: the caller's file and line, its thread and its process.

@@ -21,7 +21,8 @@ Every process writes one line of JSON for each event on stderr:
 INFO happened as it should, WARNING went wrong and was coped with, ERROR needs somebody who looks; where an exception
 led to it, `stack` says from where. Within a trace the line has its ids. What looks like a token, a key or a signed URL
 is cut out of every line, and so is the row that PostgreSQL quotes in a complaint; titles, names of files and addresses
-are never passed to one. `library_log` is what libraries say, with `logger` and `message`.
+are never passed to one. `library_log` is what libraries say, with `logger` and `message`: the same at most once in ten
+seconds, with `left_out`, how often it was said meanwhile, because a client whose server is away repeats itself.
 
 This page is made from the code (`make docs`): there are no other events than these, and each has one meaning, one level
 and one place.

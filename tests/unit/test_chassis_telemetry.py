@@ -8,7 +8,8 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
-from chassis.telemetry import JsonFormatter, logger
+from chassis import telemetry
+from chassis.telemetry import FewRepetitions, JsonFormatter, logger
 
 log = logger(__name__)
 Lines = Callable[[], list[dict[str, object]]]
@@ -77,6 +78,41 @@ def test_a_librarys_line_has_the_same_shape(lines: Lines) -> None:
     assert line["event"] == "library_log"
     assert line["logger"] == "aiokafka.consumer"
     assert line["message"] == "Topic x not found"
+
+
+def test_a_library_that_repeats_itself_is_printed_once_in_ten_seconds_and_the_rest_counted(lines: Lines) -> None:
+    library, once = logging.getLogger("aiokafka"), FewRepetitions()
+
+    def says(text: str, *about: object, at: float) -> logging.LogRecord:
+        record = library.makeRecord(library.name, logging.ERROR, "", 0, text, about, None)
+        record.created = at
+        return record
+
+    said = [says("Node %s is away", node, at=node) for node in range(25)]
+    said.append(says("Topic %s is away", "x", at=5))
+    printed = [json.loads(JsonFormatter("upload").format(record)) for record in said if once.filter(record)]
+    assert [line["message"] for line in printed] == [
+        *(f"Node {node} is away" for node in (0, 10, 20)),
+        "Topic x is away",
+    ]
+    assert [line.get("left_out") for line in printed] == [None, 9, 9, None]
+
+
+def test_what_we_say_ourselves_is_printed_each_time(caplog: pytest.LogCaptureFixture) -> None:
+    once = FewRepetitions()
+    for _ in range(3):
+        log.warning("event_retried")
+    assert all(once.filter(record) for record in caplog.records)
+    assert len(caplog.records) == 3
+
+
+def test_templates_that_are_never_the_same_fill_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telemetry, "MAX_TEMPLATES", 3)
+    once = FewRepetitions()
+    library = logging.getLogger("library")
+    for number in range(10):
+        assert once.filter(library.makeRecord(library.name, logging.ERROR, "", 0, f"took {number} s", (), None))
+    assert len(once._said) == 3
 
 
 @pytest.mark.parametrize(
