@@ -18,7 +18,6 @@ keys go on, a metric and an error line say so. It is tried again every five minu
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
@@ -39,11 +38,13 @@ from chassis.errors import Unavailable
 from chassis.kafka import begin_event
 from chassis.metrics import OUTBOX_SENT, OUTBOX_SET_ASIDE
 from chassis.postgres import Connection, Pool, acquire
+from chassis.work import woken
 
 QUERIES = queries.load("chassis")
 LOCK = 0x6E706F62
 BATCH = 1000
 STANDBY_SECONDS = 2.0
+PASS_ON_SECONDS = 0.05
 RETRY_SECONDS = 1.0
 REST_SECONDS = 3.0
 MAX_RESTING = 10_000
@@ -78,7 +79,8 @@ async def relay(
                 await connection.execute(QUERIES["wake_relay"], channel)
         except Unavailable as error:
             log.warning("relay_interrupted", schema=schema, reason=str(error))
-        await _woken(wake, STANDBY_SECONDS)
+        await asyncio.sleep(PASS_ON_SECONDS)  # one notification tells of all commits of this time
+        await woken(wake, STANDBY_SECONDS)
 
 
 async def _drain(
@@ -98,9 +100,8 @@ async def _drain(
             result = await _send(producer, rows)
         if result.sent:
             await connection.execute(QUERIES["delete_sent"], [row["id"] for row in result.sent])
-            for (topic, kind), count in Counter(
-                (row["topic"], row["headers"]["ce_type"]) for row in result.sent
-            ).items():
+            sent = Counter((row["topic"], row["headers"]["ce_type"]) for row in result.sent)
+            for (topic, kind), count in sent.items():
                 OUTBOX_SENT.add(count, {"topic": topic, "type": kind})
         for row, error in result.refused:
             log.error("event_set_aside", id=row["id"], topic=row["topic"], key=row["key"], reason=type(error).__name__)
@@ -112,17 +113,9 @@ async def _drain(
             rested_at = loop.time() + REST_SECONDS
             await asyncio.sleep(RETRY_SECONDS)
         elif len(rows) < BATCH:
-            await _woken(wake, poll_seconds)
+            await woken(wake, poll_seconds)
         if (len(rows) < BATCH and loop.time() >= rested_at) or len(resting) > MAX_RESTING:
             resting.clear()
-
-
-async def _woken(wake: asyncio.Event, seconds: float) -> None:
-    # Not `wait_for`, which in Python 3.11 may swallow a cancellation that comes together with the wake.
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await wake.wait()
-    wake.clear()
 
 
 @dataclass(frozen=True)

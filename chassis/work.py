@@ -47,10 +47,16 @@ async def work(
             log.warning("work_not_claimed", work=name, reason=str(error))
         await asyncio.gather(*(do_one(piece) for piece in pieces))
         if not pieces:
-            # Not `wait_for`, which in Python 3.11 may swallow a cancellation that comes together with the wake.
-            with suppress(TimeoutError):
-                async with asyncio.timeout(poll_seconds):
-                    await wake.wait()
+            await woken(wake, poll_seconds)
+
+
+async def woken(wake: asyncio.Event, seconds: float) -> None:
+    """Wait for `wake`, `seconds` at most, and clear it."""
+    # Not `wait_for`, which in Python 3.11 may swallow a cancellation that comes together with the wake.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await wake.wait()
+    wake.clear()
 
 
 def waking(begin: Begin[S], wake: asyncio.Event) -> Begin[S]:

@@ -1,6 +1,7 @@
 """The outbox and its relay, on the real database and broker."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -150,6 +151,36 @@ async def test_a_commit_where_nobody_relays_wakes_who_does(
             for number in range(3):
                 await emit(begin, event_type(thing_id="a", number=number))
                 await until(has_received(received, number + 1))
+
+
+async def test_many_commits_where_nobody_relays_are_told_of_together(
+    notes: Pool,
+    begin: Begin[Connection],
+    wake: asyncio.Event,
+    producer: AIOKafkaProducer,
+    received: Received,
+    event_type: Any,
+    scratch: Scratch,
+) -> None:
+    told = 0
+
+    def count(*_: object) -> None:
+        nonlocal told
+        told += 1
+
+    listening = await asyncpg.connect(scratch.dsn)
+    try:
+        await listening.add_listener(f"outbox_{scratch.schema}", count)
+        async with running(relay(notes, producer, wake=asyncio.Event(), schema=scratch.schema, poll_seconds=600)):
+            await until(is_relayed(notes, scratch.schema))
+            started = time.monotonic()
+            async with running(relay(notes, producer, wake=wake, schema=scratch.schema)):
+                for number in range(100):
+                    await emit(begin, event_type(thing_id="a", number=number))
+                await until(has_received(received, 100))
+                assert 1 <= told <= 2 + (time.monotonic() - started) / outbox.PASS_ON_SECONDS
+    finally:
+        await listening.close()
 
 
 def is_relayed(pool: Pool, schema: str) -> Callable[[], Awaitable[bool]]:
