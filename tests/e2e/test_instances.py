@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
@@ -160,7 +161,15 @@ def test_topics_of_events_have_three_partitions_or_more(platform: Stack) -> None
 def test_a_clip_gets_through_a_restart_of_the_broker(platform: Stack, person: MakePerson, clip: Path) -> None:
     carol = person("carol")
     uploaded = carol.upload(clip)
-    before = platform.pid("kafka")
+    before, log = platform.pid("kafka"), platform.home.log_of("catalog")
+    lines_before = len(log.read_text().splitlines())
     platform.kill("kafka")
     platform.wait_ready("kafka", other_than=before, seconds=READY_SECONDS)
     becomes(carol, uploaded.video_id, "READY", seconds=120)
+    complaints = [json.loads(line) for line in log.read_text().splitlines()[lines_before:] if '"library_log"' in line]
+    assert complaints
+    said_at: dict[str, datetime] = {}
+    for line in complaints:
+        at, message = datetime.fromisoformat(line["timestamp"]), line["message"]
+        assert at - said_at.get(message, datetime.min.replace(tzinfo=UTC)) > timedelta(seconds=9), f"again: {message}"
+        said_at[message] = at
