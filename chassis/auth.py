@@ -90,7 +90,7 @@ def issuer_at(url: str) -> jwt.PyJWKClient:
 async def read_keys(issuer: jwt.PyJWKClient) -> list[jwt.PyJWK]:
     """Those of its keys that have an id and are of an accepted kind. Raises `Unavailable` where none can be read.
 
-    In a thread: a client of HTTP with an event loop would take 10 MB of every process for a request in five minutes.
+    In a thread: a client of HTTP with an event loop would take 7 MB of every process for a request in five minutes.
     """
     try:
         listed = (await asyncio.to_thread(issuer.get_jwk_set)).keys
