@@ -47,19 +47,28 @@ async def close_dead_letter(
     """Decide about an open letter; False if there is none. "retried" publishes it to its original topic before.
 
     Every consumer of the topic gets a retried event again, under the same id; those that applied it know that. What
-    was kept without its value is not retried: it stays open.
+    was kept without its value is not retried: it stays open. Raises Unavailable.
     """
     for letter, record in await read_dead_letters(settings, consumer, topics):
         if letter.id == letter_id and (decision == "dropped" or not letter.left_out):
-            async with open_producer(settings) as producer:
-                if decision == "retried":
-                    original = [(name, value) for name, value in record.headers if name not in _OURS]
-                    await producer.send_and_wait(letter.topic, record.value, key=record.key, headers=original)
-                decided = {"dlq_id": letter.id, "dlq_decision": decision, "dlq_time": utc_now().isoformat()}
-                dead, key = dead_letter_topic(letter.topic), letter.id.encode()
-                await producer.send_and_wait(dead, key=key, headers=to_headers(decided))
+            try:
+                await _decide(settings, letter, record, decision)
+            except KafkaError as error:
+                raise Unavailable("The event broker did not confirm the decision; it is safe to repeat.") from error
             return True
     return False
+
+
+async def _decide(
+    settings: KafkaSettings, letter: DeadLetter, record: ConsumerRecord[bytes, bytes], decision: Decision
+) -> None:
+    async with open_producer(settings) as producer:
+        if decision == "retried":
+            original = [(name, value) for name, value in record.headers if name not in _OURS]
+            await producer.send_and_wait(letter.topic, record.value, key=record.key, headers=original)
+        decided = {"dlq_id": letter.id, "dlq_decision": decision, "dlq_time": utc_now().isoformat()}
+        dead, key = dead_letter_topic(letter.topic), letter.id.encode()
+        await producer.send_and_wait(dead, key=key, headers=to_headers(decided))
 
 
 async def read_dead_letters(

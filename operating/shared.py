@@ -31,6 +31,10 @@ def matching(parser: ArgumentParser) -> None:
     parser.add_argument("--matching", default="", metavar="TEXT", help="only those whose reason contains this")
 
 
+def lately(parser: ArgumentParser) -> None:
+    parser.add_argument("--minutes", type=float, default=60.0, help="how far back (%(default)g)")
+
+
 async def list_letters(desk: Desk, asked: Namespace) -> Rows:
     letters = await read_dead_letters(desk.settings.kafka, desk.context, desk.topics)
     rows = [asdict(letter) for letter, _ in letters if asked.matching in letter.reason]

@@ -7,7 +7,7 @@ from uuid import UUID
 from chassis import queries
 from chassis.transaction import transactions
 from operating.desk import Change, Desk, Group, Look, Row, Rows
-from operating.shared import NotThere, events_waiting, one
+from operating.shared import NotThere, events_waiting, lately, one
 from services.catalog.domain.video import Status
 from services.catalog.repository import open_store
 from services.catalog.usecases.lifecycle import retry_video
@@ -15,10 +15,6 @@ from services.catalog.usecases.lifecycle import retry_video
 QUERIES = queries.load("services.catalog.queries", "operators.sql")
 ASSETS = queries.load("services.catalog.queries", "videos.sql")["find_assets"]
 NOT_READY = [Status.PROCESSING_FAILED.value, Status.REJECTED_TOO_LONG.value, Status.REJECTED_FORMAT.value]
-
-
-def lately(parser: ArgumentParser) -> None:
-    parser.add_argument("--minutes", type=float, default=60.0, help="how far back (%(default)g)")
 
 
 def code_and_time(parser: ArgumentParser) -> None:

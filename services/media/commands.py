@@ -6,7 +6,7 @@ from uuid import UUID
 from chassis import queries
 from chassis.transaction import transactions
 from operating.desk import Change, Desk, Group, Look, Row, Rows
-from operating.shared import events_waiting, objects_below, one
+from operating.shared import events_waiting, lately, objects_below, one
 from services.media.domain.job import HEAD_STARTS, JobStatus, video_prefix
 from services.media.ports import Begin
 from services.media.repository import Repository
@@ -25,10 +25,6 @@ def state_and_filters(parser: ArgumentParser) -> None:
     states = [state.value for state in (*UNDER_WAY, JobStatus.FAILED)]
     parser.add_argument("--state", action="append", choices=states, help="only those; may be repeated (the first two)")
     filters(parser)
-
-
-def lately(parser: ArgumentParser) -> None:
-    parser.add_argument("--minutes", type=float, default=60.0, help="how far back (%(default)g)")
 
 
 async def list_jobs(desk: Desk, asked: Namespace) -> Rows:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from chassis import queries
 from operating.desk import Desk, Group, Look, Row, Rows
-from operating.shared import events_waiting
+from operating.shared import events_waiting, lately
 from services.notify.domain.notification import Kind
 
 QUERIES = queries.load("services.notify.queries", "operators.sql")
@@ -15,10 +15,6 @@ ABOUT_VIDEOS = [kind for kind in Kind if kind is not Kind.WEBHOOK_DISABLED]
 def video_and_user(parser: ArgumentParser) -> None:
     parser.add_argument("id", type=UUID, metavar="ID", help="the video")
     parser.add_argument("--user", type=UUID, required=True, help="who was told: the owner, as the catalog shows it")
-
-
-def lately(parser: ArgumentParser) -> None:
-    parser.add_argument("--minutes", type=float, default=60.0, help="how far back (%(default)g)")
 
 
 async def count_pushes(desk: Desk, asked: Namespace) -> Rows:

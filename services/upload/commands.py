@@ -5,14 +5,10 @@ from uuid import UUID
 
 from chassis import queries
 from operating.desk import Desk, Group, Look, Row, Rows
-from operating.shared import events_waiting, objects_below, one
+from operating.shared import events_waiting, lately, objects_below, one
 from services.upload.domain.findings import FindingKind
 
 QUERIES = queries.load("services.upload")
-
-
-def lately(parser: ArgumentParser) -> None:
-    parser.add_argument("--minutes", type=float, default=60.0, help="how far back (%(default)g)")
 
 
 def kind(parser: ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaTimeoutError
 from desk_of_tests import DECIDED, AtDesk, DeskSettings
 from pydantic import SecretStr
 from scratch import Scratch, until
@@ -27,6 +28,7 @@ from chassis.postgres import Connection, Pool
 from chassis.settings import KafkaSettings
 from chassis.transaction import Begin, Tx
 from nextplay.catalog.v1.catalog_events_pb2 import VideoPublished
+from operating import letters
 from operating.desk import Change, Desk, Group, Row, Rows
 from operating.letters import read_dead_letters
 from operating.shared import QUERIES, SHARED
@@ -98,6 +100,29 @@ def consuming(
             yield
 
     return run
+
+
+async def test_a_decision_that_the_broker_does_not_take_is_told_and_the_letter_stays_open(
+    desk: AtDesk, consuming: Any, send: Send, event_type: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Refusing:
+        async def send_and_wait(self, *_: object, **__: object) -> None:
+            raise KafkaTimeoutError
+
+    @asynccontextmanager
+    async def open_refusing(_: KafkaSettings) -> AsyncIterator[Refusing]:
+        yield Refusing()
+
+    await send(event_type(thing_id="a", number=1))
+    async with consuming(Faulty(1)):
+        [letter] = (await desk("dead-letters", "list", "--json")).rows
+        with monkeypatch.context() as patched:
+            patched.setattr(letters, "open_producer", open_refusing)
+            said = await desk("dead-letters", "drop", letter["id"], *DECIDED)
+        outcome = "refused: The event broker did not confirm the decision; it is safe to repeat."
+        assert (said.code, said.out.splitlines()[-1]) == (1, f"1/1 {letter['id']}: {outcome}")
+        assert (await desk("actions", "list", "--json")).rows[0]["outcome"] == outcome
+        assert (await desk("dead-letters", "drop", letter["id"], *DECIDED)).code == 0
 
 
 async def test_a_replayed_letter_whose_cause_is_gone_is_applied_once(
