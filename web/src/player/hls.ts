@@ -51,6 +51,8 @@ export function attach(video: HTMLVideoElement, url: string, heard: Heard): Atta
   return {
     choose(level) {
       hls.currentLevel = level; // at once: there may be no next segment
+      // A browser shows what it was showing until the next key frame, unless it seeks.
+      hls.once(Hls.Events.FRAG_BUFFERED, () => (video.currentTime += 0));
     },
     close: () => hls.destroy(),
   };
