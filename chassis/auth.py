@@ -217,6 +217,7 @@ async def open_verifier(settings: IdentitySettings) -> AsyncIterator[Verifier]:
         yield Verifier(keys, settings)
     finally:
         refreshing.cancel()
+        await asyncio.gather(refreshing, return_exceptions=True)
 
 
 @dataclass(frozen=True)

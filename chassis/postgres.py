@@ -44,6 +44,9 @@ _TRANSIENT = (
     asyncpg.InvalidCachedStatementError,
 )
 
+# Nobody but a person can mend these, and until then nothing that was accepted may fail for it.
+_REFUSED = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
+
 
 class _Connection(asyncpg.Connection):
     """Is cut when the server does not confirm within half a second that it cancelled a statement, which took too long
@@ -141,14 +144,17 @@ async def delete_in_portions(pool: Pool, statement: str, *arguments: object) -> 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn what passes by itself (lost connection, exhaustion, timeout, deadlock, serialization) into Unavailable, if
-    it comes from asyncpg: an OSError or TimeoutError of something else within the block says nothing of the database.
+    """Turn what passes by itself (lost connection, exhaustion, timeout, deadlock, serialization), and a refused login,
+    into Unavailable, if it comes from asyncpg: an OSError or TimeoutError of something else within the block says
+    nothing of the database.
 
     Nothing is retried here, because only the caller knows whether the work is repeatable: consumers, the relay,
     lease loops and idempotent RPCs repeat on Unavailable.
     """
     try:
         yield
+    except _REFUSED as error:
+        raise Unavailable("The database refuses the service at the moment.", retry_after=1.0) from error
     except (*_TRANSIENT, asyncpg.InterfaceError) as error:
         if isinstance(error, asyncpg.InterfaceError) and isinstance(error.__context__, asyncio.CancelledError):
             raise error.__context__ from None  # the rollback failed of one who is to stop

@@ -189,7 +189,7 @@ def _variable(settings: type[BaseSettings], prefix: str, name: str) -> str:
 def _sentences(settings: type[BaseSettings], prefix: str, error: ValidationError) -> Iterator[str]:
     fields = {str(field.validation_alias or name): field for name, field in settings.model_fields.items()}
     for detail in error.errors(include_url=False):
-        said = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        said = detail["msg"].removeprefix("Value error, ").removeprefix("Input ").removeprefix("Value ")
         if not detail["loc"]:  # a rule about several variables
             yield f"{prefix}*: {said}"
             continue
@@ -198,5 +198,6 @@ def _sentences(settings: type[BaseSettings], prefix: str, error: ValidationError
         variable = name if field.validation_alias else f"{prefix}{name}".upper()
         variable += f" at {'.'.join(inner)}" if inner else ""
         about = f"{variable} ({field.description})" if field.description else variable
+        said = f"it {said}" if said[0].islower() else said
         value = "the value" if "Secret" in str(field.annotation) else repr(detail["input"])
-        yield f"{about}: is not set" if detail["type"] == "missing" else f"{about}: {value} is wrong: it {said}"
+        yield f"{about}: is not set" if detail["type"] == "missing" else f"{about}: {value} is wrong: {said}"

@@ -172,7 +172,8 @@ def _run(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE if isinstance(command, Look) else FAILED
     except (Failure, KeyboardInterrupt) as stopped:
-        _say(str(stopped) or "Interrupted.", error=True)
+        why = f" ({stopped.__cause__})" if isinstance(stopped.__cause__, asyncpg.PostgresError) else ""
+        _say(f"{stopped}{why}" if str(stopped) else "Interrupted.", error=True)
     return FAILED
 
 

@@ -79,6 +79,15 @@ async def test_a_connection_killed_in_a_transaction_is_unavailable_and_the_next_
     assert await notes.fetchval("SELECT array_agg(thing_id) FROM notes") == ["kept"]
 
 
+@pytest.mark.parametrize(("right", "wrong"), [("//", "//nobody_"), ("/nextplay", "/nowhere")])
+async def test_a_login_that_is_refused_is_unavailable_at_once(scratch: Scratch, right: str, wrong: str) -> None:
+    assert right in scratch.dsn
+    with pytest.raises(Unavailable) as raised:
+        async with asyncio.timeout(20), open_pool(scratch.dsn.replace(right, wrong, 1), application_name="test"):
+            pass
+    assert "nobody_" in str(raised.value.__cause__) or "nowhere" in str(raised.value.__cause__)
+
+
 async def test_of_two_transactions_in_a_deadlock_one_commits_and_one_is_unavailable(
     notes: Pool, begin: Begin[Connection]
 ) -> None:

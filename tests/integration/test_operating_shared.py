@@ -274,6 +274,12 @@ async def test_a_schema_that_is_behind_is_told_with_what_to_run(
     assert await notes.fetchval("SELECT count(*) FROM outbox") == 1, "what is not recorded is not done"
 
 
+async def test_a_login_that_is_refused_is_told_with_postgresqls_reason(desk: AtDesk, scratch: Scratch) -> None:
+    nobody = replace(desk.settings, postgres_dsn=SecretStr(scratch.dsn.replace("//", "//nobody_", 1)))
+    refused = await replace(desk, settings=nobody)("outbox", "lag")
+    assert (refused.code, "nobody_" in refused.err) == (1, True)
+
+
 async def test_nothing_is_done_without_a_terminal_to_ask_on_or_yes(desk: AtDesk, notes: Pool, event_type: Any) -> None:
     [row] = await set_aside(notes, event_type(thing_id="a"), "MessageSizeTooLargeError: x")
     refused = await desk("outbox", "drop", str(row), "--reason", "r", "--by", "ann")

@@ -1,6 +1,8 @@
 """Token verification against a JWKS that rotates, fails and recovers; no network."""
 
+import asyncio
 import base64
+import gc
 import hmac
 import json
 import time
@@ -16,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from chassis import auth
-from chassis.auth import ServiceCaller, ServiceToken, SigningKeys, User, Verifier
+from chassis.auth import ServiceCaller, ServiceToken, SigningKeys, User, Verifier, open_verifier
 from chassis.errors import Unauthenticated, Unavailable
 from chassis.settings import IdentitySettings
 
@@ -303,3 +305,16 @@ def test_outside_a_call_there_is_no_caller() -> None:
     with auth.acting_as(User(ALICE, "free")):
         assert auth.current_user().user_id == ALICE
     assert auth.optional_user() is None
+
+
+async def test_a_verifier_ends_without_a_word_about_who_kept_its_keys_fresh() -> None:
+    settings = IdentitySettings(issuer=ISSUER, jwks_url=URL)  # type: ignore[arg-type]
+    said: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
+    async with open_verifier(settings):
+        await asyncio.sleep(0)
+    for _ in range(3):  # turns of the loop: who was cancelled ends in the first
+        await asyncio.sleep(0)
+    gc.collect()
+    asyncio.get_running_loop().set_exception_handler(None)
+    assert not said

@@ -1,7 +1,7 @@
 """Settings are read from the environment; a start with mistakes lists every one of them."""
 
 import pytest
-from pydantic import BaseModel, Field, SecretStr, model_validator
+from pydantic import BaseModel, Field, HttpUrl, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chassis.settings import (
@@ -206,6 +206,21 @@ def test_a_mistake_within_a_variable_of_json_names_the_variable_and_the_way_into
     ]
     environment.setenv("NEXTPLAY_JSON_COLOURS", "red, blue")
     assert mistakes_of(OfJson, capsys) == ["NEXTPLAY_JSON_COLOURS: the value is wrong: it must be JSON"]
+
+
+class OfUrls(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="NEXTPLAY_URLS_")
+    key: SecretStr = Field(min_length=32)
+    place: HttpUrl
+
+
+def test_a_mistake_is_told_in_a_sentence(environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    environment.setenv("NEXTPLAY_URLS_KEY", "short")
+    environment.setenv("NEXTPLAY_URLS_PLACE", "ftp://x")
+    assert mistakes_of(OfUrls, capsys) == [
+        "NEXTPLAY_URLS_KEY: the value is wrong: it should have at least 32 items after validation, not 5",
+        "NEXTPLAY_URLS_PLACE: 'ftp://x' is wrong: URL scheme should be 'http' or 'https'",
+    ]
 
 
 def test_a_mistake_in_a_group_is_told_by_the_groups_variable_whatever_rule_looks_into_the_group(
