@@ -139,9 +139,12 @@ class _Application(Generic[S]):
             EVENTS_HANDLED.add(1, {**labels, "outcome": "skipped"})
             return
         meta, event = decoded
-        about: dict[str, str | int] = {**about_event("process", record.topic, headers)}
-        about |= {"messaging.consumer.group.name": self.consumer, "messaging.kafka.offset": record.offset}
-        about["messaging.destination.partition.id"] = str(record.partition)
+        about: tracing.Attributes = {
+            **about_event("process", record.topic, headers),
+            "messaging.consumer.group.name": self.consumer,
+            "messaging.destination.partition.id": str(record.partition),
+            "messaging.kafka.offset": record.offset,
+        }
         came_with = tracing.received(headers, event)
         with tracing.span(f"process {record.topic}", SpanKind.CONSUMER, about, context=came_with) as span:
             reason = await self._apply_patiently(record, meta, event, labels)

@@ -159,7 +159,8 @@ class _Partitions(ConsumerRebalanceListener):
             while backlog:
                 record = backlog.popleft()
                 self._health.begins(partition, record.offset)
-                self._reached[partition], self._in_work[partition] = record.offset, record
+                self._in_work[partition] = record
+                self._reached[partition] = record.offset
                 await self._apply(record)
                 self._reached[partition] = self._done[partition] = record.offset + 1
         finally:

@@ -46,8 +46,7 @@ def channel(
     It connects when it is first used.
 
     A unary call without a timeout gets `timeout_seconds`. Calls that end UNAVAILABLE are tried up to 3 times within
-    their deadline. With `token`, calls carry the service's identity. Each call has a span and
-    carries its trace.
+    their deadline. With `token`, calls carry the service's identity. Each call has a span and carries its trace.
     """
     return plain_channel(address, added=[_Unary(token, timeout_seconds)])
 
@@ -93,7 +92,8 @@ class _Unary(grpc.aio.UnaryUnaryClientInterceptor):
         if self.token is not None:
             metadata["authorization"] = f"Bearer {self.token.read()}"
         with suppress(grpc.aio.AioRpcError), call_span(given.method, request):
-            timeout, sent = given.timeout or self.timeout_seconds, grpc.aio.Metadata(*(metadata | carried()).items())
+            timeout = given.timeout or self.timeout_seconds
+            sent = grpc.aio.Metadata(*(metadata | carried()).items())
             details = grpc.aio.ClientCallDetails(given.method, timeout, sent, given.credentials, given.wait_for_ready)
             call = await continuation(details, request)
             await call

@@ -153,10 +153,12 @@ class _Guard:
     async def _answer(self, policy: Policy, request: Any, context: _Context, many: bool, work: _Work) -> Any:
         """Do `work` as the caller, within the caller's deadline and ours; what it raises becomes the call's status."""
         metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
-        started, caller, code = time.monotonic(), None, "CANCELLED"
+        started, caller = time.monotonic(), None
+        code = status_code = "CANCELLED"
         fields: dict[str, object] = {"method": policy.method}
-        name, status_code, came_with = "/".join(policy.method.rsplit(".", 1)), "CANCELLED", received(metadata, request)
+        name = "/".join(policy.method.rsplit(".", 1))
         about = {"rpc.system.name": "grpc", "rpc.method": name}
+        came_with = received(metadata, request)
         # A read that goes well and fast has no span beside its caller's, if it has one: polls would be half spans.
         later = policy.reads and get_current_span(came_with).get_span_context().is_valid
         asked = (

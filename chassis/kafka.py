@@ -99,8 +99,9 @@ async def _running(client: C) -> AsyncIterator[C]:
 
 async def why_unreachable(settings: KafkaSettings) -> str:
     """What is wrong between us and the brokers, a sentence for each of them: aiokafka tells that to its log alone."""
-    options, sentences = connection_options(settings).items(), []
-    how = {name: value for name, value in options if name.startswith(("request_", "security_", "ssl_", "sasl_"))}
+    wanted = ("request_", "security_", "ssl_", "sasl_")
+    how = {name: value for name, value in connection_options(settings).items() if name.startswith(wanted)}
+    sentences = []
     for host, port, _ in collect_hosts(settings.bootstrap_servers):
         try:
             (await create_conn(host, port, **how)).close()
@@ -118,9 +119,14 @@ def to_headers(headers: dict[str, str]) -> list[tuple[str, bytes]]:
 
 def about_event(operation: str, topic: str, headers: Mapping[str, str]) -> dict[str, str]:
     """What a span tells of a record that is sent ("send") or applied ("process")."""
-    said = {"system": "kafka", "operation.name": operation, "operation.type": operation, "destination.name": topic}
-    said["message.id"] = headers.get("ce_id", "")
-    return {f"messaging.{name}": value for name, value in said.items()} | {"nextplay.event": headers.get("ce_type", "")}
+    return {
+        "messaging.system": "kafka",
+        "messaging.operation.name": operation,
+        "messaging.operation.type": operation,
+        "messaging.destination.name": topic,
+        "messaging.message.id": headers.get("ce_id", ""),
+        "nextplay.event": headers.get("ce_type", ""),
+    }
 
 
 async def begin_event(producer: AIOKafkaProducer, row: asyncpg.Record) -> asyncio.Future[Any]:

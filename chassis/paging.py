@@ -24,7 +24,8 @@ R = TypeVar("R")
 
 DEFAULT_PAGE_SIZE = 20
 
-_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _POSITION = struct.Struct(">q16s")  # microseconds since 1970, the id
 _MAC_BYTES = 16
 
