@@ -28,7 +28,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 BAD_SETTINGS = 2  # the exit code of a process whose settings are wrong
@@ -115,6 +115,12 @@ class IdentitySettings(BaseSettings):
     service_jwks_url: HttpUrl | None = Field(default=None, description="URL of that issuer's keys; if unset, the same")
     service_audience: str = Field(default="nextplay-internal", description="the `aud` claim of service tokens")
     service_subject: str = Field(default="service:", description="what their `sub` has before the service's name")
+
+    @model_validator(mode="after")
+    def _whose_keys_are_told(self) -> "IdentitySettings":
+        if self.service_jwks_url and self.service_issuer in (None, self.issuer):
+            raise ValueError("SERVICE_JWKS_URL is of another issuer than ISSUER, which SERVICE_ISSUER must name")
+        return self
 
 
 class ServiceTokenSettings(BaseSettings):

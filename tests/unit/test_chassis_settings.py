@@ -167,6 +167,18 @@ def test_defaults_are_those_of_the_contract(monkeypatch: pytest.MonkeyPatch) -> 
     assert (store.endpoint, store.access_key, store.secret_key) == (None, None, None)
 
 
+def test_keys_of_services_without_an_issuer_of_their_own_are_a_mistake(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in {"ISSUER": "i", "JWKS_URL": "http://i/jwks", "SERVICE_JWKS_URL": "http://cluster/jwks"}.items():
+        monkeypatch.setenv(f"NEXTPLAY_IDENTITY_{name}", value)
+    with pytest.raises(SystemExit):
+        load(IdentitySettings)
+    assert "NEXTPLAY_IDENTITY_*: SERVICE_JWKS_URL is of another issuer than ISSUER" in capsys.readouterr().err
+    monkeypatch.setenv("NEXTPLAY_IDENTITY_SERVICE_ISSUER", "cluster")
+    assert load(IdentitySettings).service_issuer == "cluster"
+
+
 class Place(BaseModel):
     name: str
     seats: int = Field(ge=1)
