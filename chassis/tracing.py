@@ -31,7 +31,8 @@ Headers: TypeAlias = Mapping[str, str | None] | Mapping[str, str]
 
 _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _NAMED = {"video_id": "nextplay.video_id", "upload_id": "nextplay.upload_id"}
-_IS_UUID, _IN_BAGGAGE = re.compile(_UUID), re.compile(rf"(nextplay\.(?:video|upload)_id)=({_UUID})(?=\s*[,;]|\s*$)")
+_IS_UUID = re.compile(_UUID)
+_IN_BAGGAGE = re.compile(rf"(nextplay\.(?:video|upload)_id)=({_UUID})(?=\s*[,;]|\s*$)")
 _PROPAGATOR = TraceContextTextMapPropagator()
 _tracer = trace.get_tracer("nextplay")
 
@@ -107,7 +108,10 @@ def resumed(traceparent: str | None, **ids: UUID | None) -> Context:
 
 def carried(message: Message | None = None) -> dict[str, str]:
     """The headers for what is sent now, which is `message` or about the same as the present span; empty without one."""
-    headers = {"traceparent": traceparent} if (traceparent := traceparent_of_current_span()) else {}
+    traceparent = traceparent_of_current_span()
+    if traceparent is None:
+        return {}
+    headers = {"traceparent": traceparent}
     if is_recorded(headers) and (ids := {**baggage.get_all(), **ids_of(message)}):
         headers["baggage"] = ",".join(f"{name}={value}" for name, value in ids.items())
     return headers
