@@ -149,7 +149,9 @@ async def bucket(objects: "ObjectStore", *prefixes: str) -> str | None:
                 case "InvalidAccessKeyId" | "SignatureDoesNotMatch":
                     return f"S3 does not know the key ({code}). Set NEXTPLAY_S3_ACCESS_KEY and NEXTPLAY_S3_SECRET_KEY."
                 case "AccessDenied" | "403":
-                    return f"S3 permits no {asked} below {prefix} in the bucket {name}. Give the identity that right."
+                    # Who may use one bucket alone is told the same of another one, whether that is there or not.
+                    barred = f"S3 permits no {asked} below {prefix} in the bucket {name}."
+                    return f"{barred} Give the identity that right, or set NEXTPLAY_S3_BUCKET."
             raise
     return None
 

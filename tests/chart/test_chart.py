@@ -168,6 +168,12 @@ def test_a_wrong_value_is_refused_by_its_name(chart: Any, values: dict[str, Any]
         chart.validate_schema(chart.merge_values(values))
 
 
+def test_more_instances_at_least_than_at_most_are_refused_by_their_names(chart: Any) -> None:
+    values = {"workloads": {"gateway": {"cluster": {"scaling": {"least": 5, "most": 2}}}}}
+    with pytest.raises(helm_python.HelmError, match=r"workloads\.gateway\.cluster\.scaling\.least is 5"):
+        chart.render(values, name="np", namespace="video")
+
+
 def test_the_values_say_what_each_of_them_is(chart: Any) -> None:
     def undescribed(schema: dict[str, Any], path: str) -> Iterator[str]:
         for name, inner in schema.get("properties", {}).items():
