@@ -74,13 +74,6 @@ WHERE set_aside_reason IS NULL
 ORDER BY id
 LIMIT $1
 
--- name: observe_outbox
--- By primary key from the lowest id on; bounded, because an outbox grows while Kafka is away.
-SELECT count(*) FILTER (WHERE set_aside_reason IS NULL) AS unsent,
-       count(*) FILTER (WHERE set_aside_reason IS NOT NULL) AS set_aside,
-       coalesce(extract(epoch FROM now() - min(created_at) FILTER (WHERE set_aside_reason IS NULL)), 0)::float8 AS age
-FROM (SELECT created_at, set_aside_reason FROM outbox ORDER BY id LIMIT 100000) AS waiting
-
 -- name: delete_sent
 -- By primary key.
 DELETE FROM outbox WHERE id = ANY($1::bigint[])

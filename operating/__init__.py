@@ -1,1 +1,1 @@
-"""What operators look at and decide: the subcommands of `python -m services.<context>` that run no process."""
+"""What operators meet: the commands by which they look and decide, and what processes tell them of themselves."""

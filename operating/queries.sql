@@ -54,6 +54,15 @@ UPDATE operator_actions SET ended_at = now(), outcome = $2 WHERE id = $1 AND out
 -- By primary key, backwards.
 SELECT id, begun_at, operator, action, subject, reason, outcome FROM operator_actions ORDER BY id DESC LIMIT $1
 
+-- What every process tells (operating/observe).
+
+-- name: observe_outbox
+-- By primary key from the lowest id on; bounded, because an outbox grows while Kafka is away.
+SELECT count(*) FILTER (WHERE set_aside_reason IS NULL) AS unsent,
+       count(*) FILTER (WHERE set_aside_reason IS NOT NULL) AS set_aside,
+       coalesce(extract(epoch FROM now() - min(created_at) FILTER (WHERE set_aside_reason IS NULL)), 0)::float8 AS age
+FROM (SELECT created_at, set_aside_reason FROM outbox ORDER BY id LIMIT 100000) AS waiting
+
 -- What a process looks for before it can work (operating/needs).
 
 -- name: list_applied_migrations

@@ -15,7 +15,6 @@ from chassis.grpc_client import channel
 from chassis.grpc_server import Servicer, grpc_server
 from chassis.kafka import open_producer
 from chassis.object_store import ObjectStore, open_object_store
-from chassis.observe import observe_outbox
 from chassis.outbox import relay
 from chassis.postgres import Database, open_database
 from chassis.run import Service
@@ -32,6 +31,7 @@ from nextplay.catalog.v1.videos_service_pb2_grpc import add_VideoServiceServicer
 from operating import needs
 from operating.desk import desk_for
 from operating.needs import look_after, wait_for
+from operating.observe import observe_outbox
 from operating.shared import SHARED
 from services.catalog import maintenance
 from services.catalog.characters import count_characters

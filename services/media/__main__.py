@@ -17,7 +17,6 @@ from chassis.consumer import ConsumerHealth, consume
 from chassis.grpc_server import grpc_server
 from chassis.kafka import open_producer, send_signal
 from chassis.object_store import ObjectStore, open_object_store
-from chassis.observe import observe_outbox
 from chassis.outbox import relay
 from chassis.postgres import Pool, open_pool
 from chassis.run import Service
@@ -31,6 +30,7 @@ from nextplay.media.v1.media_signals_pb2 import QueueObserved
 from operating import needs
 from operating.desk import desk_for
 from operating.needs import look_after, wait_for
+from operating.observe import observe_outbox
 from operating.shared import SHARED
 from services.media import maintenance, reads
 from services.media.commands import GROUPS

@@ -15,7 +15,6 @@ from chassis.grpc_client import channel
 from chassis.grpc_server import grpc_server
 from chassis.kafka import open_producer
 from chassis.object_store import open_object_store
-from chassis.observe import observe_outbox
 from chassis.outbox import relay
 from chassis.postgres import Pool, open_pool
 from chassis.run import Service
@@ -27,6 +26,7 @@ from nextplay.upload.v1.upload_service_pb2_grpc import add_UploadServiceServicer
 from operating import needs
 from operating.desk import desk_for
 from operating.needs import look_after, wait_for
+from operating.observe import observe_outbox
 from operating.shared import SHARED
 from services.upload import maintenance
 from services.upload.bucket import BucketRules, watch_bucket

@@ -35,7 +35,7 @@ def test_blank_lines_comments_and_docstrings_are_no_code() -> None:
     assert lines_of_code(source) == 2
 
 
-@pytest.mark.parametrize(("package", "most"), [("chassis", 2750), ("operating", 525), ("gateway", 899)])
+@pytest.mark.parametrize(("package", "most"), [("chassis", 2750), ("operating", 550), ("gateway", 899)])
 def test_a_package_that_everybody_reads_stays_small(package: str, most: int) -> None:
     sizes = {
         str(file.relative_to(ROOT)): lines_of_code(file.read_text()) for file in sorted((ROOT / package).rglob("*.py"))

@@ -10,14 +10,15 @@ from scratch import Scratch, until
 from told import Told
 from travel import emit, has_noted, note, running
 
-from chassis import group_member, observe, postgres
+from chassis import group_member, postgres
 from chassis.consumer import ConsumerHealth, consume
 from chassis.events import EventMeta, describe, encode_headers, topic_of
 from chassis.kafka import to_headers
-from chassis.observe import observe_outbox
 from chassis.postgres import Connection, Pool, acquire, open_pool
 from chassis.settings import KafkaSettings
 from chassis.transaction import Begin, Tx
+from operating import observe
+from operating.observe import observe_outbox
 from tests.conftest import BROKER
 
 Tell: TypeAlias = Callable[[object, str], Told]

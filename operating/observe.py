@@ -7,7 +7,7 @@ from chassis.errors import Unavailable
 from chassis.metrics import OUTBOX_AGE, OUTBOX_EVENTS
 from chassis.postgres import Pool, acquire
 
-QUERIES = queries.load("chassis")
+QUERIES = queries.load("operating")
 
 log = telemetry.logger(__name__)
 
