@@ -78,12 +78,14 @@ class Client:
         An upload that was interrupted at any moment goes on when the same file is uploaded again by the same user:
         only missing parts are sent, and title and all else are as given now. `resume=False` begins anew.
         `preflight=False` leaves it to the platform to look whether it takes the file. `content_type` is guessed from
-        the file's name. `video_id` uploads again into an own video that was rejected, failed or is a draft. `publish`
-        has it published as soon as it is READY; that is told before the first byte, so it holds whatever becomes of us.
-        `on_progress` is called as bytes move; what it raises ends the call.
+        the file's name; one that tells nothing is refused before anything is sent, with or without `preflight`.
+        `video_id` uploads again into an own video that was rejected, failed or is a draft. `publish` has it published
+        as soon as it is READY; that is told before the first byte, so it holds whatever becomes of us. `on_progress` is
+        called as bytes move; what it raises ends the call.
 
         Raises PreflightRefused before anything is sent, ApiError (RATE_LIMITED, UPLOAD_EXPIRED, …), Unreachable when
-        parts did not get through for minutes, or OSError for the file.
+        parts did not get through for minutes, or OSError for the file. An upload whose file changes meanwhile is taken
+        back, with the video that was made for it.
         """
         return self._thread.run(
             self._served.upload(
