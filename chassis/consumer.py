@@ -7,7 +7,7 @@ What is delivered again after a crash is recognised by its inbox row.
 |-----------------------------------------------|-------------------------------------------------------------------|
 | the type is not among the handlers            | skips it: a newer producer, or nobody here cares                  |
 | the handler raises NotYet                     | tries again with backoff for `not_yet_seconds`, then dead letter  |
-| Unavailable, DeadlineExceeded                 | tries again with backoff, until it works                          |
+| Unavailable, DeadlineExceeded, a right missed | tries again with backoff, until it works                          |
 | a statement runs into its timeout, or 30 s    | tries again with backoff, 20 times, then dead letter              |
 | the handler raises anything else              | tries three times, then dead letter                               |
 | the record is not an event                    | dead letter                                                       |
@@ -170,7 +170,7 @@ class _Application(Generic[S]):
                 self.health.begins(TopicPartition(record.topic, record.partition), record.offset)
                 if time.monotonic() > give_up_at:
                     return f"could not be applied for {self.not_yet_seconds:g} s: {error}"
-            except (Unavailable, DeadlineExceeded, TimeoutError) as error:
+            except (Unavailable, DeadlineExceeded, TimeoutError, asyncpg.InsufficientPrivilegeError) as error:
                 problem = error
                 # The server ended a statement, so it is there: what is slow every time must not hold its partition.
                 ended = isinstance(error.__cause__, asyncpg.QueryCanceledError)

@@ -180,6 +180,28 @@ async def test_while_one_partition_waits_the_other_goes_on(
         await until(has_noted(notes, ("stuck", 1)))
 
 
+async def test_an_event_waits_for_a_right_that_the_service_has_lost(
+    notes: Pool,
+    consuming: Consuming,
+    producer: AIOKafkaProducer,
+    event_type: Any,
+    letters: Callable[[], Awaitable[list[DeadLetter]]],
+) -> None:
+    tries = 0
+
+    async def needs_a_right(event: Any, tx: Tx[Connection], meta: EventMeta) -> None:
+        nonlocal tries
+        tries += 1
+        if tries <= 5:
+            await tx.store.execute("SELECT rolpassword FROM pg_authid")
+        await note(event, tx, meta)
+
+    await publish(producer, event_type(thing_id="a", number=1))
+    async with consuming(needs_a_right):
+        await until(has_noted(notes, ("a", 1)))
+    assert await letters() == []
+
+
 def _partition(producer: AIOKafkaProducer, key: str) -> int:
     return int(producer._partitioner(key.encode(), [0, 1], [0, 1]))
 
