@@ -30,7 +30,7 @@ T = TypeVar("T")
 Check = Callable[[], Awaitable[object]]
 Compose = Callable[["Service"], Awaitable[object]]
 
-CHECK_SECONDS, PART_SECONDS, STOP_SECONDS = 2.0, 12.0, 24.0
+CHECK_SECONDS, PART_SECONDS, STOP_SECONDS = 2.0, 16.0, 24.0
 
 log = logger(__name__)
 
@@ -52,7 +52,7 @@ class Service:
         self._checks: dict[str, Check] = {}
 
     async def enter(self, part: AbstractAsyncContextManager[T]) -> T:
-        """Open a part; it is closed in reverse order, within 12 s, when the process stops."""
+        """Open a part; it is closed in reverse order, within 16 s, when the process stops."""
         opened = await part.__aenter__()
         self._parts.push_async_callback(_close, part)
         return opened

@@ -111,7 +111,7 @@ async def http_server(app: ASGIApp, settings: Settings) -> AsyncIterator[int]:
     """Serve HTTP until the block ends; yields the port. Raises `OSError` if the address cannot be bound.
 
     At its end requests are answered for `drain_seconds` more, while load balancers learn that this instance is not
-    ready; then no connection is accepted, and what is being answered has the rest of a part's 12 s (chassis/run).
+    ready; then no connection is accepted, and what is being answered has the 10 s that every request has.
     """
     host, _, port = settings.http_bind.rpartition(":")
     listening = socket.create_server((host, int(port)))
