@@ -10,9 +10,9 @@ import yaml
 from chart_values import CHART, FILES, Objects, Render, helm_python
 
 from chassis.run import PART_SECONDS, STOP_SECONDS
-from gateway.server import GIVEN
 from deploy.local.home import ROOT
 from deploy.local.values import read_values
+from gateway.server import GIVEN
 
 KUBERNETES = "1.33"
 NOT_OF_KUBERNETES = {
