@@ -1,6 +1,7 @@
 """Media's tables and ports as the tests of its jobs use them."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -18,9 +19,11 @@ from services.media.consumers import HANDLERS
 from services.media.domain.job import Run
 from services.media.fakes import FakeProber, FakeTranscoder, MemoryObjects, RecordedSignals
 from services.media.ports import Begin
+from services.media.repository import JOBS
 from services.media.usecases.lanes import Lanes
 from services.media.usecases.runs import claim_run
-from services.media.usecases.transcode import Tools
+from services.media.usecases.transcode import Tools, tidy_up, transcode
+from services.media.worker import carry_out
 
 LEASE_SECONDS = 30.0
 
@@ -123,3 +126,10 @@ async def job_of(pool: Pool, clip: Clip, generation: int = 1) -> asyncpg.Record:
 async def let_leases_end(pool: Pool) -> None:
     """As if the time of every lease and every backoff had passed."""
     await pool.execute("UPDATE transcode_jobs SET next_at = now(), lease_until = least(lease_until, now())")
+
+
+async def work_off(pool: Pool, tools: Tools) -> None:
+    """Do what a worker does until nothing is left, without waiting for backoffs."""
+    while found := await claim_run(tools.begin, "tester", LEASE_SECONDS, new_id):
+        await carry_out(pool, JOBS, LEASE_SECONDS, partial(transcode, tools), partial(tidy_up, tools), found[0])
+        await let_leases_end(pool)

@@ -1,45 +1,28 @@
 """Runs beside each other in one worker: the next clip is made ready while the present one is in the encoder."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
-from importlib import resources
-from importlib.resources.abc import Traversable
 
-import pytest
 from botocore.exceptions import ClientError
 from media_jobs import LEASE_SECONDS, Clip, apply, fake_tools, job_of, names_of_told
-from scratch import Scratch
 
 from chassis.clock import new_id
-from chassis.postgres import Pool, open_pool
-from chassis.transaction import transactions
+from chassis.postgres import Pool
 from chassis.work import work
 from services.media import reads
 from services.media.domain.source import Source
 from services.media.fakes import A_SOURCE, FakeProber, FakeTranscoder, MemoryObjects
 from services.media.ports import Begin, Outputs, Report, Task, Tx
-from services.media.repository import JOBS, Repository
+from services.media.repository import JOBS
 from services.media.usecases import runs
 from services.media.usecases.lanes import Lanes
 from services.media.usecases.transcode import Tools, tidy_up, transcode
 from services.media.worker import carry_out, claim_whole, side_by_side
 
 POLL_SECONDS = 0.02
-
-
-@pytest.fixture
-async def pool(scratch_schema: Callable[[Traversable], Awaitable[Scratch]]) -> AsyncIterator[Pool]:
-    scratch = await scratch_schema(resources.files("services.media.migrations"))
-    async with open_pool(scratch.dsn, application_name=scratch.schema) as opened:
-        yield opened
-
-
-@pytest.fixture
-def begin(pool: Pool) -> Begin:
-    return transactions(pool, Repository, lambda: None)
 
 
 @dataclass

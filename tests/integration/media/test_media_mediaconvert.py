@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +12,10 @@ import pytest
 from media_clips import make_clip
 from media_jobs import LEASE_SECONDS, Clip, apply, job_of, let_leases_end, names_of_told, told
 from pydantic import HttpUrl
-from scratch import Scratch
 
 from chassis.clock import new_id
 from chassis.object_store import ObjectStore
-from chassis.postgres import Pool, open_pool
-from chassis.transaction import transactions
+from chassis.postgres import Pool
 from services.media import ladder
 from services.media.domain.job import MAX_LOSSES, STAGES, Run, RunOutcome
 from services.media.domain.outcomes import Fault
@@ -28,7 +24,7 @@ from services.media.domain.source import Source
 from services.media.fakes import A_SOURCE, FakeTranscoder, RecordedSignals
 from services.media.ports import Begin, Outputs, Task
 from services.media.probe import SandboxedProber
-from services.media.repository import JOBS, Repository
+from services.media.repository import JOBS
 from services.media.transcoders.ffmpeg import FfmpegTranscoder
 from services.media.transcoders.mediaconvert import MediaConvertTranscoder
 from services.media.transcoders.mediaconvert.events import Events, open_events
@@ -52,18 +48,6 @@ from tests.mediaconvert_stand_in import mediaconvert as mediaconvert_stand_in
 
 DEADLINE = 60.0
 A_TASK = Task(new_id(), "uploads/a/b/c/original.mp4", "videos/a/b/run/", A_SOURCE)
-
-
-@pytest.fixture
-async def pool(scratch_schema: Callable[[Traversable], Awaitable[Scratch]]) -> AsyncIterator[Pool]:
-    scratch = await scratch_schema(resources.files("services.media.migrations"))
-    async with open_pool(scratch.dsn, application_name=scratch.schema) as opened:
-        yield opened
-
-
-@pytest.fixture
-def begin(pool: Pool) -> Begin:
-    return transactions(pool, Repository, lambda: None)
 
 
 @pytest.fixture(scope="module")

@@ -4,19 +4,16 @@ Every step with an effect goes through a port. The ports are wrapped so that the
 happens; then the worker is started anew, until there is no n-th step any more.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from media_jobs import LEASE_SECONDS, Clip, apply, fake_tools, job_of, let_leases_end, stored, told
-from scratch import Scratch
 
 from chassis.clock import new_id
-from chassis.postgres import Pool, open_pool
+from chassis.postgres import Pool
 from chassis.transaction import transactions
 from services.media.domain.outcomes import Fault, Rejected, corrupt
 from services.media.fakes import FakeProber, FakeTranscoder, MemoryObjects
@@ -82,13 +79,6 @@ class CrashingObjects(MemoryObjects):
 
     async def delete_prefix(self, prefix: str) -> int:
         return await self._crashing.around(super().delete_prefix(prefix))
-
-
-@pytest.fixture
-async def pool(scratch_schema: Callable[[Traversable], Awaitable[Scratch]]) -> AsyncIterator[Pool]:
-    scratch = await scratch_schema(resources.files("services.media.migrations"))
-    async with open_pool(scratch.dsn, application_name=scratch.schema) as opened:
-        yield opened
 
 
 def tools_of(begin: Begin, objects: MemoryObjects, ending: Rejected | Fault | None) -> Tools:
