@@ -1,6 +1,7 @@
 """Stand-ins for what media needs from the outside: objects in memory, a prober and a transcoder that don't look.
 
-They keep the promises of ports.py; tests/integration/media/test_media_ports.py asks the same of them and of the real ones.
+They keep the promises of ports.py; tests/integration/media/test_media_ports.py asks the same of them and of the real
+ones.
 """
 
 import asyncio
