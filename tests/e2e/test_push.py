@@ -106,7 +106,7 @@ async def test_a_browser_that_subscribed_is_told_once_in_words_it_alone_can_read
         assert [entry["notification_id"] for entry in shown] == [message["notification_id"]]
         url = f"http://127.0.0.1:{platform.ports['notify-metrics']}/metrics"
         told = (await asyncio.to_thread(httpx.get, url, timeout=20)).text
-        for metric in ("pushes_total", "oldest_delivery_seconds", "delivery_hosts_left_alone"):
+        for metric in ("delivery_attempts_total", "oldest_delivery_seconds", "delivery_hosts_left_alone"):
             assert f"{metric}{{" in told
         check_signature(one.server.seen[0], reply.json()["public_key"], f"http://127.0.0.1:{one.server.port}")
 
