@@ -120,7 +120,13 @@ async def test_spans_and_metrics_reach_the_collector(collector: Collector, tmp_p
     endpoint = collector.endpoint if protocol == "grpc" else collector.http_endpoint
     code, output = await outcome(tmp_path, endpoint, protocol=protocol)
     assert code == 0
-    assert [(span.name, span.trace_id.hex()) for span in collector.spans] == [("attempt", output.splitlines()[0])]
+    trace_id = output.splitlines()[0]
+    assert [(span.name, span.trace_id.hex()) for span in collector.spans] == [
+        ("attempt", trace_id),
+        ("job trial", trace_id),
+    ]
+    attempt, job = collector.spans
+    assert (attempt.parent_span_id, job.parent_span_id) == (job.span_id, b"")
     assert "trials" in collector.metrics
 
 

@@ -45,7 +45,7 @@ def test_wrong_settings_are_listed_by_name() -> None:
     ended = created("", declared({"name": "nextplay.t.v1", "partitions": 0, "deadLetters": False}))
     assert ended.returncode == 2
     assert "NEXTPLAY_KAFKA_BOOTSTRAP_SERVERS" in ended.stderr
-    assert "NEXTPLAY_TOPICS: 0 is wrong" in ended.stderr
+    assert "NEXTPLAY_TOPICS at topics.0.partitions: 0 is wrong" in ended.stderr
 
 
 def test_topics_are_made_with_the_values_settings_and_dead_letters_are_kept_longer() -> None:
