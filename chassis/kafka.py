@@ -26,6 +26,7 @@ REQUEST_MS = 10_000
 BATCH_BYTES = 512 * 1024
 START_SECONDS = 60.0
 CLOSE_SECONDS = 5.0
+LEAVE_SECONDS = 10.0
 SIGNAL_SECONDS = 0.5
 
 TROUBLES: tuple[tuple[type[Exception], str, str], ...] = (
@@ -78,11 +79,15 @@ async def open_producer(settings: KafkaSettings) -> AsyncIterator[AIOKafkaProduc
 
 def open_consumer(settings: KafkaSettings, **options: Any) -> AbstractAsyncContextManager[AIOKafkaConsumer]:
     """A consumer that commits nothing by itself; `options` are aiokafka's. Raises KafkaError if no broker answers."""
-    return _running(AIOKafkaConsumer(**connection_options(settings), enable_auto_commit=False, **options))
+    return _running(
+        AIOKafkaConsumer(**connection_options(settings), enable_auto_commit=False, **options),
+        # One that is just joining its group has to have joined to leave it; else the group waits for it.
+        close_seconds=LEAVE_SECONDS,
+    )
 
 
 @asynccontextmanager
-async def _running(client: C) -> AsyncIterator[C]:
+async def _running(client: C, *, close_seconds: float = CLOSE_SECONDS) -> AsyncIterator[C]:
     """Start an aiokafka client and stop it; also one that does not start, which aiokafka leaves to the caller."""
     try:
         try:
@@ -93,7 +98,7 @@ async def _running(client: C) -> AsyncIterator[C]:
         yield client
     finally:
         with suppress(TimeoutError, KafkaError):
-            async with asyncio.timeout(CLOSE_SECONDS):
+            async with asyncio.timeout(close_seconds):
                 await client.stop()
 
 
