@@ -14,7 +14,7 @@ CONTEXTS = read_values().contexts
 ROLES = [role for context in CONTEXTS for role in (context, f"{context}_owner")]
 
 TABLE_RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", "MAINTAIN")
-LEDGERS = {"schema_migrations": set[str](), "operator_actions": {"SELECT", "INSERT"}}
+LEDGERS = {"schema_migrations": {"SELECT"}, "operator_actions": {"SELECT", "INSERT"}}
 """Tables of the schema that its own role may not change at will."""
 
 
