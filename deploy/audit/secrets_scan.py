@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import chdir
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from detect_secrets.core import baseline
 from detect_secrets.core.secrets_collection import SecretsCollection
@@ -48,7 +49,7 @@ def main(accept: bool) -> int:
         print("secrets: not looked for, because this is not a git repository.")
         return 0
     if accept:
-        _accept(files)
+        accept_all(ROOT, files)
         return 0
     LOOKED.parent.mkdir(exist_ok=True)
     beginning = LOOKED.with_suffix(".new")
@@ -63,11 +64,15 @@ def main(accept: bool) -> int:
     return 0
 
 
-def _accept(files: list[str]) -> None:
-    nothing = {**baseline.load_from_file(str(ACCEPTED)), "results": {}}
-    ACCEPTED.write_text(json.dumps(nothing))
-    results = baseline.format_for_output(found(ROOT, files), is_slim_mode=True)["results"]
-    ACCEPTED.write_text(json.dumps({**nothing, "results": results}, indent=1) + "\n")
+def accept_all(root: Path, files: Iterable[str], accepted: Path = ACCEPTED) -> None:
+    """Accept all that is found now, and nothing else. A look that is interrupted changes nothing."""
+    nothing = {**baseline.load_from_file(str(accepted)), "results": {}}
+    with TemporaryDirectory(dir=accepted.parent) as directory:
+        new = Path(directory, accepted.name)
+        new.write_text(json.dumps(nothing))
+        results = baseline.format_for_output(found(root, files, new), is_slim_mode=True)["results"]
+        new.write_text(json.dumps({**nothing, "results": results}, indent=1) + "\n")
+        new.replace(accepted)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.audit.secrets_scan import changed, found
+from deploy.audit.secrets_scan import ACCEPTED, accept_all, changed, found
 
 
 def private_key() -> str:
@@ -43,6 +43,26 @@ def test_the_same_find_is_accepted_in_its_file_alone(tmp_path: Path) -> None:
         (directory / "scratch.py").write_text(f'dsn = f"{line}"\n')
     assert found(tmp_path, ["services/scratch.py"])
     assert not found(tmp_path, ["tests/integration/scratch.py"])
+
+
+def test_what_is_found_is_accepted_and_a_look_that_fails_leaves_what_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accepted = tmp_path / "accepted.json"
+    accepted.write_text(ACCEPTED.read_text())
+    (tmp_path / "settings.py").write_text(PLANTED["KeywordDetector"] + "\n")
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("deploy.audit.secrets_scan.found", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            accept_all(tmp_path, ["settings.py"], accepted)
+    assert accepted.read_text() == ACCEPTED.read_text()
+    accept_all(tmp_path, ["settings.py"], accepted)
+    assert not found(tmp_path, ["settings.py"], accepted)
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []
 
 
 def test_files_that_git_would_take_are_read_when_they_changed(tmp_path: Path) -> None:
