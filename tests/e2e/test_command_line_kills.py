@@ -132,7 +132,7 @@ def test_killed_at_any_moment_the_same_command_sends_only_what_is_missing(
 
 def test_ctrl_c_says_how_to_resume_and_the_same_command_does(platform: Stack, proxy: Proxy, file: Path) -> None:
     carol = shell(platform, "carol")
-    proxy.stop_at(sent(0.6))
+    proxy.stop_at(lambda name, sent_bytes: bool(proxy.parts))
     interrupted = begin(carol, file, proxy)
     try:
         reached(proxy, interrupted)
