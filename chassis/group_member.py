@@ -101,7 +101,7 @@ async def be_member(
                     busy_until = time.monotonic() + BUSY_SECONDS
                 fetcher: Any = consumer._fetcher  # aiokafka has no public way to change the wait of a running consumer
                 fetcher._fetch_max_wait_ms = BUSY_WAIT_MS if time.monotonic() < busy_until else IDLE_WAIT_MS
-                await partitions.look_after()
+                partitions.look_after()
         finally:
             await partitions.on_partitions_revoked(set())
 
@@ -120,6 +120,7 @@ class _Partitions(ConsumerRebalanceListener):
         self._reached: dict[TopicPartition, int] = {}
         self._in_work: dict[TopicPartition, Record] = {}
         self._committed_at = time.monotonic()
+        self._committing: asyncio.Task[None] | None = None
 
     def hand(self, partition: TopicPartition, records: list[Record]) -> None:
         """Apply these after those that are in hand; with too many, ask the broker for no more until all are done."""
@@ -130,14 +131,16 @@ class _Partitions(ConsumerRebalanceListener):
         if partition not in self._tasks:
             self._tasks[partition] = asyncio.create_task(self._work(partition, backlog))
 
-    async def look_after(self) -> None:
-        """Commit what is due. Raises what a task raised."""
+    def look_after(self) -> None:
+        """Begin to commit what is due: polling goes on meanwhile. Raises what a task raised."""
         for task in self._tasks.values():
             if task.done():
                 task.result()
         self._tell_lag()
-        if time.monotonic() - self._committed_at > COMMIT_SECONDS:
-            await self._commit()
+        if self._committing and self._committing.done():
+            self._committing = self._committing.result()
+        if not self._committing and time.monotonic() - self._committed_at > COMMIT_SECONDS:
+            self._committing = asyncio.create_task(self._commit())
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Stop all work and commit: in this protocol a rebalance takes every partition away for a moment."""
@@ -145,6 +148,8 @@ class _Partitions(ConsumerRebalanceListener):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._committing:  # one that ends after the last would take offsets back
+            await self._committing
         await self._commit()
         for partition in self._reached:  # which others tell of from now on
             CONSUMER_LAG.set(0, {"consumer": self._group, "partition": _name(partition)})

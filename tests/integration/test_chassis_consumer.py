@@ -116,6 +116,26 @@ async def test_an_applied_event_is_known_after_a_restart_whatever_was_committed(
     assert await noted(notes) == [("a", number) for number in range(6)]
 
 
+async def test_events_are_applied_while_offsets_are_committed(
+    notes: Pool, consuming: Consuming, producer: AIOKafkaProducer, event_type: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits, answered = asyncio.Event(), asyncio.Event()
+
+    async def commit_slowly(consumer: Any, offsets: Any) -> None:
+        commits.set()
+        await answered.wait()
+
+    monkeypatch.setattr("aiokafka.AIOKafkaConsumer.commit", commit_slowly)
+    monkeypatch.setattr(group_member, "COMMIT_DEADLINE_SECONDS", 600.0)
+    await publish(producer, event_type(thing_id="a", number=1))
+    async with consuming():
+        async with asyncio.timeout(30):
+            await commits.wait()
+        await publish(producer, event_type(thing_id="a", number=2))
+        await until(has_noted(notes, ("a", 2)))
+        answered.set()
+
+
 async def _never_commits(consumer: Any, offsets: Any) -> None:
     """As if the process had been killed before every commit."""
 
