@@ -2,6 +2,8 @@
 
 import asyncio
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -24,6 +26,14 @@ from nextplay_client.loop_thread import LoopThread
 
 pytestmark = pytest.mark.usefixtures("at_once")
 PUBLISH = "/v1/videos/01a2/publish"
+IMPORTED_BY_A_REQUEST = """
+import sys
+from nextplay_client import Client
+with Client(sys.argv[1], "token") as client:
+    before = set(sys.modules)
+    client.publish("01a2")
+    print(*sorted(set(sys.modules) - before))
+"""
 
 
 @pytest.fixture
@@ -53,6 +63,13 @@ def test_an_answer_that_is_no_problem_document_is_an_exception_too(platform: Fak
     with pytest.raises(ServerFault) as refused:
         client.publish("01a2")
     assert refused.value.code == "HTTP_500"
+
+
+def test_the_first_request_has_nothing_to_import(platform: FakePlatform) -> None:
+    platform.answers[PUBLISH] = [(200, {})]
+    command = [sys.executable, "-c", IMPORTED_BY_A_REQUEST, platform.address]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert told.stdout.split() == []
 
 
 @pytest.mark.parametrize(

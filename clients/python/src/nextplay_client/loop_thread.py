@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import CancelledError, Future, wait
 from typing import Any, TypeVar
 
+import anyio.lowlevel
+
 T = TypeVar("T")
 
 TURN_SECONDS = 0.5
@@ -21,6 +23,8 @@ class LoopThread:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="nextplay-client", daemon=True)
         self._thread.start()
+        # Its first use imports what httpx needs on a loop: now, not in the time of the first request.
+        self.run(anyio.lowlevel.checkpoint())
 
     @property
     def runs(self) -> bool:
