@@ -90,6 +90,12 @@ class Logger:
             self._logger.log(level, "%s", event, exc_info=cause, extra={"fields": fields})
 
 
+class _OneResource(Resource):
+    """Hashed by what it is: the exporter hashes that of each span, and would write its attributes as JSON for it."""
+
+    __hash__ = object.__hash__
+
+
 logger = Logger
 """The logger of a module; call it with `__name__`."""
 
@@ -155,7 +161,7 @@ def open_telemetry(service: str, settings: TelemetrySettings) -> Iterator[None]:
 
     A process opens it once: OpenTelemetry keeps the first providers it is given.
     """
-    resource = Resource.create({"service.name": service, "service.namespace": "nextplay"})
+    resource = _OneResource(Resource.create({"service.name": service, "service.namespace": "nextplay"}).attributes)
     # Ids are made and carried in any case; what a span holds is only kept where somebody collects it, and there all of
     # it unless OTEL_TRACES_SAMPLER says otherwise: a collector that chooses does so at the end of a trace.
     sampler = None if settings.otlp_endpoint else ALWAYS_OFF

@@ -46,13 +46,15 @@ def span(
     context: Context | None = None,
     links: Sequence[Link] = (),
     marks_errors: bool = True,
+    ends: bool = True,
 ) -> Iterator[Span]:
-    """A span around the block, in `context` (what `received` tells; the present one if None).
+    """A span around the block, in `context` (what `received` tells; the present one if None). If it does not end with
+    the block, who opens it has to end it.
 
     An exception that leaves the block marks it as failed, unless who opens it does that (`failed`).
     """
     opened = _tracer.start_span(name, context, kind, attributes, links)
-    with within(context), trace.use_span(opened, True, record_exception=False, set_status_on_exception=False):
+    with within(context), trace.use_span(opened, ends, record_exception=False, set_status_on_exception=False):
         try:
             yield opened
         except Exception as error:
@@ -82,12 +84,14 @@ def failed(span: Span, error_type: str) -> None:
     span.set_status(StatusCode.ERROR)
 
 
-def tell_http(span: Span, verb: str, route: str, status: int) -> None:
-    """What is known of an HTTP request when it is answered. `route` is a template: paths may hold anything."""
-    span.update_name(f"{verb} {route}")
-    span.set_attributes({"http.request.method": verb, "http.route": route, "http.response.status_code": status})
+def end_http(span: Span, ended_ns: int, *, method: str, route: str, status: int) -> None:
+    """End the span of an HTTP request, which ended at `ended_ns` since 1970, with what is known of it then. `route` is
+    a template: paths may hold anything."""
+    span.update_name(f"{method} {route}")
+    span.set_attributes({"http.request.method": method, "http.route": route, "http.response.status_code": status})
     if status >= 500:
         failed(span, str(status))
+    span.end(ended_ns)
 
 
 def received(headers: Headers, message: Message | None = None) -> Context:
