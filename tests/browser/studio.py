@@ -4,18 +4,20 @@ roles and names that web/README.md lists."""
 import asyncio
 import base64
 import uuid
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 from playwright.async_api import Browser, Locator, Page, Route, expect
 
 from deploy.local.identity import user_id
 from deploy.local.stack import Stack
 from tests.browser.chromium import DESK, Seen, watch
+from tests.e2e.people import Person
 
 WAIT_MS = 60_000
 """For what the platform does meanwhile; the machine is shared."""
@@ -89,6 +91,14 @@ class Studio:
 def somebody(name: str) -> str:
     """A name that nobody had before."""
     return f"{name}-{uuid.uuid4().hex[:6]}"
+
+
+@contextmanager
+def without_a_page(platform: Stack, name: str) -> Iterator[Person]:
+    """A person with a name at the API, for what a test sees to before it looks."""
+    headers = {"Authorization": f"Bearer {platform.issuer.user_token(name, 'verified')}"}
+    with httpx.Client(base_url=platform.gateway, headers=headers, timeout=30) as http:
+        yield Person(str(user_id(name)), http)
 
 
 @asynccontextmanager

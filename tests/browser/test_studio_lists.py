@@ -8,15 +8,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
 import pytest
 from playwright.async_api import Browser, Page, Request, Route, expect
 
-from deploy.local.identity import user_id
 from deploy.local.stack import Stack
 from tests.browser.chromium import DESK, PHONE
-from tests.browser.studio import WAIT_MS, Studio, somebody, studio_of
-from tests.e2e.people import Person
+from tests.browser.studio import WAIT_MS, Studio, somebody, studio_of, without_a_page
 
 LONG, PAGE = 60, 20
 Entry = dict[str, Any]
@@ -25,10 +22,7 @@ Entry = dict[str, Any]
 @pytest.fixture(scope="module")
 def published(platform: Stack, clip: Path) -> Iterator[Entry]:
     """A clip as lists have it, which is published and plays."""
-    name = somebody("carol")
-    headers = {"Authorization": f"Bearer {platform.issuer.user_token(name, 'verified')}"}
-    with httpx.Client(base_url=platform.gateway, headers=headers, timeout=30) as http:
-        carol = Person(str(user_id(name)), http)
+    with without_a_page(platform, somebody("carol")) as carol:
         video = carol.upload(clip, title="Carol's clip", category="music")
         video.becomes("READY")
         assert carol.post(f"/v1/videos/{video.video_id}/publish").is_success

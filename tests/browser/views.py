@@ -7,11 +7,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
-from deploy.local.identity import user_id
 from deploy.local.stack import Stack
 from tests.browser.clips import broken
+from tests.browser.studio import without_a_page
 from tests.e2e.people import Person, make_clip, until
 
 
@@ -60,8 +58,7 @@ SOURCES = (
 def enliven(platform: Stack, name: str, other: str, folder: Path) -> Lively:
     """Have `name` and `other` upload, publish and follow; returns when everything is ready."""
     with ExitStack() as opened:
-        me, them = (opened.enter_context(_person(platform, one)) for one in (name, other))
-        me_person, them_person = Person(str(user_id(name)), me), Person(str(user_id(other)), them)
+        me_person, them_person = (opened.enter_context(without_a_page(platform, one)) for one in (name, other))
         assert me_person.put(f"/v1/users/{them_person.user_id}/follow").is_success
         clips = [_picture(folder, seed) for seed in range(len(SOURCES))]
         own = [(title, clip) for title, clip in zip(OWN, clips, strict=True)]
@@ -78,11 +75,6 @@ def enliven(platform: Stack, name: str, other: str, folder: Path) -> Lively:
         told = "the followed person's videos in the inbox"
         until(lambda: _unread(me_person) >= len(mine) + len(uploaded) or None, seconds=60, what=told)
         return Lively(name, mine[1].video_id, mine[-1].video_id, uploaded[0].video_id)
-
-
-def _person(platform: Stack, name: str) -> httpx.Client:
-    token = platform.issuer.user_token(name, "verified")
-    return httpx.Client(base_url=platform.gateway, headers={"Authorization": f"Bearer {token}"}, timeout=30)
 
 
 def _unread(person: Person) -> int:
