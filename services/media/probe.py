@@ -50,6 +50,10 @@ REST_SECONDS = 10.0
 """Until the next child is started ahead: by then the clip that was measured has mostly been encoded, and a worker that
 goes on to its next clip at once measures it beside the encoder, where time does not matter."""
 
+PATIENCE_SECONDS = 120.0
+"""How long a child waits for a clip before it is ended: it is a fifth of an idle worker's memory, and clips that come
+further apart do not mind the quarter of a second that starting one takes."""
+
 
 @dataclass(frozen=True)
 class _Child:
@@ -66,25 +70,38 @@ class SandboxedProber:
     objects: Ranges
     directory: Path
     ahead: asyncio.Queue[_Child] = field(default_factory=asyncio.Queue)
+    clip_came: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def keep_ready(self) -> None:
-        """Have a child started ahead while nothing else is to be done, until cancelled: a clip that comes to an idle
-        worker is measured a quarter of a second earlier.
+        """Have a child started ahead at first and after each clip, until cancelled: a clip that comes to an idle worker
+        is measured a quarter of a second earlier. One that waits in vain is ended, and the next clip starts its own.
         """
         try:
             while True:
+                self.clip_came.clear()
                 if self.ahead.empty():
                     try:
                         self.ahead.put_nowait(await self._start())
                     except OSError as error:
                         log.warning("no_probe_started_ahead", reason=str(error))
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(PATIENCE_SECONDS):
+                        await self.clip_came.wait()
+                if not self.clip_came.is_set():
+                    await self._end_ahead()
+                    await self.clip_came.wait()
                 await asyncio.sleep(REST_SECONDS)
         finally:
-            while not self.ahead.empty():
-                await asyncio.shield(_end(self.ahead.get_nowait()))
+            await self._end_ahead()
+
+    async def _end_ahead(self) -> None:
+        """A child belongs to whoever has taken it from the queue: one that is ended here is given to no clip."""
+        while not self.ahead.empty():
+            await _end(self.ahead.get_nowait())
 
     async def _next(self) -> _Child:
         """The child that was started ahead, unless something has ended it, or a new one."""
+        self.clip_came.set()
         while not self.ahead.empty():
             child = self.ahead.get_nowait()
             if child.program.runs:
@@ -142,8 +159,13 @@ class SandboxedProber:
 
 
 async def _end(child: _Child) -> None:
+    """Also when cancelled, it returns after the child's end."""
+    ending = asyncio.create_task(child.program.kill())
     with child.directory:
-        await child.program.kill()
+        try:
+            await asyncio.shield(ending)
+        finally:
+            await ending
 
 
 def _death(code: int, key: str, complaints: str) -> Rejected | Fault:

@@ -1,6 +1,5 @@
 """What is measured of originals, and which files are refused without being decoded."""
 
-import asyncio
 import json
 import shutil
 from dataclasses import dataclass, field, replace
@@ -174,54 +173,6 @@ async def test_what_the_probe_reads_in_sequence_comes_in_large_ranges(tmp_path: 
     source = await SandboxedProber(objects, tmp_path).probe("original", size)
     assert source.frames == 30
     assert len(objects.read) < size / (1024 * 1024)
-
-
-# A child that was started ahead
-
-
-async def test_a_child_that_was_started_ahead_measures_the_next_file_and_no_other(tmp_path: Path) -> None:
-    clip = make_clip(tmp_path / "clip.mp4", seconds=0.5)
-    objects = MemoryObjects({"original": clip.read_bytes()})
-    workspace = tmp_path / "workspace"
-    workspace.mkdir()
-    prober = SandboxedProber(objects, workspace)
-    keeping = asyncio.create_task(prober.keep_ready())
-    async with asyncio.timeout(30):
-        while prober.ahead.empty():  # noqa: ASYNC110 - the task's doing
-            await asyncio.sleep(0.01)
-    sources = [await prober.probe("original", len(objects.stored["original"])) for _ in range(2)]
-    assert sources[0] == sources[1] == await probe(clip)
-    keeping.cancel()
-    await asyncio.wait([keeping])
-    assert left_in(workspace) == []
-
-
-@pytest.mark.parametrize("ending", ["stopped", "died"])
-async def test_a_child_that_was_started_ahead_ends_with_the_worker_and_is_replaced_when_it_died(
-    ending: str, tmp_path: Path
-) -> None:
-    clip = make_clip(tmp_path / "clip.mp4", seconds=0.5)
-    objects = MemoryObjects({"original": clip.read_bytes()})
-    workspace = tmp_path / "workspace"
-    workspace.mkdir()
-    prober = SandboxedProber(objects, workspace)
-    keeping = asyncio.create_task(prober.keep_ready())
-    async with asyncio.timeout(30):
-        while prober.ahead.empty():  # noqa: ASYNC110 - the task's doing
-            await asyncio.sleep(0.01)
-    if ending == "died":
-        child = prober.ahead.get_nowait()
-        await child.program.kill()
-        prober.ahead.put_nowait(child)
-        assert (await prober.probe("original", len(objects.stored["original"]))).duration_ms == 500
-    keeping.cancel()
-    await asyncio.wait([keeping])
-    assert prober.ahead.empty()
-    assert left_in(workspace) == []
-
-
-def left_in(directory: Path) -> list[Path]:
-    return list(directory.iterdir())
 
 
 # A child that was taken over, or fell
