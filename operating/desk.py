@@ -35,6 +35,7 @@ from chassis.errors import Failure
 from chassis.events import topic_of
 from chassis.postgres import Pool, acquire, open_pool
 from chassis.settings import Dsn, KafkaSettings
+from operating.letters import DeadLetters
 
 QUERIES = queries.load("operating")
 DONE, FAILED, WRONG = 0, 1, 2
@@ -53,11 +54,11 @@ class DeskSettings(Protocol):
 
 @dataclass(frozen=True)
 class Desk:
-    """What commands work with. `settings` are of the context's own class, `topics` those that it consumes."""
+    """What commands work with. `settings` are of the context's own class, `letters` the dead ones of its consumer."""
 
     context: str
     settings: Any
-    topics: Collection[str]
+    letters: DeadLetters
     pool: Pool
 
     async def fetch(self, statement: str, *values: object) -> list[dict[str, Any]]:
@@ -154,7 +155,7 @@ def _run(
     async def at_the_desk() -> int:
         dsn = settings.postgres_dsn.get_secret_value()
         async with open_pool(dsn, application_name=f"{context}-operator", max_size=2) as pool:
-            place = Desk(context, settings, topics, pool)
+            place = Desk(context, settings, DeadLetters(settings.kafka, context, topics), pool)
             return await (_look(place, command, asked) if isinstance(command, Look) else _change(place, command, asked))
 
     try:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from chassis.clock import utc_now
@@ -17,6 +17,7 @@ from chassis.kafka import open_consumer, open_producer, to_headers
 from chassis.settings import KafkaSettings
 
 READ_SECONDS = 60.0
+FROM_BEGINNING = {"auto_offset_reset": "earliest"}
 _OURS = ("dlq_id", "dlq_reason", "dlq_time", "dlq_left_out")
 
 Decision: TypeAlias = Literal["retried", "dropped"]
@@ -38,25 +39,59 @@ class DeadLetter:
     left_out: str = ""
 
 
-_Letter: TypeAlias = tuple[DeadLetter, ConsumerRecord[bytes, bytes]]
+Letter: TypeAlias = tuple[DeadLetter, ConsumerRecord[bytes, bytes]]
 
 
-async def close_dead_letter(
-    settings: KafkaSettings, consumer: str, topics: Collection[str], letter_id: str, decision: Decision
-) -> bool:
-    """Decide about an open letter; False if there is none. "retried" publishes it to its original topic before.
+class DeadLetters:
+    """The open dead letters of `consumer` on `topics` (the original ones).
 
-    Every consumer of the topic gets a retried event again, under the same id; those that applied it know that. What
-    was kept without its value is not retried: it stays open. Raises Unavailable.
+    Their dead-letter topics are read once, from the beginning: whatever is asked later reads on to their present end,
+    and so knows what others decided meanwhile.
     """
-    for letter, record in await read_dead_letters(settings, consumer, topics):
-        if letter.id == letter_id and (decision == "dropped" or not letter.left_out):
-            try:
-                await _decide(settings, letter, record, decision)
-            except KafkaError as error:
-                raise Unavailable("The event broker did not confirm the decision; it is safe to repeat.") from error
-            return True
-    return False
+
+    def __init__(self, settings: KafkaSettings, consumer: str, topics: Collection[str]) -> None:
+        self._settings, self._consumer = settings, consumer
+        self._partitions = [TopicPartition(dead_letter_topic(topic), 0) for topic in topics]
+        self._found: dict[str, Letter] = {}
+        self._next: dict[TopicPartition, int] = {}
+
+    async def read(self) -> list[Letter]:
+        """Those that are open now, oldest first, with their records. Raises Unavailable, after a minute at most."""
+        try:
+            async with asyncio.timeout(READ_SECONDS), open_consumer(self._settings, **FROM_BEGINNING) as reader:
+                await self._read_on(reader)
+        except (KafkaError, TimeoutError) as error:
+            raise Unavailable("The event broker does not answer for the dead letters.") from error
+        return sorted(self._found.values(), key=lambda letter: letter[0].failed_at)
+
+    async def close(self, letter_id: str, decision: Decision) -> bool:
+        """Decide about an open letter; False if there is none. "retried" publishes it to its original topic before.
+
+        Every consumer of the topic gets a retried event again, under the same id; those that applied it know that. What
+        was kept without its value is not retried: it stays open. Raises Unavailable.
+        """
+        for letter, record in await self.read():
+            if letter.id == letter_id and (decision == "dropped" or not letter.left_out):
+                try:
+                    await _decide(self._settings, letter, record, decision)
+                except KafkaError as error:
+                    raise Unavailable("The event broker did not confirm the decision; it is safe to repeat.") from error
+                return True
+        return False
+
+    async def _read_on(self, reader: AIOKafkaConsumer) -> None:
+        reader.assign(self._partitions)
+        # The last one that was read comes again, so that there is something to fetch: some brokers tell of an end that
+        # is past, until somebody fetches, and send what is behind it all the same.
+        for partition, offset in self._next.items():
+            reader.seek(partition, offset - 1)
+        ends = await reader.end_offsets(self._partitions)
+        while any([await reader.position(one) < max(end, self._next.get(one, 0)) for one, end in ends.items()]):
+            for partition, records in (await reader.getmany(timeout_ms=1000)).items():
+                for record in records:
+                    if record.offset >= self._next.get(partition, 0):
+                        _fold(self._found, self._consumer, record)
+                        self._next[partition] = record.offset + 1
 
 
 async def _decide(
@@ -71,30 +106,7 @@ async def _decide(
         await producer.send_and_wait(dead, key=key, headers=to_headers(decided))
 
 
-async def read_dead_letters(
-    settings: KafkaSettings, consumer: str, topics: Collection[str]
-) -> list[tuple[DeadLetter, ConsumerRecord[bytes, bytes]]]:
-    """The open dead letters of `consumer` on `topics` (the original ones), oldest first, with their records.
-
-    Reads the dead-letter topics from their beginning to their present end. Raises Unavailable, after a minute at most.
-    """
-    found: dict[str, _Letter] = {}
-    try:
-        async with asyncio.timeout(READ_SECONDS), open_consumer(settings) as reader:
-            partitions = [TopicPartition(dead_letter_topic(topic), 0) for topic in topics]
-            reader.assign(partitions)
-            await reader.seek_to_beginning(*partitions)
-            ends = await reader.end_offsets(partitions)
-            while any([await reader.position(partition) < end for partition, end in ends.items()]):
-                for records in (await reader.getmany(timeout_ms=1000)).values():
-                    for record in records:
-                        _fold(found, consumer, record)
-    except (KafkaError, TimeoutError) as error:
-        raise Unavailable("The event broker does not answer for the dead letters.") from error
-    return sorted(found.values(), key=lambda letter: letter[0].failed_at)
-
-
-def _fold(found: dict[str, _Letter], consumer: str, record: ConsumerRecord[bytes, bytes]) -> None:
+def _fold(found: dict[str, Letter], consumer: str, record: ConsumerRecord[bytes, bytes]) -> None:
     headers = header_text(record.headers)
     letter_id = headers.get("dlq_id", "")
     if not letter_id.startswith(f"{consumer}/"):

@@ -15,7 +15,7 @@ from chassis.events import header_text
 from chassis.postgres import acquire
 from chassis.settings import ObjectStoreSettings
 from operating.desk import Arguments, Change, Desk, Group, Look, Row, Rows
-from operating.letters import Decision, close_dead_letter, read_dead_letters
+from operating.letters import Decision
 
 QUERIES = queries.load("operating")
 
@@ -36,8 +36,7 @@ def lately(parser: ArgumentParser) -> None:
 
 
 async def list_letters(desk: Desk, asked: Namespace) -> Rows:
-    letters = await read_dead_letters(desk.settings.kafka, desk.context, desk.topics)
-    rows = [asdict(letter) for letter, _ in letters if asked.matching in letter.reason]
+    rows = [asdict(letter) for letter, _ in await desk.letters.read() if asked.matching in letter.reason]
     ids = getattr(asked, "ids", None)
     return [row for row in rows if not ids or row["id"] in ids][: asked.limit + 1]
 
@@ -48,7 +47,7 @@ async def list_whole_letters(desk: Desk, asked: Namespace) -> Rows:
 
 
 async def show_letter(desk: Desk, asked: Namespace) -> Row:
-    for letter, record in await read_dead_letters(desk.settings.kafka, desk.context, desk.topics):
+    for letter, record in await desk.letters.read():
         if letter.id == asked.id:
             return asdict(letter) | {
                 "headers": header_text(record.headers),
@@ -71,7 +70,7 @@ async def _decide(desk: Desk, row: Row, decision: Decision) -> bool:
         if not await connection.fetchval(QUERIES["take_letter"], row["id"]):
             return False
         try:
-            return await close_dead_letter(desk.settings.kafka, desk.context, desk.topics, row["id"], decision)
+            return await desk.letters.close(row["id"], decision)
         finally:
             await connection.execute(QUERIES["give_letter_back"], row["id"])
 

@@ -23,7 +23,7 @@ from chassis.settings import KafkaSettings
 from chassis.transaction import Begin, Tx
 from deploy.local.apache_kafka import READY_SECONDS
 from deploy.local.stack import Stack
-from operating.letters import DeadLetter, close_dead_letter, read_dead_letters
+from operating.letters import DeadLetter, DeadLetters
 from tests.conftest import BROKER
 
 
@@ -67,7 +67,7 @@ def consuming(
 @pytest.fixture
 def letters(kafka: KafkaSettings, topic: str, scratch: Scratch) -> Callable[[], Awaitable[list[DeadLetter]]]:
     async def read() -> list[DeadLetter]:
-        return [letter for letter, _ in await read_dead_letters(kafka, scratch.schema, [topic])]
+        return [letter for letter, _ in await DeadLetters(kafka, scratch.schema, [topic]).read()]
 
     return read
 
@@ -322,9 +322,10 @@ async def test_a_record_at_the_size_limit_is_a_dead_letter_without_its_value(
         await until(has_noted(notes, ("a", 2)))
     (letter,) = await letters()
     assert (letter.reason, letter.left_out) == ("LookupError: no such thing", str(large.ByteSize()))
-    assert not await close_dead_letter(kafka, scratch.schema, [topic], letter.id, "retried")
+    dead = DeadLetters(kafka, scratch.schema, [topic])
+    assert not await dead.close(letter.id, "retried")
     assert await letters() == [letter]
-    assert await close_dead_letter(kafka, scratch.schema, [topic], letter.id, "dropped")
+    assert await dead.close(letter.id, "dropped")
 
 
 async def test_a_dead_letter_can_be_tried_again_or_dropped(
@@ -346,6 +347,7 @@ async def test_a_dead_letter_can_be_tried_again_or_dropped(
 
     for number in range(3):
         await publish(producer, event_type(thing_id="a", number=number))
+    dead = DeadLetters(kafka, scratch.schema, [topic])
     async with consuming(broken):
         await until(letters)
 
@@ -355,11 +357,11 @@ async def test_a_dead_letter_can_be_tried_again_or_dropped(
         await until(all_three)
         mended = True
         first, second, third = await letters()
-        assert await close_dead_letter(kafka, scratch.schema, [topic], first.id, "dropped")
+        assert await dead.close(first.id, "dropped")
         assert [letter.id for letter in await letters()] == [second.id, third.id]
-        assert await read_dead_letters(kafka, "another-consumer", [topic]) == []
+        assert await DeadLetters(kafka, "another-consumer", [topic]).read() == []
         for letter in (second, third):
-            assert await close_dead_letter(kafka, scratch.schema, [topic], letter.id, "retried")
+            assert await dead.close(letter.id, "retried")
         assert await letters() == []
         await until(has_noted(notes, ("a", 1), ("a", 2)))
     assert await noted(notes) == [("a", 1), ("a", 2)]

@@ -15,12 +15,12 @@ from travel import has_noted, note, noted, running
 from chassis import group_member
 from chassis.consumer import ConsumerHealth, consume
 from chassis.events import EventMeta, describe, encode
-from chassis.kafka import to_headers
+from chassis.kafka import open_consumer, to_headers
 from chassis.postgres import Connection, Pool
 from chassis.settings import KafkaSettings
 from chassis.transaction import Begin, Tx
 from operating import letters
-from operating.letters import read_dead_letters
+from operating.letters import DeadLetters
 from operating.shared import QUERIES, SHARED
 
 Send = Callable[[Any], Awaitable[None]]
@@ -73,8 +73,9 @@ def consuming(
         loop = consume(kafka, name=scratch.schema, handlers=handlers, begin=begin, producer=producer, health=health)
 
         async def have_died() -> bool:
-            return len(await read_dead_letters(kafka, scratch.schema, [topic])) == expected
+            return len(await dead.read()) == expected
 
+        dead = DeadLetters(kafka, scratch.schema, [topic])
         async with running(loop):
             await until(have_died)
             yield
@@ -146,7 +147,7 @@ async def test_a_letter_can_be_read_and_a_drop_is_recorded(
 
 
 async def test_two_operators_do_not_decide_about_a_letter_at_once(
-    desk: AtDesk, consuming: Any, send: Send, notes: Pool, event_type: Any, kafka: KafkaSettings, topic: str
+    desk: AtDesk, consuming: Any, send: Send, notes: Pool, event_type: Any
 ) -> None:
     await send(event_type(thing_id="a", number=1))
     async with consuming(Faulty(1)):
@@ -156,8 +157,49 @@ async def test_two_operators_do_not_decide_about_a_letter_at_once(
             dropped = await desk("dead-letters", "drop", row["id"], *DECIDED)
             assert (dropped.code, "left as it is" in dropped.out) == (1, True)
             assert await another.fetchval(QUERIES["give_letter_back"], row["id"])
-        assert len(await read_dead_letters(kafka, desk.context, [topic])) == 1
+        assert len((await desk("dead-letters", "list", "--json")).rows) == 1
         assert (await desk("dead-letters", "drop", row["id"], *DECIDED)).code == 0
+
+
+async def test_topics_are_read_once_however_many_letters_are_decided_about(
+    desk: AtDesk, consuming: Any, send: Send, event_type: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[int] = []
+
+    @asynccontextmanager
+    async def open_noted(settings: KafkaSettings, **options: Any) -> AsyncIterator[Any]:
+        async with open_consumer(settings, **options) as reader:
+            getmany = reader.getmany
+
+            async def getmany_noted(**how: Any) -> Any:
+                got = await getmany(**how)
+                fetched.extend(record.offset for records in got.values() for record in records)
+                return got
+
+            monkeypatch.setattr(reader, "getmany", getmany_noted)
+            yield reader
+
+    for number in (1, 2, 3):
+        await send(event_type(thing_id="a", number=number))
+    async with consuming(Faulty(1, 2, 3)):
+        monkeypatch.setattr(letters, "open_consumer", open_noted)
+        dropped = await desk("dead-letters", "drop", "--all", *DECIDED)
+        assert (dropped.code, dropped.out.count(": done")) == (0, 3)
+    assert fetched == [0, 1, 2, *(2,), *(2, 3), *(3, 4)], "before each decision what is new, behind the last known one"
+
+
+async def test_a_letter_that_was_decided_about_since_it_was_read_is_left_as_it_is(
+    desk: AtDesk, consuming: Any, send: Send, event_type: Any, kafka: KafkaSettings, topic: str
+) -> None:
+    for number in (1, 2):
+        await send(event_type(thing_id="a", number=number))
+    another = DeadLetters(kafka, desk.context, [topic])
+    async with consuming(Faulty(1, 2)):
+        first, second = [letter.id for letter, _ in await another.read()]
+        assert (await desk("dead-letters", "drop", first, *DECIDED)).code == 0
+        assert not await another.close(first, "retried")
+        assert await another.close(second, "dropped")
+        assert (await desk("dead-letters", "list")).out == "none\n"
 
 
 async def test_what_is_no_letter_hides_none(
