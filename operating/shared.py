@@ -119,6 +119,13 @@ def one(kind: Callable[[str], object], what: str) -> Arguments:
     return lambda parser: parser.add_argument("id", type=kind, metavar="ID", help=what)
 
 
+def known(desk: Desk, what: str, **found: Rows) -> dict[str, Rows]:
+    """What was found of it, unless all of that is empty. Raises NotThere."""
+    if not any(found.values()):
+        raise NotThere(f"{desk.context.capitalize()} knows nothing of {what}.")
+    return found
+
+
 async def events_waiting(desk: Desk, key: object, limit: int) -> Rows:
     """The first events about something that are committed and not in Kafka yet."""
     return await desk.fetch(QUERIES["list_outbox_of_key"], str(key), limit)

@@ -6,7 +6,7 @@ from uuid import UUID
 from chassis import queries
 from chassis.transaction import transactions
 from operating.desk import Change, Desk, Group, Look, Row, Rows
-from operating.shared import events_waiting, lately, objects_below, one
+from operating.shared import events_waiting, known, lately, objects_below, one
 from services.media.domain.job import HEAD_STARTS, JobStatus, video_prefix
 from services.media.ports import Begin
 from services.media.repository import Repository
@@ -55,17 +55,19 @@ async def cancel(desk: Desk, row: Row, reason: str) -> bool:
 
 async def show_video(desk: Desk, asked: Namespace) -> Row:
     video_id, limit = asked.id, asked.limit
-    found = await desk.fetch(QUERIES["find_jobs_of_video"], video_id, limit)
+    jobs_of_it = await desk.fetch(QUERIES["find_jobs_of_video"], video_id, limit)
     deletions = await desk.fetch(QUERIES["find_deletion"], video_id)
-    prefixes = {video_prefix(row["user_id"], video_id) for row in (*found, *deletions)}
-    return {
-        "video_id": video_id,
-        "deleted": deletions,
-        "jobs": found,
-        "runs": await desk.fetch(QUERIES["find_runs_of_video"], video_id, limit),
-        "objects": [row for prefix in prefixes for row in await objects_below(desk.settings.objects, prefix, limit)],
-        "events_waiting": await events_waiting(desk, video_id, limit),
-    }
+    prefixes = {video_prefix(row["user_id"], video_id) for row in (*jobs_of_it, *deletions)}
+    found = known(
+        desk,
+        f"the video {video_id}",
+        deleted=deletions,
+        jobs=jobs_of_it,
+        runs=await desk.fetch(QUERIES["find_runs_of_video"], video_id, limit),
+        objects=[row for prefix in prefixes for row in await objects_below(desk.settings.objects, prefix, limit)],
+        events_waiting=await events_waiting(desk, video_id, limit),
+    )
+    return {"video_id": video_id, **found}
 
 
 def _begin(desk: Desk) -> Begin:

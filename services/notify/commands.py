@@ -5,7 +5,7 @@ from uuid import UUID
 
 from chassis import queries
 from operating.desk import Desk, Group, Look, Row, Rows
-from operating.shared import events_waiting, lately
+from operating.shared import events_waiting, known, lately
 from services.notify.domain.notification import Kind
 
 QUERIES = queries.load("services.notify.queries", "operators.sql")
@@ -25,15 +25,17 @@ async def show_video(desk: Desk, asked: Namespace) -> Row:
     video_id, limit = asked.id, asked.limit
     told = await desk.fetch(QUERIES["show_notifications"], asked.user, ABOUT_VIDEOS, video_id, limit)
     ids = [row["notification_id"] for row in told]
-    return {
-        "video_id": video_id,
-        "deleted": await desk.fetch(QUERIES["show_deleted"], video_id),
-        "told_to_followers": await desk.fetch(QUERIES["show_fanout"], video_id),
-        "notifications": told,
-        "pushes": await desk.fetch(QUERIES["show_pushes"], ids, limit),
-        "webhook_deliveries": await desk.fetch(QUERIES["show_webhook_deliveries"], asked.user, video_id, limit),
-        "events_waiting": await events_waiting(desk, video_id, limit),
-    }
+    found = known(
+        desk,
+        f"the video {video_id} and the user {asked.user}",
+        deleted=await desk.fetch(QUERIES["show_deleted"], video_id),
+        told_to_followers=await desk.fetch(QUERIES["show_fanout"], video_id),
+        notifications=told,
+        pushes=await desk.fetch(QUERIES["show_pushes"], ids, limit),
+        webhook_deliveries=await desk.fetch(QUERIES["show_webhook_deliveries"], asked.user, video_id, limit),
+        events_waiting=await events_waiting(desk, video_id, limit),
+    )
+    return {"video_id": video_id, **found}
 
 
 GROUPS = {

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from chassis import queries
 from operating.desk import Desk, Group, Look, Row, Rows
-from operating.shared import events_waiting, lately, objects_below, one
+from operating.shared import events_waiting, known, lately, objects_below, one
 from services.upload.domain.findings import FindingKind
 
 QUERIES = queries.load("services.upload")
@@ -32,14 +32,16 @@ async def show_video(desk: Desk, asked: Namespace) -> Row:
         prefix = f"uploads/{user_id}/{video_id}/"
         objects += await objects_below(desk.settings.object_store, prefix, limit)
         purges += await desk.fetch(QUERIES["show_purges"], prefix, limit)
-    return {
-        "video_id": video_id,
-        "deleted": await desk.fetch(QUERIES["show_deletion"], video_id),
-        "uploads": uploads,
-        "objects": objects,
-        "purges": purges,
-        "events_waiting": await events_waiting(desk, video_id, limit),
-    }
+    found = known(
+        desk,
+        f"the video {video_id}",
+        deleted=await desk.fetch(QUERIES["show_deletion"], video_id),
+        uploads=uploads,
+        objects=objects,
+        purges=purges,
+        events_waiting=await events_waiting(desk, video_id, limit),
+    )
+    return {"video_id": video_id, **found}
 
 
 GROUPS = {

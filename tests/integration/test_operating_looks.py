@@ -16,6 +16,7 @@ from chassis.postgres import Pool, open_pool
 from chassis.settings import KafkaSettings
 from operating.desk import Group
 from services.catalog.commands import GROUPS as CATALOG
+from services.media.commands import GROUPS as MEDIA
 from services.notify.commands import GROUPS as NOTIFY
 from services.upload.commands import GROUPS as UPLOAD
 
@@ -64,7 +65,32 @@ async def test_failed_videos_are_listed_by_reason_and_retried_as_their_owners_wo
         for other in (str(failed.video_id), str(ready.video_id), "no-id"):
             assert (await desk("videos", "retry", other, *DECIDED)).code == 1
         assert (await catalog.names_told(failed)).count("VideoRetryRequested") == 1
-        assert (await desk("videos", "show", str(uuid4()))).code == 1
+
+
+@pytest.mark.parametrize(
+    ("context", "groups", "says"),
+    [
+        ("catalog", CATALOG, "The catalog has no video {video}."),
+        ("media", MEDIA, "Media knows nothing of the video {video}."),
+        ("notify", NOTIFY, "Notify knows nothing of the video {video} and the user {user}."),
+        ("upload", UPLOAD, "Upload knows nothing of the video {video}."),
+    ],
+)
+async def test_a_video_that_nobody_knows_is_told_and_exits_with_1(
+    at: At, context: str, groups: Mapping[str, Group], says: str
+) -> None:
+    video, user = str(uuid4()), str(uuid4())
+    async with at(context, groups) as (desk, _):
+        shown = await desk("videos", "show", video, *(("--user", user) if context == "notify" else ()))
+    assert (shown.code, shown.out, shown.err) == (1, "", says.format(video=video, user=user) + "\n")
+
+
+async def test_a_video_of_which_only_its_deletion_is_known_is_shown(at: At) -> None:
+    video = uuid4()
+    async with at("notify", NOTIFY) as (desk, pool):
+        await pool.execute("INSERT INTO deleted_videos (video_id) VALUES ($1)", video)
+        [shown] = (await desk("videos", "show", str(video), "--user", str(uuid4()), "--json")).rows
+    assert (shown["video_id"], len(shown["deleted"]), shown["notifications"]) == (str(video), 1, [])
 
 
 async def test_the_ends_of_uploads_are_counted_and_findings_listed(at: At) -> None:
