@@ -14,6 +14,7 @@ from deploy.local.home import ROOT
 from deploy.local.stack import Stack
 from deploy.local.values import Context
 from tests.e2e.conftest import MakePerson
+from tests.e2e.people import until
 
 DECIDED = ("--reason", "It is on our list", "--by", "ann", "--yes")
 
@@ -80,7 +81,12 @@ def test_a_cancelled_transcode_fails_its_video_and_a_retried_one_makes_it_ready(
     try:
         uploaded = alice.upload(clip, title="Nobody else's business")
         uploaded.becomes("UPLOADED")
-        [job] = [one for one in operator.sees("media", "jobs", "list") if one["video_id"] == uploaded.video_id]
+
+        def queued() -> dict[str, Any] | None:
+            listed = operator.sees("media", "jobs", "list")
+            return next((one for one in listed if one["video_id"] == uploaded.video_id), None)
+
+        job = until(queued, seconds=30, what="media to hear of the upload, as catalog did")
         asked = operator("media", "jobs", "cancel", job["id"], *DECIDED[:-1])
         assert asked.code == 2, "nobody is there to ask"
         assert "say --yes" in asked.err
