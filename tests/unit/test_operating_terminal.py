@@ -22,7 +22,7 @@ parser = argparse.ArgumentParser()
 desk.desk_for("x", consumes=[], groups={"things": desk.Group("things", commands)})(parser.add_subparsers())
 asked = parser.parse_args()
 dsn = types.SimpleNamespace(get_secret_value=lambda: "")
-raise SystemExit(asked.run(types.SimpleNamespace(postgres_dsn=dsn), asked))
+raise SystemExit(asked.run(types.SimpleNamespace(postgres_dsn=dsn, kafka=None), asked))
 """
 LIST = [sys.executable, "-c", COMMAND, "things", "list", "--limit", "10000"]
 END = [sys.executable, "-c", COMMAND, "things", "end", "--all", "--reason", "r", "--by", "ann", "--limit", "10000"]
