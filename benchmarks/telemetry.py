@@ -23,7 +23,7 @@ from deploy.local.lifecycle import start, stop
 from deploy.local.ports import free_port
 from deploy.local.stack import Stack, attach
 
-ROUND_SECONDS, ROUNDS = 1.0, 20
+ROUND_SECONDS, ROUNDS, SERIES = 1.0, 4, 6
 MOST_PERCENT = 10.0
 
 
@@ -47,7 +47,8 @@ class Round:
 
 
 def measure() -> list[Measure]:
-    """One platform, and beside it three gateways with a catalog each, loaded in turn by the same client."""
+    """One platform, and beside it three gateways with a catalog each, loaded in turn by the same client; all new in
+    each series, because processes that differ in nothing but their addresses differ by a few percent in speed."""
     with tempfile.TemporaryDirectory(prefix="nextplay-bench-") as directory, ExitStack() as opened:
         home = Path(directory)
         start(home, with_parent=True)
@@ -57,15 +58,21 @@ def measure() -> list[Measure]:
         uploads = [(token, initiate(stack.gateway, token)) for token in tokens]
         polls = [request("GET", f"/v1/videos/{upload['video_id']}/status", token) for token, upload in uploads]
         endpoints = [opened.enter_context(collector(behaviour)).endpoint for behaviour in ("receives", "hangs")]
-        without, taken, hung = (opened.enter_context(_chain(stack, endpoint)) for endpoint in ("", *endpoints))
-        time.sleep(SETTLE_SECONDS)
-        # Each twice, before and after the others: what else the machine does changes within a round.
-        order = (without, taken, hung, hung, taken, without)
-        rounds = [[_round(chain, polls) for chain in order] for _ in range(ROUNDS + 1)][1:]
+        rounds = [one for _ in range(SERIES) for one in _series(stack, endpoints, polls)]
     return [
         *_shares("taken", "a collector that takes it", [(one[1], one[4], one[0], one[5]) for one in rounds]),
         *_shares("hung", "a collector that hangs", [(one[2], one[3], one[0], one[5]) for one in rounds]),
     ]
+
+
+def _series(stack: Stack, endpoints: Sequence[str], polls: Sequence[bytes]) -> list[list[Round]]:
+    """Rounds over three chains, after one that warms them: without a collector, with each, and once more backwards."""
+    with ExitStack() as opened:
+        without, taken, hung = (opened.enter_context(_chain(stack, endpoint)) for endpoint in ("", *endpoints))
+        time.sleep(SETTLE_SECONDS)
+        # Each twice, before and after the others: what else the machine does changes within a round.
+        order = (without, taken, hung, hung, taken, without)
+        return [[_round(chain, polls) for chain in order] for _ in range(ROUNDS + 1)][1:]
 
 
 def _round(chain: Chain, polls: Sequence[bytes]) -> Round:
@@ -118,8 +125,8 @@ def _shares(name: str, what: str, rounds: Sequence[tuple[Round, Round, Round, Ro
     told, silent = (statistics.median(column) for column in zip(*rates, strict=True))
     told_us, silent_us = (statistics.median(column) for column in zip(*times, strict=True))
     how = (
-        f"median of {ROUNDS} rounds of twice {ROUND_SECONDS:g} s each in turn over {CONNECTIONS} connections: "
-        f"{told:,.0f} polls/s with {what}, every trace recorded; {silent:,.0f} without one"
+        f"median of {SERIES * ROUNDS} rounds of twice {ROUND_SECONDS:g} s each in turn over {CONNECTIONS} connections: "
+        f"{told:,.0f} polls/s with {what}; {silent:,.0f} without one"
     )
     by_cpu = f"of gateway and catalog, in the same rounds: {told_us:,.0f} µs a poll against {silent_us:,.0f} µs"
     return [

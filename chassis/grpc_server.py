@@ -28,12 +28,11 @@ from chassis.grpc_policy import Policy, identify, policy_of
 from chassis.limits import limited
 from chassis.metrics import RPC_DURATION
 from chassis.telemetry import logger
-from chassis.tracing import afterwards, current_trace_id, failed, received, span, within
+from chassis.tracing import SLOW_SECONDS, afterwards, current_trace_id, failed, received, span, unrecorded, within
 
 UNARY_SECONDS, STREAM_SECONDS = 30.0, 3600.0
 GRACE_SECONDS, GATHERED_SECONDS, LEAVE_SECONDS = 10.0, 0.1, 0.3
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
-SLOW_SECONDS = 1.0
 """A read that went well and took no longer leaves no line in the log; metrics count it, and the gateway has a line."""
 
 _OPTIONS = [
@@ -161,10 +160,8 @@ class _Guard:
         came_with = received(metadata, request)
         # A read that goes well and fast has no span beside its caller's, if it has one: polls would be half spans.
         later = policy.reads and get_current_span(came_with).get_span_context().is_valid
-        asked = (
-            within(came_with) if later else span(name, SpanKind.SERVER, about, context=came_with, marks_errors=False)
-        )
-        with asked:
+        alone = within(unrecorded(came_with)) if later else None
+        with alone or span(name, SpanKind.SERVER, about, context=came_with, marks_errors=False):
             try:
                 caller = await identify(metadata.get("authorization"), policy, self.verifier)
                 _idempotency_key.set(metadata.get("idempotency-key"))
@@ -190,7 +187,7 @@ class _Guard:
                 if len(self.measured) == 1:
                     asyncio.get_running_loop().call_later(GATHERED_SECONDS, self.record)
                 if code != "OK" or not policy.reads or seconds > SLOW_SECONDS:
-                    told = afterwards(name, SpanKind.SERVER, about, seconds) if later else get_current_span()
+                    told = afterwards(name, SpanKind.SERVER, about, seconds, came_with) if later else get_current_span()
                     told.set_attributes({"rpc.response.status_code": status_code, "nextplay.code": code})
                     if status_code in _OUR_FAULT:
                         failed(told, code)

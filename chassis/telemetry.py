@@ -33,11 +33,11 @@ from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from chassis.settings import TelemetrySettings
-from chassis.tracing import IdsOfBaggage
+from chassis.tracing import UNTOLD, IdsOfBaggage
 
 _BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0]
 SECONDS: dict[str, Any] = {"unit": "s", "explicit_bucket_boundaries_advisory": _BUCKETS}
@@ -88,12 +88,6 @@ class Logger:
     def _write(self, level: int, event: str, fields: dict[str, object], cause: BaseException | None = None) -> None:
         if self._logger.isEnabledFor(level):
             self._logger.log(level, "%s", event, exc_info=cause, extra={"fields": fields})
-
-
-class _OneResource(Resource):
-    """Hashed by what it is: the exporter hashes that of each span, and would write its attributes as JSON for it."""
-
-    __hash__ = object.__hash__
 
 
 logger = Logger
@@ -161,7 +155,7 @@ def open_telemetry(service: str, settings: TelemetrySettings) -> Iterator[None]:
 
     A process opens it once: OpenTelemetry keeps the first providers it is given.
     """
-    resource = _OneResource(Resource.create({"service.name": service, "service.namespace": "nextplay"}).attributes)
+    resource = Resource.create({"service.name": service, "service.namespace": "nextplay"})
     # Ids are made and carried in any case; what a span holds is only kept where somebody collects it, and there all of
     # it unless OTEL_TRACES_SAMPLER says otherwise: a collector that chooses does so at the end of a trace.
     sampler = None if settings.otlp_endpoint else ALWAYS_OFF
@@ -219,10 +213,15 @@ def _export(protocol: str, tracers: TracerProvider) -> MetricReader:
     from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+    class Told(BatchSpanProcessor):
+        def on_end(self, span: ReadableSpan) -> None:
+            if UNTOLD not in (span.attributes or {}):
+                super().on_end(span)
+
     # The exporters read their variables themselves.
     os.environ.setdefault("OTEL_EXPORTER_OTLP_TIMEOUT", str(EXPORT_SECONDS))
     # It would warn of each span for which the queue has no room; that batches fail is told by the exporter, as errors.
     logging.getLogger("opentelemetry.sdk._shared_internal").setLevel(logging.ERROR)
     tracers.add_span_processor(IdsOfBaggage())
-    tracers.add_span_processor(BatchSpanProcessor(of_spans.OTLPSpanExporter()))
+    tracers.add_span_processor(Told(of_spans.OTLPSpanExporter()))
     return PeriodicExportingMetricReader(of_metrics.OTLPMetricExporter())

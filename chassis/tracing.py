@@ -29,6 +29,10 @@ from opentelemetry.util.types import AttributeValue
 Attributes: TypeAlias = Mapping[str, AttributeValue]
 Headers: TypeAlias = Mapping[str, str | None] | Mapping[str, str]
 
+SLOW_SECONDS = 1.0
+"""A read that goes well and takes no longer is told to nobody, unless its client began the trace."""
+UNTOLD = "nextplay.untold"
+
 _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _NAMED = {"video_id": "nextplay.video_id", "upload_id": "nextplay.upload_id"}
 _IS_UUID = re.compile(_UUID)
@@ -46,15 +50,13 @@ def span(
     context: Context | None = None,
     links: Sequence[Link] = (),
     marks_errors: bool = True,
-    ends: bool = True,
 ) -> Iterator[Span]:
-    """A span around the block, in `context` (what `received` tells; the present one if None). If it does not end with
-    the block, who opens it has to end it.
+    """A span around the block, in `context` (what `received` tells; the present one if None).
 
     An exception that leaves the block marks it as failed, unless who opens it does that (`failed`).
     """
     opened = _tracer.start_span(name, context, kind, attributes, links)
-    with within(context), trace.use_span(opened, ends, record_exception=False, set_status_on_exception=False):
+    with within(context), trace.use_span(opened, True, record_exception=False, set_status_on_exception=False):
         try:
             yield opened
         except Exception as error:
@@ -73,9 +75,15 @@ def within(context: Context | None) -> Iterator[None]:
         detach(token)
 
 
-def afterwards(name: str, kind: SpanKind, attributes: Attributes, seconds: float) -> Span:
+def afterwards(name: str, kind: SpanKind, attributes: Attributes, seconds: float, context: Context) -> Span:
     """A span of what has taken so long and turned out to be worth telling; to be ended."""
-    return _tracer.start_span(name, None, kind, attributes, start_time=time_ns() - int(seconds * 1e9))
+    return _tracer.start_span(name, context, kind, attributes, start_time=time_ns() - int(seconds * 1e9))
+
+
+def unrecorded(context: Context) -> Context:
+    """The same trace, of which nothing is recorded."""
+    at = trace.get_current_span(context).get_span_context()
+    return trace.set_span_in_context(trace.NonRecordingSpan(trace.SpanContext(at.trace_id, at.span_id, True)), context)
 
 
 def failed(span: Span, error_type: str) -> None:
@@ -84,14 +92,18 @@ def failed(span: Span, error_type: str) -> None:
     span.set_status(StatusCode.ERROR)
 
 
-def end_http(span: Span, ended_ns: int, *, method: str, route: str, status: int) -> None:
-    """End the span of an HTTP request, which ended at `ended_ns` since 1970, with what is known of it then. `route` is
-    a template: paths may hold anything."""
-    span.update_name(f"{method} {route}")
-    span.set_attributes({"http.request.method": method, "http.route": route, "http.response.status_code": status})
+def tell_http(span: Span, verb: str, route: str, status: int) -> None:
+    """What is known of an HTTP request when it is answered. `route` is a template: paths may hold anything.
+
+    A read that began the trace, went well and was fast is marked as not to be told to a collector.
+    """
+    span.update_name(f"{verb} {route}")
+    span.set_attributes({"http.request.method": verb, "http.route": route, "http.response.status_code": status})
     if status >= 500:
         failed(span, str(status))
-    span.end(ended_ns)
+    fast = isinstance(span, SdkSpan) and not span.parent and time_ns() - (span.start_time or 0) < SLOW_SECONDS * 1e9
+    if fast and status < 400 and verb in ("GET", "HEAD"):
+        span.set_attribute(UNTOLD, True)
 
 
 def received(headers: Headers, message: Message | None = None) -> Context:

@@ -6,11 +6,11 @@ import time
 from contextvars import Context, copy_context
 from typing import Any
 
-from opentelemetry.trace import Span, SpanKind
+from opentelemetry.trace import SpanKind
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.telemetry import logger
-from chassis.tracing import end_http, received, span
+from chassis.tracing import received, span, tell_http
 from gateway import metrics
 from gateway.problems import CLIENT_CLOSED_REQUEST
 
@@ -26,15 +26,14 @@ def observed(app: ASGIApp, stopping: asyncio.Event) -> ASGIApp:
     What remains of the requests of a tenth of a second is written together: one by one it would take several times as
     long, because a processor that has done something else in between has forgotten how.
     """
-    active, ended = set[int](), list[tuple[Context, Span, int, float | None, float, dict[str, Any], dict[str, str]]]()
+    active, ended = set[int](), list[tuple[Context, float, dict[str, Any], dict[str, Any]]]()
     metrics.show_active(lambda: len(active))
 
     def write() -> None:
         written, ended[:] = ended[:], []
-        for context, answered, ended_ns, waited, seconds, request, ids in written:
-            end_http(answered, ended_ns, **request)
-            context.run(metrics.duration.record, waited or seconds, request)
-            context.run(log.info, "http_request_answered", **request, **ids, ms=round(seconds * 1000, 1))
+        for context, seconds, request, more in written:
+            context.run(metrics.duration.record, seconds, request)
+            context.run(log.info, "http_request_answered", **request, **more)
 
     async def observe(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] in PROBES:
@@ -54,7 +53,7 @@ def observed(app: ASGIApp, stopping: asyncio.Event) -> ASGIApp:
 
         active.add(id(scope))
         came_with = received({"traceparent": dict(scope["headers"]).get(b"traceparent", b"").decode("latin-1")})
-        with span("HTTP", SpanKind.SERVER, context=came_with, ends=False) as answered:
+        with span("HTTP", SpanKind.SERVER, context=came_with) as answered:
             try:
                 await app(scope, receive, note)
             finally:
@@ -62,9 +61,10 @@ def observed(app: ASGIApp, stopping: asyncio.Event) -> ASGIApp:
                 seconds, named = time.monotonic() - started, scope.get("path_params", {}).items()
                 verb, route = (scope["method"], scope["route"]) if "route" in scope else ("other", "none")
                 request = {"method": verb, "route": route, "status": status}
+                tell_http(answered, verb, route, status)
                 # Of the path the ids alone: the rest is the route, and in place of an id anybody may write anything.
                 ids = {name: one for name, one in named if re.fullmatch("[0-9a-f-]{36}", one)}
-                ended.append((copy_context(), answered, time.time_ns(), waited, seconds, request, ids))
+                ended.append((copy_context(), waited or seconds, request, ids | {"ms": round(seconds * 1000, 1)}))
                 if stopping.is_set():
                     write()
                 elif len(ended) == 1:

@@ -21,7 +21,7 @@ PROGRAM = """
     from opentelemetry import metrics
     from chassis.run import run_once
     from chassis.settings import TelemetrySettings, load
-    from chassis.tracing import current_trace_id, span
+    from chassis.tracing import UNTOLD, current_trace_id, span
 
     trials = metrics.get_meter("trial").create_counter("trials", unit="{trial}", description="Trials that were begun")
 
@@ -30,6 +30,8 @@ PROGRAM = """
         for _ in range(int(sys.argv[1])):
             with span("attempt"):
                 trace_id = current_trace_id()
+        with span("poll", attributes={UNTOLD: True}):
+            pass
         print(trace_id)
         print(prometheus_client.generate_latest().decode())
         print("That is all.", flush=True)

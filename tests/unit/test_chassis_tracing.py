@@ -52,6 +52,42 @@ def test_a_message_names_what_its_span_is_about(ended: InMemorySpanExporter) -> 
     assert [dict(one.attributes or {}) for one in ended.get_finished_spans()] == [IDS, IDS]
 
 
+@pytest.mark.parametrize(
+    ("traceparent", "verb", "status", "slow", "untold"),
+    [
+        (None, "GET", 200, False, True),
+        (None, "HEAD", 304, False, True),
+        (None, "GET", 200, True, False),
+        (None, "GET", 404, False, False),
+        (None, "GET", 503, False, False),
+        (None, "POST", 200, False, False),
+        (RECORDED, "GET", 200, False, False),
+    ],
+)
+def test_a_read_is_told_where_it_fails_or_is_slow_or_its_client_wants_to_know(
+    ended: InMemorySpanExporter,
+    monkeypatch: pytest.MonkeyPatch,
+    traceparent: str | None,
+    verb: str,
+    status: int,
+    slow: bool,
+    untold: bool,
+) -> None:
+    if slow:
+        monkeypatch.setattr(tracing, "SLOW_SECONDS", 0.0)
+    with span("HTTP", context=received({"traceparent": traceparent})) as answered:
+        tracing.tell_http(answered, verb, "/v1/videos", status)
+    [told] = ended.get_finished_spans()
+    assert (tracing.UNTOLD in (told.attributes or {})) == untold
+
+
+def test_what_is_unrecorded_stays_in_its_trace(ended: InMemorySpanExporter) -> None:
+    with span("read", context=tracing.unrecorded(received({"traceparent": RECORDED}))), span("step"):
+        assert current_trace_id() == TRACE
+        assert not tracing.is_recorded(carried())
+    assert ended.get_finished_spans() == ()
+
+
 @pytest.mark.parametrize("traceparent", [None, "", "nonsense", "00-0-0-00", f"ff-{TRACE}-b7ad6b7169203331-01"])
 def test_a_wrong_trace_context_begins_a_new_trace(ended: InMemorySpanExporter, traceparent: str | None) -> None:
     with span("work", context=received({"traceparent": traceparent})) as begun:
