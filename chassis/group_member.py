@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
 
 from chassis import telemetry
 from chassis.errors import Unavailable
@@ -137,9 +136,8 @@ class _Partitions(ConsumerRebalanceListener):
             if task.done():
                 task.result()
         self._tell_lag()
-        if self._committing and self._committing.done():
-            self._committing = self._committing.result()
-        if not self._committing and time.monotonic() - self._committed_at > COMMIT_SECONDS:
+        due = time.monotonic() - self._committed_at > COMMIT_SECONDS
+        if due and (not self._committing or self._committing.done()):
             self._committing = asyncio.create_task(self._commit())
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
@@ -148,9 +146,8 @@ class _Partitions(ConsumerRebalanceListener):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._committing:  # one that ends after the last would take offsets back
-            await self._committing
-        await self._commit()
+        self._committing = asyncio.create_task(self._commit(after=self._committing))
+        await self._committing
         for partition in self._reached:  # which others tell of from now on
             CONSUMER_LAG.set(0, {"consumer": self._group, "partition": _name(partition)})
         self._reached.clear()
@@ -184,15 +181,19 @@ class _Partitions(ConsumerRebalanceListener):
             end = self._consumer.highwater(partition) or reached
             CONSUMER_LAG.set(max(0, end - reached), {**consumer, "partition": _name(partition)})
 
-    async def _commit(self) -> None:
-        """Commit what was applied. A failure is not repeated: the next commit says more, and repeats are recognised."""
+    async def _commit(self, after: asyncio.Task[None] | None = None) -> None:
+        """Commit what was applied, once a commit that is under way has ended, which would take offsets back if it ended
+        later; one deadline holds for both. A failure is not repeated: the next commit says more, and repeats are
+        recognised."""
         self._committed_at = time.monotonic()
         done, self._done = self._done, {}
         try:
-            if done:
-                async with asyncio.timeout(COMMIT_DEADLINE_SECONDS):
+            async with asyncio.timeout(COMMIT_DEADLINE_SECONDS):
+                if after:
+                    await after
+                if done:
                     await self._consumer.commit(done)
-        except (KafkaError, TimeoutError) as error:
+        except Exception as error:
             log.warning("offsets_not_committed", consumer=self._group, reason=repr(error))
 
 

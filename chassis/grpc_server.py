@@ -33,7 +33,6 @@ from chassis.tracing import SLOW_SECONDS, afterwards, current_trace_id, failed, 
 UNARY_SECONDS, STREAM_SECONDS = 30.0, 3600.0
 GRACE_SECONDS, GATHERED_SECONDS, LEAVE_SECONDS = 10.0, 0.1, 0.3
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
-"""A read that went well and took no longer leaves no line in the log; metrics count it, and the gateway has a line."""
 
 _OPTIONS = [
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),

@@ -150,7 +150,7 @@ class TelemetrySettings(BaseSettings):
         default="grpc", validation_alias="OTEL_EXPORTER_OTLP_PROTOCOL", description="what the collector speaks there"
     )
     traces_sampler: str = Field(
-        default="", validation_alias="OTEL_TRACES_SAMPLER", pattern="^((parentbased_)?(always_(on|off)|traceidratio))?$"
+        default="", validation_alias="OTEL_TRACES_SAMPLER", pattern="^(parentbased_(always_(on|off)|traceidratio))?$"
     )
 
 

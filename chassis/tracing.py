@@ -30,8 +30,11 @@ Attributes: TypeAlias = Mapping[str, AttributeValue]
 Headers: TypeAlias = Mapping[str, str | None] | Mapping[str, str]
 
 SLOW_SECONDS = 1.0
-"""A read that goes well and takes no longer is told to nobody, unless its client began the trace."""
+"""A read that goes well and takes no longer has no line in a service's log, where metrics count it and the gateway has
+a line; and it is told to no collector, unless its client began the trace."""
 UNTOLD = "nextplay.untold"
+STREAMS = ("/events", "/stream")
+"""What the paths of streams end with."""
 
 _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _NAMED = {"video_id": "nextplay.video_id", "upload_id": "nextplay.upload_id"}
@@ -95,14 +98,15 @@ def failed(span: Span, error_type: str) -> None:
 def tell_http(span: Span, verb: str, route: str, status: int) -> None:
     """What is known of an HTTP request when it is answered. `route` is a template: paths may hold anything.
 
-    A read that began the trace, went well and was fast is marked as not to be told to a collector.
+    A read that began the trace, went well and was fast is marked as not to be told to a collector; not a stream, whose
+    status says nothing of how it ended.
     """
     span.update_name(f"{verb} {route}")
     span.set_attributes({"http.request.method": verb, "http.route": route, "http.response.status_code": status})
     if status >= 500:
         failed(span, str(status))
     fast = isinstance(span, SdkSpan) and not span.parent and time_ns() - (span.start_time or 0) < SLOW_SECONDS * 1e9
-    if fast and status < 400 and verb in ("GET", "HEAD"):
+    if fast and status < 400 and verb in ("GET", "HEAD") and not route.endswith(STREAMS):
         span.set_attribute(UNTOLD, True)
 
 

@@ -116,24 +116,30 @@ async def test_an_applied_event_is_known_after_a_restart_whatever_was_committed(
     assert await noted(notes) == [("a", number) for number in range(6)]
 
 
-async def test_events_are_applied_while_offsets_are_committed(
+async def test_events_are_applied_while_offsets_are_committed_and_the_last_commit_is_the_newest(
     notes: Pool, consuming: Consuming, producer: AIOKafkaProducer, event_type: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commits, answered = asyncio.Event(), asyncio.Event()
+    begun, answered, committed = asyncio.Event(), asyncio.Event(), list[int]()
 
     async def commit_slowly(consumer: Any, offsets: Any) -> None:
-        commits.set()
-        await answered.wait()
+        if not begun.is_set():
+            begun.set()
+            await answered.wait()
+        committed.extend(offsets.values())
 
     monkeypatch.setattr("aiokafka.AIOKafkaConsumer.commit", commit_slowly)
-    monkeypatch.setattr(group_member, "COMMIT_DEADLINE_SECONDS", 600.0)
+    monkeypatch.setattr(group_member, "COMMIT_DEADLINE_SECONDS", 60.0)
     await publish(producer, event_type(thing_id="a", number=1))
     async with consuming():
-        async with asyncio.timeout(30):
-            await commits.wait()
-        await publish(producer, event_type(thing_id="a", number=2))
-        await until(has_noted(notes, ("a", 2)))
-        answered.set()
+        try:
+            async with asyncio.timeout(30):
+                await begun.wait()
+            await publish(producer, event_type(thing_id="a", number=2))
+            await until(has_noted(notes, ("a", 2)))
+        finally:
+            asyncio.get_running_loop().call_later(0.2, answered.set)  # when the consumer is being stopped
+    assert len(committed) == 2
+    assert committed == sorted(committed)
 
 
 async def _never_commits(consumer: Any, offsets: Any) -> None:

@@ -53,22 +53,23 @@ def test_a_message_names_what_its_span_is_about(ended: InMemorySpanExporter) -> 
 
 
 @pytest.mark.parametrize(
-    ("traceparent", "verb", "status", "slow", "untold"),
+    ("traceparent", "request_line", "status", "slow", "untold"),
     [
-        (None, "GET", 200, False, True),
-        (None, "HEAD", 304, False, True),
-        (None, "GET", 200, True, False),
-        (None, "GET", 404, False, False),
-        (None, "GET", 503, False, False),
-        (None, "POST", 200, False, False),
-        (RECORDED, "GET", 200, False, False),
+        (None, "GET /v1/videos", 200, False, True),
+        (None, "HEAD /v1/videos", 304, False, True),
+        (None, "GET /v1/videos", 200, True, False),
+        (None, "GET /v1/videos", 404, False, False),
+        (None, "GET /v1/videos", 503, False, False),
+        (None, "POST /v1/videos", 200, False, False),
+        (None, "GET /v1/videos/{video_id}/events", 200, False, False),
+        (RECORDED, "GET /v1/videos", 200, False, False),
     ],
 )
 def test_a_read_is_told_where_it_fails_or_is_slow_or_its_client_wants_to_know(
     ended: InMemorySpanExporter,
     monkeypatch: pytest.MonkeyPatch,
     traceparent: str | None,
-    verb: str,
+    request_line: str,
     status: int,
     slow: bool,
     untold: bool,
@@ -76,7 +77,7 @@ def test_a_read_is_told_where_it_fails_or_is_slow_or_its_client_wants_to_know(
     if slow:
         monkeypatch.setattr(tracing, "SLOW_SECONDS", 0.0)
     with span("HTTP", context=received({"traceparent": traceparent})) as answered:
-        tracing.tell_http(answered, verb, "/v1/videos", status)
+        tracing.tell_http(answered, *request_line.split(), status)
     [told] = ended.get_finished_spans()
     assert (tracing.UNTOLD in (told.attributes or {})) == untold
 

@@ -6,6 +6,7 @@ import pytest
 from google.api import annotations_pb2, http_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodDescriptorProto
 
+from chassis.tracing import STREAMS
 from gateway.contract import DESCRIPTORS, Contract, read_contract
 
 GET_UPLOAD = "nextplay.upload.v1.UploadService.GetUpload"
@@ -57,6 +58,12 @@ def test_comments_are_found_by_full_name(contract: Contract) -> None:
 def test_a_comment_does_not_hold_the_words_for_the_linter(contract: Contract) -> None:
     assert contract.comments["nextplay.catalog.v1.PlaybackService.GetPlaylist"].startswith("A playlist of a video")
     assert not [name for name, text in contract.comments.items() if "buf:lint" in text]
+
+
+def test_streams_are_known_by_the_end_of_their_path(contract: Contract) -> None:
+    ends = {endpoint.path: endpoint.path.endswith(STREAMS) for endpoint in contract.endpoints}
+    streams = {endpoint.path: bool(endpoint.method.server_streaming) for endpoint in contract.endpoints}
+    assert ends == streams
 
 
 @pytest.mark.parametrize(
