@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -15,6 +15,9 @@ from services.media.domain.outcomes import Fault, original_gone
 from services.media.ports import Objects
 
 T = TypeVar("T")
+
+END_SECONDS = 5.0
+"""What a PUT under way may take to end before it's cut: a run whose lease is lost must not hold a worker for long."""
 
 log = logger(__name__)
 
@@ -38,23 +41,41 @@ def storage_faults() -> Iterator[None]:
 
 
 async def store_files(objects: Objects, prefix: str, directory: Path, files: Mapping[str, str]) -> None:
-    """Store files (path in the directory and below the prefix → content type), all at once."""
+    """Store files (path in the directory and below the prefix → content type), all at once.
+
+    When it's cancelled, or one can't be stored, PUTs under way may end first.
+    """
     with storage_faults():
         await together(
             *(
-                objects.put_file(prefix + path, directory / path, content_type=content_type)
+                _to_its_end(objects.put_file(prefix + path, directory / path, content_type=content_type))
                 for path, content_type in files.items()
             )
         )
 
 
-async def together(first: Coroutine[Any, Any, T], *others: Coroutine[Any, Any, object]) -> T:
-    """Do all at once; the first one's result. When one raises, the others are cancelled and waited for."""
-    tasks = [asyncio.ensure_future(first), *(asyncio.ensure_future(other) for other in others)]
+async def _to_its_end(put: Coroutine[Any, Any, None]) -> None:
+    """A PUT that is cut may be stored all the same, a moment after all objects of its run were removed."""
+    task = asyncio.ensure_future(put)
     try:
-        result, *_ = await asyncio.gather(*tasks)
-        return cast("T", result)
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task}, timeout=END_SECONDS)
+        raise
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        task.cancel()
+
+
+async def together(first: Coroutine[Any, Any, T], *others: Coroutine[Any, Any, object]) -> T:
+    """Do all at once; the first one's result. When one raises, the others are cancelled, once, and waited for."""
+    failed: Exception | None = None
+    try:
+        async with asyncio.TaskGroup() as group:
+            result = group.create_task(first)
+            for other in others:
+                group.create_task(other)
+    except ExceptionGroup as several:
+        failed = several.exceptions[0]
+    if failed:
+        raise failed  # out here it keeps the cause and the context that it has
+    return result.result()
