@@ -15,7 +15,7 @@ from deploy.local.lifecycle import start, stop
 from deploy.local.stack import Stack, attach
 
 FILE_BYTES = 157_286_400
-ROUNDS = 15
+ROUNDS = 41
 SPEED, MEMORY_MB = 0.9, 120.0
 
 
