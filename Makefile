@@ -82,6 +82,7 @@ test-kafka: $(INSTALLED) ## Run the tests of events, and clips through two insta
 		tests/integration/test_chassis_rebalancing.py $(if $(filter-out 0,$(SHORT)),, \
 		tests/integration/test_chassis_consumer.py tests/integration/test_chassis_outbox.py \
 		tests/integration/test_deploy_topics.py tests/integration/test_local_stack_files.py \
+		tests/integration/test_chassis_metrics.py tests/integration/test_operating_letters.py \
 		tests/e2e/test_instances.py tests/e2e/test_whole_way.py tests/e2e/test_notifications.py)
 
 .PHONY: helm-check

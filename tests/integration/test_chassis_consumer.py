@@ -24,7 +24,6 @@ from chassis.transaction import Begin, Tx
 from deploy.local.apache_kafka import READY_SECONDS
 from deploy.local.stack import Stack
 from operating.letters import DeadLetter, DeadLetters
-from tests.conftest import BROKER
 
 
 class Consuming(Protocol):
@@ -42,11 +41,8 @@ def consuming(
     producer: AIOKafkaProducer,
     event_type: Any,
     scratch: Scratch,
-    monkeypatch: pytest.MonkeyPatch,
+    short_sessions: None,
 ) -> Consuming:
-    if BROKER == "tansu":  # lets members wait for half of it before a group begins; Apache Kafka takes none so short
-        monkeypatch.setattr(group_member, "SESSION_MS", 1_500)
-
     def run(handler: Any = note, *, health: ConsumerHealth | None = None, **options: Any) -> Any:
         health = health or ConsumerHealth()
         return running(

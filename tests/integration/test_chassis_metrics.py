@@ -19,7 +19,6 @@ from chassis.settings import KafkaSettings
 from chassis.transaction import Begin, Tx
 from operating import observe
 from operating.observe import observe_outbox
-from tests.conftest import BROKER
 
 Tell: TypeAlias = Callable[[object, str], Told]
 
@@ -90,10 +89,8 @@ async def test_a_consumer_tells_how_far_behind_it_is_until_others_have_its_parti
     event_type: Any,
     scratch: Scratch,
     told: Tell,
-    monkeypatch: pytest.MonkeyPatch,
+    short_sessions: None,
 ) -> None:
-    if BROKER == "tansu":
-        monkeypatch.setattr(group_member, "SESSION_MS", 1_500)
     lag, age = told(group_member, "CONSUMER_LAG"), told(group_member, "CONSUMER_AGE")
     go_on = asyncio.Event()
 

@@ -12,7 +12,6 @@ from pydantic import SecretStr
 from scratch import Scratch, until
 from travel import has_noted, note, noted, running
 
-from chassis import group_member
 from chassis.consumer import ConsumerHealth, consume
 from chassis.events import EventMeta, describe, encode
 from chassis.kafka import open_consumer, to_headers
@@ -61,10 +60,9 @@ def consuming(
     event_type: Any,
     scratch: Scratch,
     topic: str,
-    monkeypatch: pytest.MonkeyPatch,
+    short_sessions: None,
 ) -> Any:
     """Runs a consumer until a number of its events are dead letters."""
-    monkeypatch.setattr(group_member, "SESSION_MS", 1_500)
 
     @asynccontextmanager
     async def run(handler: Faulty) -> AsyncIterator[None]:
