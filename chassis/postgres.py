@@ -26,7 +26,7 @@ Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record] | asyncpg.Connectio
 POOL_SIZE = 20
 CONNECT_SECONDS = ACQUIRE_SECONDS = 5.0
 START_SECONDS, CLOSE_SECONDS = 60.0, 10.0
-OBSERVE_SECONDS = 1.0
+OBSERVE_SECONDS, CUT_SECONDS = 1.0, 0.5
 
 # Conditions that pass by themselves: the same call may succeed a moment later.
 _TRANSIENT = (
@@ -49,12 +49,12 @@ _REFUSED = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatal
 
 
 class _Connection(asyncpg.Connection):
-    """Is cut when the server does not confirm within half a second that it cancelled a statement, which took too long
-    or whose caller has left. asyncpg would wait for that, and with it all who want the connection back."""
+    """Is cut when the server does not confirm in time that it cancelled a statement, which took too long or
+    whose caller has left. asyncpg would wait for that, and with it all who want the connection back."""
 
     def _cancel_current_command(self, *confirmed: "asyncio.Future[None]") -> None:
         super()._cancel_current_command(*confirmed)  # type: ignore[misc]  # asyncpg's own, and not in its stubs
-        asyncio.get_running_loop().call_later(0.5, lambda: None if confirmed[-1].done() else self.terminate())
+        asyncio.get_running_loop().call_later(CUT_SECONDS, lambda: None if confirmed[-1].done() else self.terminate())
 
 
 @dataclass

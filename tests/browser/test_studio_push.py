@@ -25,7 +25,8 @@ SUBSCRIBE = """(subscription) => {
 }"""
 SHOWN = """async () => {
     const worker = await navigator.serviceWorker.ready;
-    return (await worker.getNotifications()).map(({ title, body, tag }) => ({ title, body, tag }));
+    const shown = await worker.getNotifications();
+    return shown.length > 0 && shown.map(({ title, body, tag }) => ({ title, body, tag }));
 }"""
 
 
@@ -56,8 +57,7 @@ async def test_who_switches_push_messages_on_is_told_by_the_browser(
         await until(has_come, seconds=WAIT_MS / 1000)
         message = subscriber.decrypt(service.seen[0].body)
         await hand_over(page, json.dumps(message))
-        await page.wait_for_function(f"async () => (await ({SHOWN})()).length > 0")
-        [shown] = await page.evaluate(SHOWN)
+        [shown] = await (await page.wait_for_function(SHOWN)).json_value()
         assert (shown["title"], shown["body"]) == ("Video ready!", message["body"])
         assert shown["tag"] == message["notification_id"]
 
