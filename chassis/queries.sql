@@ -98,8 +98,8 @@ WHERE (consumer, event_id) IN (
 )
 
 -- name: prepare_schema
--- Run again by every migration: who may use what is in the schema and what will be, and the table of applied files, which
--- the owner alone writes. {schema} is quoted.
+-- Run again by every migration: who may use what is in the schema and what will be; of the table of applied files, which
+-- the owner alone writes, and of what people did by hand, which is not rewritten, less. {schema} is quoted.
 SET search_path = {schema};
 CREATE TABLE IF NOT EXISTS schema_migrations (
     scope      text        NOT NULL,
@@ -114,6 +114,12 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {schema
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {schema};
 REVOKE ALL ON schema_migrations FROM {schema};
 GRANT SELECT ON schema_migrations TO {schema};
+DO $$ BEGIN
+    IF to_regclass('operator_actions') IS NOT NULL THEN -- which 0004 makes, with these rights
+        REVOKE UPDATE, DELETE ON operator_actions FROM {schema};
+        GRANT UPDATE (ended_at, outcome) ON operator_actions TO {schema};
+    END IF;
+END $$;
 ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {schema};
 ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT USAGE, SELECT ON SEQUENCES TO {schema};
 ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT EXECUTE ON FUNCTIONS TO {schema}

@@ -159,6 +159,26 @@ async def test_the_login_role_may_use_what_is_created_and_change_no_table(empty:
     await login.close()
 
 
+async def test_what_the_login_role_may_not_rewrite_stays_so_when_a_later_version_migrates(
+    empty: Scratch, directory: Path
+) -> None:
+    login = await asyncpg.connect(empty.dsn)
+    may = (
+        "SELECT ARRAY(SELECT kind FROM unnest($1::text[]) AS kind WHERE has_table_privilege('operator_actions', kind))"
+    )
+    may_update = """
+        SELECT ARRAY(
+            SELECT attname::text FROM pg_attribute WHERE attrelid = 'operator_actions'::regclass AND attnum > 0
+            AND has_column_privilege('operator_actions', attnum, 'UPDATE') ORDER BY attname
+        )
+    """
+    for _ in range(2):
+        await migrate(empty.owner_dsn, empty.schema, directory)
+        assert await login.fetchval(may, ["SELECT", "INSERT", "UPDATE", "DELETE"]) == ["SELECT", "INSERT"]
+        assert await login.fetchval(may_update) == ["ended_at", "outcome"]
+    await login.close()
+
+
 async def test_who_runs_while_a_column_is_added_fails_once_at_most_in_a_way_that_passes(
     empty: Scratch, directory: Path
 ) -> None:
