@@ -232,11 +232,24 @@ def test_a_page_of_followers_is_a_trace_of_its_own_with_a_link(story: Story) -> 
     assert story.way_to(asked)[0] == page
 
 
+def test_a_page_of_feeds_is_a_trace_of_its_own_with_a_link(story: Story) -> None:
+    def updated() -> Span | None:
+        return next((one for one in story.collector.spans[:] if one.name == "update feeds"), None)
+
+    page = until(updated, seconds=30, what="the span of the follower's feed")
+    assert not page.parent_id
+    [(trace_id, span_id)] = page.links
+    publication = story.collector.of_trace(story.publish_trace)
+    assert (trace_id, publication[span_id].name) == (story.publish_trace, f"process {VIDEOS}")
+    assert publication[span_id].process == page.process == "catalog"
+    assert page.attributes["nextplay.video_id"] == story.uploaded.video_id
+
+
 def test_nothing_failed_and_no_look_for_work_is_a_trace(story: Story) -> None:
     spans = story.collector.spans[:]
     assert [one for one in story.trace().values() if one.failed] == []
     of_loops = {one.name for one in spans if not one.parent_id and one.process != "gateway"}
-    known = ("tell followers", "relay ", "look again", "write attempts", "nextplay.", "job ", "S3")
+    known = ("tell followers", "update feeds", "relay ", "look again", "write attempts", "nextplay.", "job ", "S3")
     assert {name for name in of_loops if not name.startswith(known)} == set()
 
 

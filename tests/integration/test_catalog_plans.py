@@ -55,7 +55,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "remove_follow": (ID, OTHER),
     "fill_feed": (ID, OTHER, 50),
     "clear_feed": (ID, OTHER),
-    "restart_feed_fanout": (ID, NOON, OTHER),
+    "restart_feed_fanout": (ID, NOON, OTHER, "{}"),
     "belongs_in_feeds": (ID,),
     "add_entries": (ID, NOON, OTHER, 1000, NOON, OTHER),
     "remove_entries": (ID, NOON, OTHER, 1000, NOON, OTHER),

@@ -1,6 +1,6 @@
 """The entries of feeds, and the work of keeping them in agreement with the videos."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -11,13 +11,15 @@ from chassis.paging import Position
 
 @dataclass(frozen=True, slots=True)
 class FeedFanout:
-    """A claimed piece of work: make the feeds of the author's followers agree with the video, from `after` on."""
+    """A claimed piece of work: make the feeds of the author's followers agree with the video, from `after` on. `trace`
+    is of what changed the video."""
 
     video_id: UUID
     author_id: UUID
     published_at: datetime
     after: Position
     fence: int
+    trace: Mapping[str, str]
 
 
 class FeedStore(Protocol):

@@ -19,15 +19,15 @@ WHERE video.user_id = $2 AND video.status = 'PUBLISHED' AND video.visibility = '
 
 -- name: start_feed_fanout
 -- Begins again where there was one, under way or done; without its owner a present claim is void (chassis/leases).
-INSERT INTO feed_fanouts (video_id, author_id, published_at, after_time, after_id) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO feed_fanouts (video_id, author_id, published_at, after_time, after_id, trace) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (video_id) DO UPDATE
-SET status = 'PENDING', after_time = excluded.after_time, after_id = excluded.after_id, attempts = 0,
-    lease_owner = NULL, lease_until = NULL, next_at = now()
+SET status = 'PENDING', after_time = excluded.after_time, after_id = excluded.after_id, trace = excluded.trace,
+    attempts = 0, lease_owner = NULL, lease_until = NULL, next_at = now()
 
 -- name: restart_feed_fanout
 -- By primary key.
 UPDATE feed_fanouts
-SET status = 'PENDING', after_time = $2, after_id = $3, attempts = 0, lease_owner = NULL, lease_until = NULL,
+SET status = 'PENDING', after_time = $2, after_id = $3, trace = $4, attempts = 0, lease_owner = NULL, lease_until = NULL,
     next_at = now()
 WHERE video_id = $1
 

@@ -8,6 +8,7 @@ from chassis import queries
 from chassis.leases import Leases
 from chassis.paging import START, Position
 from chassis.postgres import Connection
+from chassis.tracing import carried
 from services.catalog.ports.feeds import FeedFanout
 
 QUERIES = queries.load("services.catalog.queries", "feeds.sql")
@@ -28,10 +29,10 @@ class Feeds:
         return await self._count("clear_feed", user_id, author_id)
 
     async def start_fanout(self, video_id: UUID, author_id: UUID, published_at: datetime) -> None:
-        await self._count("start_feed_fanout", video_id, author_id, published_at, START.time, START.id)
+        await self._count("start_feed_fanout", video_id, author_id, published_at, START.time, START.id, carried())
 
     async def restart_fanout(self, video_id: UUID) -> bool:
-        return await self._count("restart_feed_fanout", video_id, START.time, START.id) > 0
+        return await self._count("restart_feed_fanout", video_id, START.time, START.id, carried()) > 0
 
     async def claim_fanouts(self, owner: str, seconds: float, limit: int) -> Sequence[FeedFanout]:
         return [
@@ -41,6 +42,7 @@ class Feeds:
                 published_at=row["published_at"],
                 after=Position(row["after_time"], row["after_id"]),
                 fence=row["fence"],
+                trace=row["trace"],
             )
             for row in await FANOUTS.claim(self._connection, owner, seconds, limit)
         ]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from chassis import telemetry
+from chassis import telemetry, tracing
 from services.catalog import metrics
 from services.catalog.ports import Begin, Tx
 from services.catalog.ports.feeds import FeedFanout
@@ -38,6 +38,12 @@ async def update_feeds(begin: Begin, fanout: FeedFanout) -> None:
 
     What is to be done is asked of the video itself, so the order in which events arrived does not matter.
     """
+    # Not in the trace of what changed the video, which would have no end with a million followers.
+    with tracing.span_apart("update feeds", fanout.trace):
+        await _update_page(begin, fanout)
+
+
+async def _update_page(begin: Begin, fanout: FeedFanout) -> None:
     async with begin() as tx:
         feeds = tx.store.feeds
         if not await feeds.hold_fanout(fanout):
